@@ -1,0 +1,1 @@
+"""What every room stands on: errors, images, norms, registry, randomness, reports, findings, progress, citations."""

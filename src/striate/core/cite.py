@@ -1,0 +1,55 @@
+"""Citations: BibTeX for every method, net and data set that Striate uses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from .errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Citation:
+    """One entry of ``citations.bib``: its key, its fields, its BibTeX text."""
+
+    key: str
+    author: str
+    title: str
+    year: str
+    bibtex: str
+
+    @property
+    def short(self) -> str:
+        """Author and year as in running text: ``"Simonyan et al. 2013"``."""
+        names = [name.split(",")[0].strip() for name in self.author.split(" and ")]
+        who = names[0] if len(names) == 1 else f"{names[0]} & {names[1]}" if len(names) == 2 else f"{names[0]} et al."
+        return f"{who} {self.year}"
+
+
+def cite(key: str) -> Citation:
+    """The citation with this key; an unknown key raises with the nearest known ones."""
+    known = citations()
+    if key not in known:
+        raise UnknownNameError("citation", key, known)
+    return known[key]
+
+
+def bibtex(keys: tuple[str, ...] | list[str]) -> str:
+    """BibTeX text of the named entries, each once, in the order given."""
+    return "\n\n".join(cite(key).bibtex for key in dict.fromkeys(keys))
+
+
+@cache
+def citations() -> dict[str, Citation]:
+    """Every citation by its key."""
+    text = files("striate.core").joinpath("citations.bib").read_text(encoding="utf-8")
+    entries = {}
+    for block in re.split(r"\n(?=@)", text.strip()):
+        match = re.match(r"@\w+\{([^,]+),", block)
+        if match:
+            found = dict(re.findall(r"^\s*(\w+)\s*=\s*\{(.*)\},?\s*$", block, flags=re.MULTILINE))
+            key = match.group(1)
+            entries[key] = Citation(key, found.get("author", ""), found.get("title", ""), found.get("year", ""), block.strip())
+    return entries

@@ -1,0 +1,50 @@
+"""Findings: what was seen, how sure it is, the evidence, the mend, the command to run next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .number import Number
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One piece of evidence: a named number, and where there is one a picture (a key of the report's album or a file)."""
+
+    what: str
+    number: Number | None = None
+    picture: str | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was noticed and what to do about it.
+
+    Attributes:
+        id: Stable name of this finding: ``"check/subject"``, the same in every run that finds the same thing.
+        check: Name of the check that found it.
+        severity: ``error`` (do not ship), ``warning`` (look at it), ``note`` (good to know).
+        sure: Share in [0, 1]: how sure the check is, given what it saw; 1 is arithmetic.
+        seen: One sentence that says what was seen.
+        evidence: Numbers and pictures, the strongest first.
+        mend: One sentence that says what to do.
+        command: The command to run next, ready to be copied; empty where there is none.
+    """
+
+    id: str
+    check: str
+    severity: Severity
+    sure: float
+    seen: str
+    evidence: tuple[Evidence, ...] = field(default=())
+    mend: str = ""
+    command: str = ""
+
+
+def ranked(findings: tuple[Finding, ...] | list[Finding]) -> tuple[Finding, ...]:
+    """The findings, most serious first, then the surest; equal ones keep their order."""
+    return tuple(sorted(findings, key=lambda one: (SEVERITIES.index(one.severity), -one.sure)))

@@ -1,0 +1,56 @@
+"""What `examine` gives: everything the page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from striate.attack.payload import Robustness
+from striate.inside.payload import Explanation
+from striate.measure.payload import Evaluation
+from striate.nets.payload import Summary
+from striate.synthesis.payload import Synthesis
+from striate.train.payload import Training
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Weights of the first convolution, one picture a filter; ``shared`` limits so that they can be compared."""
+
+    site: str
+    shape: tuple[int, ...]
+    limits: tuple[float, float]
+    signed: bool
+    pictures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Examination:
+    """A net examined on one split, in one page.
+
+    Attributes:
+        net: Name of the net.
+        data: Name and split of the data.
+        evaluation: Figures; its mistakes name pictures of the album.
+        cells: For each confusion cell that holds mistakes, ``"label>predicted"``, the album keys of its pictures (at most 12).
+        explanation: What it looks at: a few right and wrong images.
+        robustness: The attack, with the curve over the radius; None where left out.
+        synthesis: Class images; None where left out.
+        filters: First-layer filters; None where there is no convolution.
+        summary: The net as it executes.
+        training: The record of the run; None where the net is no run of ours.
+        left_out: What is not on the page, and why.
+        limits: Limits of the methods, sentences.
+    """
+
+    net: str
+    data: str
+    evaluation: Evaluation
+    cells: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    explanation: Explanation | None = None
+    robustness: Robustness | None = None
+    synthesis: Synthesis | None = None
+    filters: Filters | None = None
+    summary: Summary | None = None
+    training: Training | None = None
+    left_out: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
