@@ -1,1 +1,2 @@
-def run() -> int: return 0
+def run() -> int:
+    return 0

@@ -12,7 +12,7 @@ from .errors import UnknownNameError
 
 @dataclass(frozen=True)
 class Citation:
-    """One entry of ``citations.bib``: its key, its fields, its BibTeX text."""
+    """One entry of a ``.bib`` file in ``core/bib``: its key, its fields, its BibTeX text."""
 
     key: str
     author: str
@@ -44,12 +44,16 @@ def bibtex(keys: tuple[str, ...] | list[str]) -> str:
 @cache
 def citations() -> dict[str, Citation]:
     """Every citation by its key."""
-    text = files("striate.core").joinpath("citations.bib").read_text(encoding="utf-8")
+    folder = files("striate.core").joinpath("bib")
+    shelves = sorted(each.name for each in folder.iterdir() if each.name.endswith(".bib"))
+    text = "\n".join(folder.joinpath(name).read_text(encoding="utf-8").strip() for name in shelves)
     entries = {}
     for block in re.split(r"\n(?=@)", text.strip()):
         match = re.match(r"@\w+\{([^,]+),", block)
         if match:
             found = dict(re.findall(r"^\s*(\w+)\s*=\s*\{(.*)\},?\s*$", block, flags=re.MULTILINE))
             key = match.group(1)
-            entries[key] = Citation(key, found.get("author", ""), found.get("title", ""), found.get("year", ""), block.strip())
+            entries[key] = Citation(
+                key, found.get("author", ""), found.get("title", ""), found.get("year", ""), block.strip()
+            )
     return entries

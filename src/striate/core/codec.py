@@ -27,7 +27,9 @@ def to_json(value: object) -> Json:
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, Sequence):
         return [to_json(item) for item in value]
-    raise TypeError(f"{type(value).__name__} has no form in JSON; give numbers, texts, dataclasses, mappings, sequences")
+    raise TypeError(
+        f"{type(value).__name__} has no form in JSON; give numbers, texts, dataclasses, mappings, sequences"
+    )
 
 
 def from_json(data: Json, kind: type[T]) -> T:
@@ -56,7 +58,9 @@ def _decode(data: Any, kind: Any, place: str) -> Any:  # noqa: PLR0911
         _checked(isinstance(data, list), data, "a list", place)
         if origin is tuple and not (len(inner) == 2 and inner[1] is Ellipsis):
             _checked(len(data) == len(inner), data, f"{len(inner)} entries", place)
-            return tuple(_decode(item, each, f"{place}[{i}]") for i, (item, each) in enumerate(zip(data, inner, strict=True)))
+            return tuple(
+                _decode(item, each, f"{place}[{i}]") for i, (item, each) in enumerate(zip(data, inner, strict=True))
+            )
         items = [_decode(item, inner[0], f"{place}[{i}]") for i, item in enumerate(data)]
         return items if origin is list else tuple(items)
     if origin in (dict, Mapping):

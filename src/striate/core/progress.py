@@ -35,7 +35,9 @@ class Progress:
         elif stream.isatty():
             from tqdm import tqdm
 
-            bar = tqdm(total=total, desc=label, unit=f" {unit}", file=stream, delay=PATIENCE, leave=False, dynamic_ncols=True)
+            bar = tqdm(
+                total=total, desc=label, unit=f" {unit}", file=stream, delay=PATIENCE, leave=False, dynamic_ncols=True
+            )
 
             def step(count: int = 1, note: str = "") -> None:
                 if note:

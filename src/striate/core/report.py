@@ -114,7 +114,9 @@ def read_report(path: str | Path, payload: type[T]) -> Report[T]:
     if not isinstance(data, dict) or "verb" not in data or "result" not in data:
         raise StriateError(f"{place.name} is JSON but no report", accepted="a file written with --json")
     if data.get("schema", 0) > SCHEMA:
-        raise StriateError(f"{place.name} has schema {data['schema']}, newer than this Striate reads ({SCHEMA})", hint="upgrade")
+        raise StriateError(
+            f"{place.name} has schema {data['schema']}, newer than this Striate reads ({SCHEMA})", hint="upgrade"
+        )
     try:
         result = from_json(data["result"], payload)
         envelope: Report[Any] = from_json({**data, "result": None}, Report)

@@ -31,7 +31,12 @@ def philox(counter: Words, key: tuple[int, int]) -> Words:
     k0, k1 = key
     for _ in range(10):
         left, right = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
-        c0, c1, c2, c3 = (right >> _SHIFT) ^ c1 ^ np.uint64(k0), right & _LOW, (left >> _SHIFT) ^ c3 ^ np.uint64(k1), left & _LOW
+        c0, c1, c2, c3 = (
+            (right >> _SHIFT) ^ c1 ^ np.uint64(k0),
+            right & _LOW,
+            (left >> _SHIFT) ^ c3 ^ np.uint64(k1),
+            left & _LOW,
+        )
         k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
     return np.stack([c0, c1, c2, c3])
 
@@ -60,7 +65,9 @@ class Rng:
         """Another source, independent of this one and of every other name."""
         return Rng(self.seed, f"{self.name}/{name}")
 
-    def uniform(self, ids: Tensor, shape: Sequence[int] = (), *, step: int = 0, low: float = 0.0, high: float = 1.0) -> Tensor:
+    def uniform(
+        self, ids: Tensor, shape: Sequence[int] = (), *, step: int = 0, low: float = 0.0, high: float = 1.0
+    ) -> Tensor:
         """Uniform numbers in [low, high), shape (len(ids), *shape), float32; row i depends on ``ids[i]`` and ``step`` alone."""
         count = math.prod(shape)
         unit = (self._words(ids, count, step) >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)

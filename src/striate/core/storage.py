@@ -59,4 +59,6 @@ def _umask() -> int:
 
 
 def _failure(path: Path, error: OSError) -> StriateError:
-    return StriateError(f"cannot write {path}: {error.strerror or error}", hint="free some space, or give another --out")
+    return StriateError(
+        f"cannot write {path}: {error.strerror or error}", hint="free some space, or give another --out"
+    )

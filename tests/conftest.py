@@ -1,0 +1,34 @@
+"""Fixtures of the whole suite: where real data lie, quiet threads, oracles on the path."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _folder(variable: str) -> Path:
+    value = os.environ.get(variable)
+    if not value:
+        pytest.skip(f"{variable} is not set: this test reads real files from it")
+    path = Path(value)
+    if not path.is_dir():
+        pytest.skip(f"{variable} is no folder")
+    return path.resolve()
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Folder of real data sets, or a skip that says why."""
+    return _folder("STRIATE_DATA")
+
+
+@pytest.fixture(scope="session")
+def weights_root() -> Path:
+    """Folder of real weights, or a skip that says why."""
+    return _folder("STRIATE_WEIGHTS")
