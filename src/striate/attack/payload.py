@@ -68,7 +68,7 @@ class Robustness:
         target: Target class, or None for any other than the true one.
         n: Images attacked.
         clean_accuracy: Share right before.
-        robust_accuracy: Share right before and still right after (untargeted), or not turned into the target (targeted).
+        robust_accuracy: Share right before and still right after; with a target, share not turned into it.
         distance: Median distance of the successes, in the attack's norm.
         survives_8bit: Share of the successes that rounding to 8 bits does not undo.
         masking: Signs of masked gradients.

@@ -13,7 +13,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Evidence:
-    """One piece of evidence: a named number, and where there is one a picture (a key of the report's album or a file)."""
+    """One piece of evidence: what it is, its number, and where there is one a picture (key of the album, or file)."""
 
     what: str
     number: Number | None = None

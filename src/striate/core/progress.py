@@ -28,7 +28,7 @@ class Progress:
 
     @contextmanager
     def task(self, label: str, total: int, *, unit: str = "images") -> Iterator[Step]:
-        """Gives ``step(count=1, note="")``, to be called as work gets done; ``note`` replaces the words after the bar."""
+        """Gives ``step(count=1, note="")``, to be called as work gets done; ``note`` stands after the bar."""
         stream = self.stream or sys.stderr
         if self.quiet:
             yield _nothing
@@ -61,7 +61,7 @@ class Progress:
     def say(self, line: str) -> None:
         """One plain line, unless quiet."""
         if not self.quiet:
-            print(line, file=self.stream or sys.stderr, flush=True)  # noqa: T201
+            print(line, file=self.stream or sys.stderr, flush=True)
 
 
 SILENT = Progress(quiet=True)
@@ -85,4 +85,4 @@ class _Log:
         self.said = now
         left = (now - self.begun) / self.done * max(self.total - self.done, 0)
         words = f"{self.label}: {self.done} of {self.total} {self.unit}, {left:.0f} s left"
-        print(f"{words}{', ' + note if note else ''}", file=self.stream, flush=True)  # noqa: T201
+        print(f"{words}{', ' + note if note else ''}", file=self.stream, flush=True)

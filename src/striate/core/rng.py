@@ -68,7 +68,7 @@ class Rng:
     def uniform(
         self, ids: Tensor, shape: Sequence[int] = (), *, step: int = 0, low: float = 0.0, high: float = 1.0
     ) -> Tensor:
-        """Uniform numbers in [low, high), shape (len(ids), *shape), float32; row i depends on ``ids[i]`` and ``step`` alone."""
+        """Uniform numbers in [low, high), shape (len(ids), *shape), float32; row i depends on ``ids[i]`` and ``step``."""
         count = math.prod(shape)
         unit = (self._words(ids, count, step) >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)
         draws = torch.from_numpy(unit).view(len(ids), *shape).to(ids.device)

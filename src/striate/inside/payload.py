@@ -9,7 +9,7 @@ from striate.core.number import Number
 
 @dataclass(frozen=True)
 class MapCheck:
-    """A map's own check: what should hold, the residual that was found, the bound it is held to, and whether it holds."""
+    """A map's own check: what should hold, the residual found, the bound it is held to, and whether it holds."""
 
     what: str
     residual: Number
@@ -30,7 +30,7 @@ class MapRow:
         probability: Its probability.
         predicted: The class that the net predicts.
         layer: Site that the method looks at, or empty.
-        file: npz with ``values`` (raw, signed, (H, W) or (C, H, W), the net's input pixels), relative to the out folder; or empty.
+        file: npz with ``values`` (raw, signed, (H, W) or (C, H, W) in the net's input pixels), in the out folder; or empty.
         picture: Name of the heat-map picture (file relative to the out folder, or key of the album).
         input_picture: Name of the picture of the input.
         units: What the values mean.

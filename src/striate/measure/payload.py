@@ -70,7 +70,7 @@ class CalibrationBin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far confidence can be believed. Expected calibration error over equal-width bins, Brier score, mean confidence."""
+    """How far confidence can be believed: expected calibration error (equal-width bins), Brier score, mean confidence."""
 
     ece: Number
     brier: Number

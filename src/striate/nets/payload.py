@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Field:
-    """Theoretical receptive field of a site on one axis, in input pixels: its size, its stride, the centre of unit 0."""
+    """Theoretical receptive field of a site on one axis, in input pixels: size, stride, centre of unit 0."""
 
     size: int
     stride: float

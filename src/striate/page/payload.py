@@ -31,7 +31,7 @@ class Examination:
         net: Name of the net.
         data: Name and split of the data.
         evaluation: Figures; its mistakes name pictures of the album.
-        cells: For each confusion cell that holds mistakes, ``"label>predicted"``, the album keys of its pictures (at most 12).
+        cells: Album keys of at most 12 pictures for each confusion cell that holds mistakes, ``"label>predicted"``.
         explanation: What it looks at: a few right and wrong images.
         robustness: The attack, with the curve over the radius; None where left out.
         synthesis: Class images; None where left out.

@@ -16,7 +16,7 @@ class Best:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One row of ``metrics.csv``: losses are means in nats an image, accuracies are shares, rate is the learning rate at the end."""
+    """One row of ``metrics.csv``: losses in nats an image, accuracies as shares, the learning rate at the end."""
 
     epoch: int
     train_loss: float
