@@ -1,1 +1,102 @@
-__version__ = "0.1.0"
+"""Train a vision network, look inside it, break it, mend what you find, and paint with it.
+
+Every name is loaded when it is first used: ``import striate`` loads neither torch nor numpy.
+
+>>> import striate
+>>> striate.summary("striate/lenet5", quiet=True).result.totals.parameters
+61706
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from striate.core.errors import StriateError
+    from striate.core.finding import Finding
+    from striate.core.image import as_images, read_image
+    from striate.core.number import Number
+    from striate.core.report import Report
+    from striate.core.version import VERSION as __version__  # noqa: N811
+    from striate.data.load import load_data, load_splits
+    from striate.nets.load import load_net
+    from striate.nets.net import Net
+    from striate.verbs.attack import attack
+    from striate.verbs.catalogue import datasets, methods, models
+    from striate.verbs.demo import demo
+    from striate.verbs.evaluate import evaluate
+    from striate.verbs.examine import examine
+    from striate.verbs.explain import explain
+    from striate.verbs.read import read_report
+    from striate.verbs.reproduce import reproduce
+    from striate.verbs.summary import summary
+    from striate.verbs.synthesize import synthesize
+    from striate.verbs.train import train
+
+_PLACES = {
+    "Finding": "striate.core.finding",
+    "Net": "striate.nets.net",
+    "Number": "striate.core.number",
+    "Report": "striate.core.report",
+    "StriateError": "striate.core.errors",
+    "as_images": "striate.core.image",
+    "attack": "striate.verbs.attack",
+    "datasets": "striate.verbs.catalogue",
+    "demo": "striate.verbs.demo",
+    "evaluate": "striate.verbs.evaluate",
+    "examine": "striate.verbs.examine",
+    "explain": "striate.verbs.explain",
+    "load_data": "striate.data.load",
+    "load_net": "striate.nets.load",
+    "load_splits": "striate.data.load",
+    "methods": "striate.verbs.catalogue",
+    "models": "striate.verbs.catalogue",
+    "read_image": "striate.core.image",
+    "read_report": "striate.verbs.read",
+    "reproduce": "striate.verbs.reproduce",
+    "summary": "striate.verbs.summary",
+    "synthesize": "striate.verbs.synthesize",
+    "train": "striate.verbs.train",
+}
+
+__all__ = [
+    "Finding",
+    "Net",
+    "Number",
+    "Report",
+    "StriateError",
+    "__version__",
+    "as_images",
+    "attack",
+    "datasets",
+    "demo",
+    "evaluate",
+    "examine",
+    "explain",
+    "load_data",
+    "load_net",
+    "load_splits",
+    "methods",
+    "models",
+    "read_image",
+    "read_report",
+    "reproduce",
+    "summary",
+    "synthesize",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("striate.core.version").VERSION
+    if name not in _PLACES:
+        raise AttributeError(f"module 'striate' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PLACES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

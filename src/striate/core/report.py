@@ -71,7 +71,8 @@ class Report(Generic[T]):
         origin: How it was made.
         cost: What it took.
         files: What was written, name to path relative to the output folder.
-        album: Pictures that belong to the result and are not files yet, name to PNG or WebP bytes; not in the JSON.
+        album: Pictures that belong to the result, name to PNG or WebP bytes; not in the JSON.
+        arrays: Raw values that belong to the result, name to tensor; not in the JSON.
     """
 
     verb: str
@@ -82,6 +83,7 @@ class Report(Generic[T]):
     files: Mapping[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
     album: Mapping[str, bytes] = field(default_factory=dict, metadata={"json": False}, repr=False, compare=False)
+    arrays: Mapping[str, Any] = field(default_factory=dict, metadata={"json": False}, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON data; keys are those of the fields."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from striate.attack.payload import Robustness
+from striate.core.number import Number
 from striate.inside.payload import Explanation
 from striate.measure.payload import Evaluation
 from striate.nets.payload import Summary
@@ -54,3 +55,22 @@ class Examination:
     training: Training | None = None
     left_out: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What the demo made.
+
+    Attributes:
+        run: The run folder.
+        page: The page that examines it.
+        accuracy: On test images that training never saw.
+        robust_accuracy: Under the attack of the page.
+        next: Commands to try next.
+    """
+
+    run: str
+    page: str
+    accuracy: Number
+    robust_accuracy: Number
+    next: tuple[str, ...]

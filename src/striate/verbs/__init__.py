@@ -1,1 +1,27 @@
-"""."""
+"""One typed function a verb: parse names, build, call, return a Report. Nothing heavy is imported until a verb runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from striate.core.registry import Entry, Registry
+from striate.core.report import Report
+
+VERBS: Registry[Callable[..., Report[Any]]] = Registry(
+    "verb",
+    {
+        "demo": Entry("striate.verbs.demo:demo", "train a small net, examine it, show the page"),
+        "train": Entry("striate.verbs.train:train", "train a net on labelled images"),
+        "evaluate": Entry("striate.verbs.evaluate:evaluate", "measure a net on one split"),
+        "explain": Entry("striate.verbs.explain:explain", "show which pixels made a net say so"),
+        "attack": Entry("striate.verbs.attack:attack", "measure how little change fools a net"),
+        "synthesize": Entry("striate.verbs.synthesize:synthesize", "paint what a net looks for"),
+        "examine": Entry("striate.verbs.examine:examine", "all of it, on one page"),
+        "summary": Entry("striate.verbs.summary:summary", "list what a net executes, and what it costs"),
+        "reproduce": Entry("striate.verbs.reproduce:reproduce", "compute the lectures' and papers' figures"),
+        "models": Entry("striate.verbs.catalogue:models", "list the nets there are"),
+        "datasets": Entry("striate.verbs.catalogue:datasets", "list the data sets there are"),
+        "methods": Entry("striate.verbs.catalogue:methods", "list the methods there are"),
+    },
+)

@@ -1,0 +1,71 @@
+"""`striate attack`: how little change fools a net."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Unpack
+
+from striate.attack.payload import Robustness
+from striate.core.report import Report
+
+from .options import DataArgument, NetArgument, OnData, Option, count, number, numbers
+from .session import session, shown, write_out
+
+
+def attack(
+    net: NetArgument,
+    data: DataArgument,
+    *,
+    method: Annotated[str, Option("attack; `striate methods` lists them", "M")] = "pgd",
+    norm: Annotated[Literal["inf", "2"], Option("norm that measures the change")] = "inf",
+    radius: Annotated[float, Option("largest change in that norm, pixels in [0, 1]", "R", number)] = 8 / 255,
+    target: Annotated[str | None, Option("class to be taken for (default: any wrong one)", "CLASS")] = None,
+    steps: Annotated[
+        int | None, Option("steps (default: the method's)", "N", parse=lambda text: count(text, "steps"))
+    ] = None,
+    radii: Annotated[
+        tuple[float, ...], Option("more radii, for a curve, such as 1/255,2/255,4/255", "R,R", numbers)
+    ] = (),
+    **shared: Unpack[OnData],
+) -> Report[Robustness]:
+    """Measure how often a net stays right when every image may change by ``radius``.
+
+    An image counts as robust when no image within the radius was found that is misclassified (or, with a target, taken
+    for it). Success is what a fresh forward pass on the returned float32 image says; the report also says what survives
+    rounding to 8 bits. An attack gives an upper bound of the true robust accuracy.
+    """
+    given = {"net": net, "data": data, "method": method, "norm": norm, "radius": radius, "target": target}
+    with session("attack", {**given, "steps": steps, "radii": radii}, shared, OnData) as run:
+        from striate.attack.catalog import METHODS
+        from striate.attack.findings import attack_findings
+        from striate.attack.run import attack_data, check_radius
+        from striate.core.norms import parse_norm
+        from striate.measure.table import predict
+
+        from .classes import class_number
+
+        entry = METHODS[method]
+        order = parse_norm(norm)
+        check_radius(radius)
+        loaded = run.net(net)
+        images = run.data(data, loaded)
+        wanted = None if target is None else class_number(target, loaded.classes)
+        table = predict(
+            loaded, images, batch=run["batch"], memory=run["memory"], workers=run["workers"], progress=run.progress
+        )
+        result, album = attack_data(
+            loaded,
+            images,
+            table,
+            method=method,
+            norm=order,
+            radius=radius,
+            target=wanted,
+            steps=steps,
+            radii=radii,
+            seed=run["seed"],
+            memory=run["memory"],
+            progress=run.progress,
+        )
+        findings = attack_findings(result, net=str(shown(net)), data=str(shown(data)))
+        report = run.report(result, findings=findings, album=album, cites=entry.cites)
+        return write_out(report, run["out"], overwrite=run["overwrite"])

@@ -1,0 +1,78 @@
+"""`striate models`, `datasets`, `methods`: what there is, with source, licence, citation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Unpack
+
+from striate.core.report import Report
+from striate.page.catalogue import Catalogue, CatalogueRow
+
+from .options import Option, Shared
+from .session import session, write_out
+
+
+def models(
+    pattern: Annotated[str, Option("only names that hold this", "TEXT")] = "",
+    **shared: Unpack[Shared],
+) -> Report[Catalogue]:
+    """List the nets there are by name: Striate's own, torchvision's, timm's."""
+    with session("models", {"pattern": pattern}, shared, Shared) as run:
+        from striate.nets.catalog import list_models
+
+        rows = tuple(
+            CatalogueRow(
+                row.name,
+                row.summary,
+                row.source,
+                row.licence,
+                tuple(row.cites),
+                {"parameters": f"{row.parameters:,}" if row.parameters else ""},
+            )
+            for row in list_models()
+            if pattern.lower() in row.name.lower()
+        )
+        return write_out(run.report(Catalogue("models", rows)), run["out"], overwrite=run["overwrite"])
+
+
+def datasets(
+    pattern: Annotated[str, Option("only names that hold this", "TEXT")] = "",
+    *,
+    data_root: Annotated[str | Path | None, Option("where named data sets are looked for first", "DIR")] = None,
+    **shared: Unpack[Shared],
+) -> Report[Catalogue]:
+    """List the named data sets there are, and whether they are on this machine already."""
+    with session("datasets", {"pattern": pattern, "data_root": data_root}, shared, Shared) as run:
+        from striate.data.catalog import list_datasets
+
+        rows = tuple(
+            CatalogueRow(row.name, row.summary, row.source, row.licence, tuple(row.cites), dict(row.detail))
+            for row in list_datasets(Path(data_root) if data_root else None)
+            if pattern.lower() in row.name.lower()
+        )
+        return write_out(run.report(Catalogue("datasets", rows)), run["out"], overwrite=run["overwrite"])
+
+
+def methods(
+    pattern: Annotated[str, Option("only names that hold this", "TEXT")] = "",
+    **shared: Unpack[Shared],
+) -> Report[Catalogue]:
+    """List the methods there are: recipes, attributions, attacks, syntheses, with their papers."""
+    with session("methods", {"pattern": pattern}, shared, Shared) as run:
+        from striate.attack.catalog import METHODS as ATTACKS
+        from striate.inside.attribution import METHODS as ATTRIBUTIONS
+        from striate.synthesis.catalog import METHODS as SYNTHESES
+        from striate.train.catalog import RECIPES
+
+        rows = tuple(
+            CatalogueRow(name, entry.summary, verb, entry.licence, entry.cites, {})
+            for verb, registry in (
+                ("train", RECIPES),
+                ("explain", ATTRIBUTIONS),
+                ("attack", ATTACKS),
+                ("synthesize", SYNTHESES),
+            )
+            for name, entry in registry.items()
+            if pattern.lower() in name.lower()
+        )
+        return write_out(run.report(Catalogue("methods", rows)), run["out"], overwrite=run["overwrite"])

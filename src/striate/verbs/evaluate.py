@@ -1,0 +1,39 @@
+"""`striate evaluate`: measure a net on one split."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from striate.core.report import Report
+from striate.measure.payload import Evaluation
+
+from .options import DataArgument, NetArgument, OnData
+from .session import session, shown, write_out
+
+
+def evaluate(net: NetArgument, data: DataArgument, **shared: Unpack[OnData]) -> Report[Evaluation]:
+    """Measure a net on one split: accuracy with its interval, every figure by class, calibration, the worst mistakes.
+
+    Cost: one forward pass an image.
+
+    >>> import striate
+    >>> striate.evaluate("striate/small", "shapes", limit=100, quiet=True).result.n
+    100
+    """
+    with session("evaluate", {"net": net, "data": data}, shared, OnData) as run:
+        from striate.measure.analysis import analyse
+        from striate.measure.findings import evaluation_findings
+        from striate.measure.table import predict
+
+        from .pictures import mistakes_with_pictures
+
+        loaded = run.net(net)
+        images = run.data(data, loaded)
+        table = predict(
+            loaded, images, batch=run["batch"], memory=run["memory"], workers=run["workers"], progress=run.progress
+        )
+        evaluation = analyse(table, images)
+        evaluation, album = mistakes_with_pictures(evaluation, images, most=24 if run["out"] else 0)
+        findings = evaluation_findings(evaluation, net=str(shown(net)), data=str(shown(data)))
+        report = run.report(evaluation, findings=findings, album=album)
+        return write_out(report, run["out"], overwrite=run["overwrite"])

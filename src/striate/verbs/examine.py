@@ -1,0 +1,256 @@
+"""`striate examine`: everything Striate can say of a net, on one page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Unpack, cast
+
+from striate.core.codec import Json, from_json, to_json
+from striate.core.errors import StriateError
+from striate.core.finding import Finding
+from striate.core.report import Report
+from striate.core.storage import write_text
+from striate.page.payload import Examination
+
+from .options import DataArgument, NetArgument, OnData, Option, count, number
+from .session import Session, session, shown
+
+if TYPE_CHECKING:
+    from striate.attack.payload import Robustness
+    from striate.data.dataset import Dataset
+    from striate.inside.payload import Explanation
+    from striate.measure.table import Table
+    from striate.nets.net import Net
+    from striate.page.payload import Filters
+    from striate.synthesis.payload import Synthesis
+    from striate.train.payload import Training
+
+T = TypeVar("T")
+PICTURES = {"picture", "original", "difference", "input_picture"}  # fields that name a picture of the album
+CURVE = (0.125, 0.25, 0.5, 2.0)  # radii of the robustness curve, as shares of the radius asked for
+EXPLAINED = ("gradient", "grad_cam", "occlusion")
+LIMITS = (
+    "The robust accuracy is an upper bound: a stronger attack may find more.",
+    "Maps show what the method computes, not why the net decided; compare several, and see each map's check.",
+    "Class images show what raises a score, which need not be what photographs of the class have.",
+    "Intervals are for images drawn like these; they say nothing of images from elsewhere.",
+)
+
+
+@dataclass
+class Bench:
+    """A loaded net and its data on the bench, and what has been gathered for the page so far.
+
+    ``names`` are the net's and the data's, as the commands on the page write them.
+    """
+
+    run: Session
+    net: Net
+    data: Dataset
+    table: Table
+    names: tuple[str, str]
+    album: dict[str, bytes] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    cites: list[str] = field(default_factory=list)
+
+    def part(self, name: str, make: Callable[[], T]) -> T | None:
+        """A part of the page; one that this net or these data cannot have is left out, and the page says why."""
+        try:
+            return make()
+        except StriateError as error:
+            self.left_out.append(f"{name[:1].upper()}{name[1:]}: {error}.")
+            return None
+
+    def keep(self, payload: T, album: Mapping[str, bytes], prefix: str) -> T:
+        """The payload with its picture names prefixed, so that parts of one album cannot collide."""
+        self.album |= {f"{prefix}{name}": picture for name, picture in album.items()}
+        return cast("T", from_json(_prefixed(to_json(payload), prefix), type(payload)))
+
+
+def examine(
+    net: NetArgument,
+    data: DataArgument,
+    *,
+    out: Annotated[str | Path | None, Option("the page", "FILE.html", fallback="report.html")] = None,
+    attacked: Annotated[int, Option("images to attack", "N", parse=lambda text: count(text, "attacked"))] = 200,
+    explained: Annotated[int, Option("images to explain", "N", parse=lambda text: count(text, "explained"))] = 6,
+    radius: Annotated[float, Option("largest change in the attack, Linf, pixels in [0, 1]", "R", number)] = 8 / 255,
+    **shared: Unpack[OnData],
+) -> Report[Examination]:
+    """Examine a net on one split and write one HTML page that opens from disk without any request.
+
+    Accuracy with intervals, findings with the command to run next, confusion, calibration, mistakes, what it looks at,
+    robustness over the radius, class images, first-layer filters, training record, method and limits. The page holds
+    the results as JSON too.
+    """
+    given = {"net": net, "data": data, "out": out, "attacked": attacked, "explained": explained, "radius": radius}
+    with session("examine", given, shared, OnData) as run:
+        if out is not None:
+            check_page(Path(out), overwrite=run["overwrite"])
+        loaded = run.net(net)
+        images = run.data(data, loaded)
+        bench = Bench(run, loaded, images, _table(run, loaded, images), (str(shown(net)), str(shown(data))))
+        report = examine_bench(
+            bench, attacked=attacked, explained=explained, radius=radius, record=training_record(net)
+        )
+        return write_page(report, out, run)
+
+
+def examine_bench(
+    bench: Bench, *, attacked: int, explained: int, radius: float, record: Training | None
+) -> Report[Examination]:
+    """The examination of what lies on the bench."""
+    from striate.measure.analysis import analyse
+    from striate.measure.findings import evaluation_findings
+    from striate.nets.summary import summarise
+
+    from .pictures import confusion_cells
+
+    evaluation = analyse(bench.table, bench.data)
+    bench.findings += evaluation_findings(evaluation, net=bench.names[0], data=bench.names[1])
+    evaluation, cells, pictures = confusion_cells(evaluation, bench.data, each=12, most=200)
+    bench.album |= pictures
+    explanation = bench.part("what it looks at", lambda: _explanation(bench, explained))
+    robustness = bench.part("robustness", lambda: _robustness(bench, attacked, radius))
+    synthesis = bench.part("class images", lambda: _class_images(bench))
+    filters = bench.part("first-layer filters", lambda: _filters(bench))
+    summary = bench.part("the net", lambda: summarise(bench.net, size=bench.data.size))
+    if record is None:
+        bench.left_out.append("Training record: the net does not come from a run folder.")
+    examination = Examination(
+        net=bench.names[0],
+        data=f"{bench.names[1]}, {bench.data.split}",
+        evaluation=evaluation,
+        cells=cells,
+        explanation=explanation,
+        robustness=robustness,
+        synthesis=synthesis,
+        filters=filters,
+        summary=summary,
+        training=record,
+        left_out=tuple(bench.left_out),
+        limits=LIMITS,
+    )
+    return bench.run.report(examination, findings=bench.findings, album=bench.album, cites=bench.cites)
+
+
+def _table(run: Session, net: Net, data: Dataset) -> Table:
+    from striate.measure.table import predict
+
+    return predict(net, data, batch=run["batch"], memory=run["memory"], workers=run["workers"], progress=run.progress)
+
+
+def _explanation(bench: Bench, most: int) -> Explanation:
+    from striate.inside.attribution import METHODS
+    from striate.inside.explain import explain
+
+    data, run = bench.data, bench.run
+    rows = telling_rows(bench.table, most)
+    images = data.images(rows).to(next(bench.net.parameters()).device)
+    labels = [f"{data.name_of(row)} ({data.classes[int(data.labels[row])]})" for row in rows]
+    result, album, _ = explain(
+        bench.net, images, labels, methods=EXPLAINED, memory=run["memory"], progress=run.progress
+    )
+    bench.cites += [key for name in EXPLAINED for key in METHODS[name].cites]
+    return bench.keep(result, album, "explain-")
+
+
+def telling_rows(table: Table, most: int) -> list[int]:
+    """Rows worth looking into: the surest mistakes and the surest hits of different classes, half and half."""
+    order = table.confidence.argsort(descending=True, stable=True).tolist()
+    wrong = [row for row in order if not bool(table.correct[row])][: most // 2]
+    right: list[int] = []
+    seen: set[int] = set()
+    for row in order:
+        label = int(table.labels[row])
+        if bool(table.correct[row]) and label not in seen and len(right) < most - len(wrong):
+            right.append(row)
+            seen.add(label)
+    return right + wrong
+
+
+def _robustness(bench: Bench, most: int, radius: float) -> Robustness:
+    from striate.attack.catalog import METHODS
+    from striate.attack.findings import attack_findings
+    from striate.attack.run import attack_data
+
+    run = bench.run
+    few = bench.data.limit(most)
+    result, album = attack_data(
+        bench.net,
+        few,
+        bench.table.take(range(len(few))),
+        method="pgd",
+        norm=math.inf,
+        radius=radius,
+        radii=tuple(radius * share for share in CURVE),
+        seed=run["seed"],
+        memory=run["memory"],
+        progress=run.progress,
+    )
+    bench.findings += attack_findings(result, net=bench.names[0], data=bench.names[1])
+    bench.cites += METHODS["pgd"].cites
+    return bench.keep(result, album, "attack-")
+
+
+def _class_images(bench: Bench) -> Synthesis:
+    from striate.synthesis.visualise import CITES, class_images
+
+    targets = list(range(min(10, len(bench.net.classes))))
+    run = bench.run
+    result, album = class_images(
+        bench.net, targets, steps=96, seed=run["seed"], size=bench.data.size, judge=None, progress=run.progress
+    )
+    bench.cites += CITES
+    return bench.keep(result, album, "class-")
+
+
+def _filters(bench: Bench) -> Filters | None:
+    from striate.inside.filters import filter_pictures
+
+    result, album = filter_pictures(bench.net)
+    bench.album |= album
+    return result
+
+
+def _prefixed(value: Json, prefix: str) -> Json:
+    if isinstance(value, dict):
+        return {
+            key: f"{prefix}{item}" if key in PICTURES and item else _prefixed(item, prefix)
+            for key, item in value.items()
+        }
+    return [_prefixed(item, prefix) for item in value] if isinstance(value, list) else value
+
+
+def training_record(net: Any) -> Training | None:
+    """The record of a run folder; None for any other net."""
+    if isinstance(net, (str, Path)) and (Path(net) / "run.json").is_file():
+        from striate.train.run import read_run
+
+        return read_run(Path(net))
+    return None
+
+
+def check_page(path: Path, *, overwrite: bool) -> None:
+    """Whether the page can be written there, asked before any work is done."""
+    if path.is_dir():
+        raise StriateError(f"{path} is a folder", accepted="a file name such as report.html")
+    if path.exists() and not overwrite:
+        raise StriateError(f"{path} is there already", hint="--overwrite, or another --out")
+
+
+def write_page(report: Report[Examination], out: str | Path | None, run: Session) -> Report[Examination]:
+    """Write the page, if a place is given, and name it in the report."""
+    if out is None:
+        return report
+    from striate.page.html import render_page
+
+    path = Path(out)
+    report = replace(report, files={**report.files, "page": path.name})
+    write_text(path, render_page(report))
+    run.progress.say(f"page: {path}")
+    return report

@@ -1,0 +1,71 @@
+"""Images that a user names: files, folders, tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from striate.core.errors import ImageError, StriateError
+
+from .options import ImagesLike
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from striate.nets.net import Net
+
+ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+
+
+def open_images(given: ImagesLike, net: Net) -> tuple[list[str], Tensor]:
+    """Names and pixels, (N, C, H, W), of image files, folders of them, or a tensor, with the geometry of the net.
+
+    A net that takes any size gets the images at their own; they must then agree.
+    """
+    import torch
+    from torch import Tensor
+
+    from striate.core.image import Geometry, as_images, read_image
+
+    device = next(iter(net.parameters()), torch.empty(0)).device
+    geometry = net.geometry or (Geometry(net.size) if net.size is not None else None)
+    if isinstance(given, Tensor):
+        images = as_images(given, channels=net.channels)
+        return [f"image {number}" for number in range(len(images))], images.to(device)
+    paths = _paths(given)
+    images = [read_image(path, channels=net.channels, geometry=geometry) for path in paths]
+    sizes = {tuple(image.shape[1:]) for image in images}
+    if len(sizes) > 1:
+        shown = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:4])
+        raise StriateError(
+            f"{net.name} takes any size and the images have several ({shown})", hint="give images of one size at a time"
+        )
+    _fits(net, images[0], paths[0])
+    return [path.name for path in paths], torch.stack(images).to(device)
+
+
+def _fits(net: Net, image: Tensor, path: Path) -> None:
+    height, width = image.shape[1:]
+    if min(height, width) < net.least_size:
+        raise ImageError(
+            f"{path.name} has {width}x{height} pixels", accepted=f"at least {net.least_size} a side for {net.name}"
+        )
+
+
+def _paths(given: ImagesLike) -> list[Path]:
+    entries: Sequence[str | Path] = [given] if isinstance(given, (str, Path)) else list(given)  # type: ignore[arg-type]
+    paths: list[Path] = []
+    for entry in map(Path, entries):
+        if entry.is_dir():
+            inside = sorted(
+                each for each in entry.iterdir() if each.suffix.lower() in ENDINGS and not each.name.startswith(".")
+            )
+            if not inside:
+                raise ImageError(f"{entry.name} is a folder without images", accepted=", ".join(sorted(ENDINGS)))
+            paths += inside
+        else:
+            paths.append(entry)
+    if not paths:
+        raise StriateError("no image is given", accepted="image files, or a folder of them")
+    return paths

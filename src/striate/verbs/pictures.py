@@ -1,0 +1,57 @@
+"""Pictures of the images that a report names, for its album."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from striate.measure.payload import Evaluation
+
+if TYPE_CHECKING:
+    from striate.data.dataset import Dataset
+
+
+def thumbnails(data: Dataset, rows: Sequence[int]) -> dict[str, bytes]:
+    """A WebP thumbnail of each row, enlarged by a whole factor where it is small; keys by `key_of`."""
+    from striate.core.image import encode_webp, enlarge
+
+    if not rows:
+        return {}
+    images = data.images(list(rows))
+    return {key_of(row): encode_webp(enlarge(image, 96)) for row, image in zip(rows, images, strict=True)}
+
+
+def key_of(row: int) -> str:
+    """Album key of a row's thumbnail."""
+    return f"image-{row}.webp"
+
+
+def mistakes_with_pictures(evaluation: Evaluation, data: Dataset, *, most: int) -> tuple[Evaluation, dict[str, bytes]]:
+    """The evaluation with pictures of its ``most`` most confident mistakes, and the pictures."""
+    return _with_pictures(evaluation, data, {mistake.row for mistake in evaluation.mistakes[:most]})
+
+
+def confusion_cells(
+    evaluation: Evaluation, data: Dataset, *, each: int, most: int
+) -> tuple[Evaluation, dict[str, tuple[str, ...]], dict[str, bytes]]:
+    """Pictures of at most ``each`` mistakes of every confusion cell, ``most`` in all, the most confident first."""
+    cells: dict[str, list[int]] = {}
+    taken = 0
+    for mistake in evaluation.mistakes:
+        rows = cells.setdefault(f"{mistake.label}>{mistake.predicted}", [])
+        if len(rows) < each and taken < most:
+            rows.append(mistake.row)
+            taken += 1
+    shown = {row for rows in cells.values() for row in rows}
+    evaluation, album = _with_pictures(evaluation, data, shown)
+    return evaluation, {cell: tuple(map(key_of, rows)) for cell, rows in cells.items() if rows}, album
+
+
+def _with_pictures(evaluation: Evaluation, data: Dataset, rows: Iterable[int]) -> tuple[Evaluation, dict[str, bytes]]:
+    album = thumbnails(data, sorted(rows))
+    mistakes = tuple(
+        replace(mistake, picture=key_of(mistake.row)) if key_of(mistake.row) in album else mistake
+        for mistake in evaluation.mistakes
+    )
+    return replace(evaluation, mistakes=mistakes), album

@@ -1,0 +1,334 @@
+"""What every verb does around its own work: settings, names to nets and data, counting, origin, writing."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from striate.core.cite import bibtex
+from striate.core.errors import StriateError
+from striate.core.finding import Finding, ranked
+from striate.core.progress import Progress
+from striate.core.report import Cost, Origin, Report
+from striate.core.storage import write_bytes, write_text
+
+from .options import DataLike, NetLike
+
+if TYPE_CHECKING:
+    from striate.data.dataset import Dataset, Splits
+    from striate.nets.net import Net
+    from striate.nets.passes import Passes
+
+T = TypeVar("T")
+MARK = "report.json"  # a folder that holds it is ours to write over
+
+
+@dataclass
+class Session:
+    """One call of a verb: its settings, and what it used so far."""
+
+    verb: str
+    arguments: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    progress: Progress
+    passes: Passes
+    begun: float
+    cites: list[str] = field(default_factory=list)
+    net_origin: dict[str, Any] | None = None
+    data_origin: dict[str, Any] | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        return self.settings[name]
+
+    def net(self, given: NetLike, *, weights: bool = True, channels: int | None = None) -> Net:
+        """The net of this name on the session's device."""
+        from striate.nets.load import load_net
+
+        root = self.settings.get("weights_root")
+        net = load_net(given, weights_root=Path(root) if root else None, channels=channels, weights=weights)
+        self.cites += net.origin.cites
+        self.net_origin = {
+            "name": shown(given) or net.name,
+            "source": net.origin.source,
+            "licence": net.origin.licence,
+            "fingerprint": net.fingerprint()[:16] if weights else None,
+        }
+        return net.to(self.settings.get("device", "cpu"))
+
+    def data(self, given: DataLike, net: Net | None = None) -> Dataset:
+        """The split that was asked for, as the net takes it, cut to the limit."""
+        from striate.data.load import load_data
+
+        data = load_data(given, split=self["split"], **self._data_options(net))
+        if net is not None:
+            data = as_taken(data, net)
+        data = data.limit(self["limit"])
+        self._note(data)
+        return data
+
+    def splits(self, given: DataLike) -> Splits:
+        """All splits of the data, each cut to the limit."""
+        from striate.data.load import load_splits
+
+        splits = load_splits(given, **self._data_options(None))
+        limit = self["limit"]
+        if limit is not None:
+            splits = replace(
+                splits, train=splits.train.limit(limit), dev=splits.dev.limit(limit), test=splits.test.limit(limit)
+            )
+        self._note(splits.train)
+        return splits
+
+    def report(
+        self,
+        result: T,
+        *,
+        findings: Sequence[Finding] = (),
+        album: Mapping[str, bytes] | None = None,
+        arrays: Mapping[str, Any] | None = None,
+        files: Mapping[str, str] | None = None,
+        cites: Sequence[str] = (),
+    ) -> Report[T]:
+        """The envelope around a result, with origin and cost up to now."""
+        self.cites += cites
+        origin = Origin(
+            command=command_line(self.verb, self.arguments),
+            arguments={name: shown(value) for name, value in self.arguments.items()},
+            seed=self.settings.get("seed"),
+            versions=versions(),
+            device=str(self.settings.get("device", "cpu")),
+            threads=_threads(),
+            precision=str(self.settings.get("precision", "float32")),
+            memory_format="channels_last" if self.passes.forward else "",
+            net=self.net_origin,
+            data=self.data_origin,
+            cites=tuple(dict.fromkeys(self.cites)),
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        cost = Cost(self.passes.forward, self.passes.backward, round(time.monotonic() - self.begun, 3), _peak_bytes())
+        return Report(
+            self.verb, result, ranked(list(findings)), origin, cost, files or {}, album=album or {}, arrays=arrays or {}
+        )
+
+    def _data_options(self, net: Net | None) -> dict[str, Any]:
+        del net
+        root = self["data_root"]
+        return {"root": Path(root) if root else None, "partial": self["partial"], "skip_broken": self["skip_broken"]}
+
+    def _note(self, data: Dataset) -> None:
+        self.cites += data.cites
+        self.data_origin = {
+            "name": data.name,
+            "split": data.split,
+            "n": len(data),
+            "layout": data.layout,
+            "licence": data.licence,
+            "fingerprint": data.fingerprint()[:16],
+        }
+
+
+@contextmanager
+def session(verb: str, arguments: Mapping[str, Any], shared: Mapping[str, Any], kind: type) -> Iterator[Session]:
+    """Set up a verb's call; whatever was set (threads, precision) is as it was afterwards.
+
+    Args:
+        verb: Its name.
+        arguments: The verb's own arguments.
+        shared: The shared options that were given.
+        kind: The TypedDict of shared options that the verb takes; the defaults are read from it.
+    """
+    settings = with_defaults(shared, kind)
+    progress = Progress(quiet=bool(settings["quiet"]))
+    given = {**arguments, **shared}
+    with ExitStack() as stack:
+        stack.enter_context(_arithmetic(settings))
+        from striate.nets.passes import counting
+
+        passes = stack.enter_context(counting())
+        yield Session(verb, given, settings, progress, passes, time.monotonic())
+
+
+def with_defaults(shared: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """Every shared option of ``kind`` with its value; an unknown name is a TypeError as for any function."""
+    from .signature import shared_options
+
+    options = shared_options(kind)
+    if unknown := set(shared) - set(options):
+        raise TypeError(f"unexpected option {min(unknown)!r}; this verb takes {', '.join(sorted(options))}")
+    settings = {name: option.default for name, (_, option) in options.items()}
+    settings.update({name: value for name, value in shared.items() if value is not None})
+    for name in ("limit", "batch", "threads"):
+        if settings.get(name) is not None and settings[name] < 1:
+            raise StriateError(f"{name} is {settings[name]}", accepted="a whole number of at least 1")
+    return settings
+
+
+@contextmanager
+def _arithmetic(settings: Mapping[str, Any]) -> Iterator[None]:
+    if "device" not in settings:
+        yield
+        return
+    import torch
+
+    _check_device(str(settings["device"]))
+    before = torch.get_num_threads()
+    kind = str(settings["device"]).partition(":")[0]
+    try:
+        if settings["threads"] is not None:
+            torch.set_num_threads(settings["threads"])
+        with torch.autocast(kind, torch.bfloat16, enabled=settings["precision"] == "bfloat16"):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _check_device(name: str) -> None:
+    import torch
+
+    accepted = ["cpu"]
+    if torch.cuda.is_available():
+        accepted += ["cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        accepted.append("mps")
+    if name not in accepted:
+        raise StriateError(f"device is {name!r}", accepted=f"on this machine: {', '.join(accepted)}")
+
+
+def as_taken(data: Dataset, net: Net) -> Dataset:
+    """The data with the channels and the size that the net takes."""
+    from striate.core.image import Geometry
+
+    if data.channels != net.channels:
+        data = data.as_channels(net.channels)
+    if net.geometry is not None and data.size != net.geometry.size:
+        return data.resized(net.geometry)
+    if net.size is not None and data.size != net.size:
+        return data.resized(Geometry(net.size))
+    return data
+
+
+def shown(value: Any) -> Any:
+    """A value as the origin shows it: absolute paths by their last part, objects by their name."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, (str, Path)):
+        text = str(value)
+        head, at, tail = text.partition("@")
+        if at and Path(tail).is_absolute():
+            return f"{head}@{Path(tail).name}"
+        return Path(text).name if Path(text).is_absolute() else text
+    if isinstance(value, (list, tuple)):
+        return [shown(item) for item in value]
+    return getattr(value, "name", None) or type(value).__name__
+
+
+def command_line(verb: str, arguments: Mapping[str, Any]) -> str:
+    """The command that does the same: positionals as they stand, then what differs from the defaults."""
+    from .signature import read_signature
+
+    positional, options = read_signature(verb)
+    parts = ["striate", verb]
+    for name in positional:
+        value = shown(arguments.get(name))
+        parts += [str(each) for each in value] if isinstance(value, list) else [str(value)] if value is not None else []
+    for name, parameter in options.items():
+        value = shown(arguments.get(name, parameter.default))
+        if value == shown(parameter.default) or value is None or name == "quiet":
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        text = ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
+        parts += [flag] if value is True else [flag, text]
+    return shlex.join(parts)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Striate, Python and the libraries that are loaded."""
+    from striate.core.version import VERSION
+
+    known = {"striate": VERSION, "python": platform.python_version()}
+    for name in ("torch", "torchvision", "timm", "numpy", "lightning-fabric"):
+        if name.replace("-", "_") in sys.modules:
+            try:
+                known[name] = version(name)
+            except PackageNotFoundError:
+                known[name] = "unknown"
+    return known
+
+
+def number_folder(pattern: str, given: Mapping[str, Any]) -> str:
+    """The first path ``pattern``, ``pattern-2``... that is free; ``{data}`` in it stands for the name of the data."""
+    name = Path(str(given.get("data", ""))).name.partition(":")[0]
+    stem, dot, ending = (
+        pattern.format(data=name or "data").rpartition(".")
+        if "." in Path(pattern).name
+        else (pattern.format(data=name or "data"), "", "")
+    )
+    tries = (f"{stem}{'' if number == 1 else f'-{number}'}{dot}{ending}" for number in range(1, 10_000))
+    return next(path for path in tries if not Path(path).exists())
+
+
+def claim_folder(folder: Path, *, overwrite: bool) -> Path:
+    """An empty folder to write into; one that stands is only emptied when told, and only if Striate made it."""
+    if folder.is_dir() and any(folder.iterdir()):
+        if not overwrite:
+            raise StriateError(f"{folder} is there already", hint="--overwrite, or another --out")
+        if not (folder / MARK).exists():
+            raise StriateError(
+                f"{folder} holds files that Striate did not write; it is left as it is", hint="another --out"
+            )
+        shutil.rmtree(folder)
+    elif folder.exists() and not folder.is_dir():
+        raise StriateError(f"{folder} is a file, not a folder", hint="another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_out(report: Report[T], out: str | Path | None, *, overwrite: bool) -> Report[T]:
+    """Write a report's JSON, its pictures, its arrays and its citations into ``out``; gives it with its files named."""
+    if out is None:
+        return report
+    folder = claim_folder(Path(out), overwrite=overwrite)
+    files = dict(report.files)
+    for name, data in report.album.items():
+        write_bytes(folder / name, data)
+        files[name] = name
+    if report.arrays:
+        import numpy as np
+
+        from striate.core.storage import write_with
+
+        for name, values in report.arrays.items():
+            array = values.detach().cpu().numpy()
+            write_with(folder / name, lambda stream, array=array: np.savez_compressed(stream, values=array))  # type: ignore[misc]
+            files[name] = name
+    if report.origin.cites:
+        write_text(folder / "citations.bib", bibtex(report.origin.cites) + "\n")
+        files["citations"] = "citations.bib"
+    files["report"] = MARK
+    report = replace(report, files=files)
+    report.save(folder / MARK)
+    return report
+
+
+def _threads() -> int | None:
+    torch = sys.modules.get("torch")
+    return int(torch.get_num_threads()) if torch is not None else None
+
+
+def _peak_bytes() -> int | None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such count
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
