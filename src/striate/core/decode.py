@@ -1,0 +1,296 @@
+"""Image files to numbers: formats told by their first bytes, sizes checked in the header, nothing rounded away."""
+
+from __future__ import annotations
+
+import io
+import struct
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ImageError
+
+PIXEL_LIMIT = 16_000_000
+FORMATS = "PNG, JPEG, WebP, BMP, TIFF, GIF"
+_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+}
+_OTHERS = {
+    b"%PDF": "a PDF document",
+    b"<!DOCTYPE": "a web page",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+    b"<svg": "an SVG drawing",
+    b"<?xml": "an XML text",
+    b"version https://git-lfs": "a pointer to a file that Git LFS has not fetched",
+    b"PK\x03\x04": "a zip archive",
+    b"\x93NUMPY": "a numpy array (load it, and give the array)",
+    b"8BPS": "a Photoshop document",
+}
+# Pillow cuts these to eight bits; the second word names the layout whose decoding gives the eight bits that it drops.
+_LOW_BYTES = {
+    "RGB;16B": "RGB;16L",
+    "RGB;16L": "RGB;16B",
+    "RGB;16N": "RGB;16B" if sys.byteorder == "little" else "RGB;16L",
+    "RGBA;16B": "RGBA;16L",
+    "RGBA;16L": "RGBA;16B",
+    "RGBA;16N": "RGBA;16B" if sys.byteorder == "little" else "RGBA;16L",
+}
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What a file holds: ``colour`` (H, W, 1 or 3) uint8 or uint16, ``alpha`` (H, W) of the same kind or None."""
+
+    colour: npt.NDArray[Any]
+    alpha: npt.NDArray[Any] | None
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the first bytes of a file say: format, width and height before any rotation."""
+
+    format: str
+    width: int
+    height: int
+
+
+def decode(source: str | Path | bytes, *, name: str | None = None, allow_huge: bool = False) -> Pixels:
+    """The pixels of the first frame, upright, at the depth at which they were saved.
+
+    Raises:
+        ImageError: Missing, a folder, empty, truncated, not an image, of a kind that is not read, or of more than
+            `PIXEL_LIMIT` pixels without ``allow_huge`` (the header is enough to refuse it).
+    """
+    title = _title(source, name)
+    with _opened(source, title, allow_huge=allow_huge) as (image, kind):
+        with _translated(title, "is damaged or truncated"):
+            if kind == "PNG" and image.tile and str(image.tile[0].args) == "LA;16B":
+                return _grey_alpha_16(image)
+            raw = _rawmode(image)
+            if "16" in raw and image.mode in {"RGB", "RGBA"}:
+                return _deep_colour(source, image, raw, kind, title=title, allow_huge=allow_huge)
+            image.load()
+            upright = _upright(image, kind)
+        if upright.width * upright.height == 0:
+            raise ImageError(f"{title} holds no pixels")
+        return _pixels(upright, title)
+
+
+def read_header(source: str | Path | bytes, *, name: str | None = None) -> Header:
+    """Format and size of an image file from its header, without decoding; raises `ImageError` as `decode` does."""
+    with _opened(source, _title(source, name), allow_huge=True) as (image, kind):
+        return Header(kind, *image.size)
+
+
+def _title(source: str | Path | bytes, name: str | None) -> str:
+    return name or ("the image given as bytes" if isinstance(source, bytes) else str(source))
+
+
+@contextmanager
+def _opened(source: str | Path | bytes, title: str, *, allow_huge: bool) -> Iterator[tuple[Any, str]]:
+    with _stream(source, title) as stream:
+        start = stream.read(32)
+        stream.seek(0)
+        kind = _kind(start, title)
+        with _translated(title, f"begins as {kind} but its header cannot be read"):
+            image = _plugin(kind)(stream)
+        if image.width * image.height > PIXEL_LIMIT and not allow_huge:
+            raise ImageError(
+                f"{title} has {image.width}x{image.height} pixels, {image.width * image.height / 1e6:,.0f} million",
+                accepted=f"at most {PIXEL_LIMIT // 1_000_000} million unless allow_huge=True",
+                hint="make it smaller first",
+            )
+        yield image, kind
+
+
+@contextmanager
+def _stream(source: str | Path | bytes, title: str) -> Iterator[IO[bytes]]:
+    if isinstance(source, bytes):
+        if not source:
+            raise ImageError(f"{title} is empty", accepted=FORMATS)
+        yield io.BytesIO(source)
+        return
+    path = Path(source)
+    try:
+        if path.is_dir():
+            raise ImageError(f"{title} is a folder, not an image file", accepted=FORMATS)
+        if not path.exists():
+            raise ImageError(f"{title} does not exist", accepted="the path of an image file")
+        if not path.is_file():
+            raise ImageError(f"{title} is no ordinary file", accepted=FORMATS)
+        if path.stat().st_size == 0:
+            raise ImageError(f"{title} is empty (0 bytes)", accepted=FORMATS)
+        stream = path.open("rb")
+    except (OSError, ValueError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"{title} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+    with stream:
+        yield stream
+
+
+def _kind(start: bytes, title: str) -> str:
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WebP"
+    for signature, kind in _SIGNATURES.items():
+        if start.startswith(signature):
+            return kind
+    what = next((words for mark, words in _OTHERS.items() if start.lstrip().startswith(mark)), "")
+    if start[4:8] == b"ftyp":
+        what = f"a {start[8:12].decode('latin-1').strip()} file (HEIC, AVIF and videos are not read)"
+    raise ImageError(f"{title} is not an image{f' but {what}' if what else ''}", accepted=FORMATS)
+
+
+def _plugin(kind: str) -> Callable[[IO[bytes]], Any]:
+    """Pillow's reader of one format, called directly: ``Image.open`` warns of large pictures by a global setting."""
+    if kind == "PNG":
+        from PIL.PngImagePlugin import PngImageFile as Reader
+    elif kind == "JPEG":
+        from PIL.JpegImagePlugin import JpegImageFile as Reader
+    elif kind == "WebP":
+        from PIL.WebPImagePlugin import WebPImageFile as Reader
+    elif kind == "BMP":
+        from PIL.BmpImagePlugin import BmpImageFile as Reader
+    elif kind == "TIFF":
+        from PIL.TiffImagePlugin import TiffImageFile as Reader
+    else:
+        from PIL.GifImagePlugin import GifImageFile as Reader
+    reader: Callable[[IO[bytes]], Any] = Reader
+    return reader
+
+
+@contextmanager
+def _translated(title: str, what: str) -> Iterator[None]:
+    """Whatever a damaged file makes Pillow raise becomes an `ImageError` with the file's name."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(f"{title} does not fit into memory") from error
+    except (OSError, ValueError, TypeError, KeyError, IndexError, SyntaxError, EOFError, OverflowError, AttributeError,
+            struct.error, zlib.error, ZeroDivisionError, RuntimeError, Warning) as error:  # fmt: skip
+        raise ImageError(f"{title} {what} ({error})", hint="open it in a viewer, or save it anew") from error
+
+
+def _rawmode(image: Any) -> str:
+    if not image.tile:
+        return ""
+    args = image.tile[0].args
+    return str(args if isinstance(args, str) else args[0] if args else "")
+
+
+def _deep_colour(
+    source: str | Path | bytes, image: Any, raw: str, kind: str, *, title: str, allow_huge: bool
+) -> Pixels:
+    """Colour of 16 bits a channel: decoded twice, once for the high bytes and once for the low ones."""
+    if raw not in _LOW_BYTES or len({_args(tile) for tile in image.tile}) != 1:
+        raise ImageError(f"{title} holds 16-bit colour laid out as {raw}", accepted="interleaved RGB or RGBA")
+    transparency = image.info.get("transparency")
+    image.load()
+    high = np.asarray(_upright(image, kind))
+    with _opened(source, title, allow_huge=allow_huge) as (again, _):
+        again.tile = [tile._replace(args=_swapped(tile.args)) for tile in again.tile]
+        again.load()
+        low = np.asarray(_upright(again, kind))
+    deep = (high.astype(np.uint16) << 8) | low
+    if deep.shape[2] == 4:
+        return Pixels(deep[..., :3], deep[..., 3])
+    if isinstance(transparency, tuple):
+        clear = (deep == np.array(transparency, dtype=np.uint16)).all(axis=2)
+        return Pixels(deep, np.where(clear, 0, 65535).astype(np.uint16))
+    return Pixels(deep, None)
+
+
+def _args(tile: Any) -> str:
+    return str(tile.args if isinstance(tile.args, str) else tile.args[0])
+
+
+def _swapped(args: Any) -> Any:
+    return _LOW_BYTES[args] if isinstance(args, str) else (_LOW_BYTES[args[0]], *args[1:])
+
+
+def _grey_alpha_16(image: Any) -> Pixels:
+    """PNG of 16-bit grey and alpha: four bytes a pixel, read as if they were four channels of eight bits."""
+    image.tile = [tile._replace(args="RGBA") for tile in image.tile]
+    image.load()
+    parts = np.asarray(_upright(image, "PNG")).astype(np.uint16)
+    grey, alpha = (parts[..., 0] << 8) | parts[..., 1], (parts[..., 2] << 8) | parts[..., 3]
+    return Pixels(grey[..., None], alpha)
+
+
+def _pixels(image: Any, title: str) -> Pixels:
+    mode = image.mode
+    if mode in {"F", "I"}:
+        raise ImageError(
+            f"{title} holds {'floating-point' if mode == 'F' else '32-bit'} values, whose range no file states",
+            accepted="8 or 16 bits a channel",
+            hint="load the array yourself and give it to as_images with scale=",
+        )
+    if mode.startswith("I;16"):
+        grey = np.asarray(image).astype(np.uint16)[..., None]
+        clear = image.info.get("transparency")
+        alpha = np.where(grey[..., 0] == clear, 0, 65535).astype(np.uint16) if isinstance(clear, int) else None
+        return Pixels(grey, alpha)
+    if mode in {"PA", "LA", "La", "RGBa"} or (mode in {"1", "L", "RGB", "P"} and "transparency" in image.info):
+        straight = image.convert("RGBA") if mode in {"RGBa", "P", "PA", "RGB"} else image.convert("LA").convert("RGBA")
+        if mode in {"1", "L"}:  # the transparent grey level is lost on the way through LA
+            straight = image.convert("L").convert("RGBA") if mode == "1" else image.convert("RGBA")
+        return _split(np.asarray(straight))
+    if mode in {"RGBA", "RGBX"}:
+        array = np.asarray(image)
+        return _split(array) if mode == "RGBA" else Pixels(array[..., :3], None)
+    if mode in {"1", "L"}:
+        return Pixels(np.asarray(image.convert("L"))[..., None], None)
+    return Pixels(np.asarray(image if mode == "RGB" else image.convert("RGB")), None)
+
+
+def _split(array: npt.NDArray[Any]) -> Pixels:
+    alpha = array[..., 3]
+    return Pixels(array[..., :3], None if (alpha == 255).all() else alpha)
+
+
+_TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation -> Pillow's transposition
+
+
+def _upright(image: Any, kind: str) -> Any:
+    """The picture as EXIF says it was held; TIFF is turned by Pillow itself while it loads."""
+    if kind not in {"JPEG", "PNG", "WebP"}:
+        return image
+    turn = _TURNS.get(_orientation(image.info.get("exif", b"")))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(exif: object) -> int:
+    """Tag 0x0112 of the first directory of an EXIF block; 1 (upright) where there is none that can be read."""
+    if not isinstance(exif, bytes):
+        return 1
+    block = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None or len(block) < 10:
+        return 1
+    start = int(struct.unpack_from(f"{order}I", block, 4)[0])
+    if start + 2 > len(block):
+        return 1
+    entries = int(struct.unpack_from(f"{order}H", block, start)[0])
+    for place in range(start + 2, min(start + 2 + 12 * entries, len(block) - 11), 12):
+        tag, _, _, value = struct.unpack_from(f"{order}HHIH", block, place)
+        if tag == 0x0112:
+            return int(value)
+    return 1
