@@ -18,22 +18,17 @@ HEAD = """# Reference
 Made by `make docs` from the signatures; do not edit by hand.
 
 Every verb is a command and a function of the same name: `striate evaluate runs/first shapes --limit 100` is
-`striate.evaluate("runs/first", "shapes", limit=100)`. Each gives a `Report`: `result` (the verb's own payload), `findings`,
-`origin`, `cost`, `files`. On the command line `--json FILE` writes it (`-` for standard output), `--fail-on SEVERITY` makes
-findings an exit code of 1, `--traceback` shows where an error came from. Exit codes: 0 done, 1 findings at or above `--fail-on`,
-2 a mistake of the caller, 70 one of ours, 130 interrupted.
+`striate.evaluate("runs/first", "shapes", limit=100)`. Each gives a `Report`: `result` (the verb's own payload),
+`findings`, `origin`, `cost`, `files`. On the command line `--json FILE` writes it (`-` for standard output),
+`--fail-on SEVERITY` makes findings an exit code of 1, `--traceback` shows where an error came from. Exit codes: 0 done,
+1 findings at or above `--fail-on`, 2 a mistake of the caller, 70 one of ours, 130 interrupted.
 """
 
 
 def reference() -> str:
     """The whole page."""
-    parts = [HEAD]
-    for verb in VERBS:
-        parts.append(_verb(verb))
-    parts.append("# Public names\n")
-    for name in striate.__all__:
-        if name not in VERBS and not name.startswith("__"):
-            parts.append(_name(name, getattr(striate, name)))
+    names = [name for name in striate.__all__ if name not in VERBS and not name.startswith("__")]
+    parts = [HEAD, *map(_verb, VERBS), "# Public names\n", *(_name(name, getattr(striate, name)) for name in names)]
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -36,7 +36,8 @@ def test_every_verb_and_option_stands_in_the_reference(verb: str) -> None:
 
 def test_the_reference_is_what_the_signatures_say() -> None:
     build = importlib.util.spec_from_file_location("build", TOP / "docs" / "build.py")
-    assert build is not None and build.loader is not None
+    assert build is not None
+    assert build.loader is not None
     module = importlib.util.module_from_spec(build)
     build.loader.exec_module(module)
     assert REFERENCE.read_text(encoding="utf-8") == module.reference()

@@ -126,11 +126,12 @@ def test_nothing_is_left_to_do_and_no_error_is_swallowed() -> None:
 
 
 def test_tests_have_no_vague_claim_and_each_checks_something() -> None:
-    empty = []
-    for path in sorted((ROOT.parents[1] / "tests").rglob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not _checks(node):
-                empty.append(f"{path.name}:{node.lineno} {node.name}")
+    empty = [
+        f"{path.name}:{node.lineno} {node.name}"
+        for path in sorted((ROOT.parents[1] / "tests").rglob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not _checks(node)
+    ]
     assert empty == []
 
 
