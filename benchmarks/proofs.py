@@ -1,0 +1,179 @@
+"""Long experiments: `make proofs`, or `make proofs PART=name`.
+
+Each part writes what it measured into ``proofs/PART.json`` when it is done and is passed over from then on (delete the
+file to do it again), so an interrupted run goes on where it stopped. docs/results.md is written from those files.
+All parts together take at most eight CPU hours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+TOP = Path(__file__).parents[1]
+KEPT = TOP / "proofs"
+RESULTS = TOP / "docs" / "results.md"
+HEAD = """# Results
+
+Written by `make proofs` from what it measured; do not edit by hand. Times are CPU seconds of the whole process.
+"""
+
+
+def train_small(data: str, seeds: int) -> dict[str, Any]:
+    """`small` under `quick`, several seeds: test accuracy with its interval, and the CPU seconds of training."""
+    import striate
+
+    rows = []
+    for seed in range(seeds):
+        begun = time.process_time()
+        folder = KEPT / f"{data}-{seed}"
+        striate.train(data, out=folder, seed=seed, resume=folder.exists())
+        spent = time.process_time() - begun
+        accuracy = striate.evaluate(folder, data, quiet=True).result.accuracy
+        rows.append(
+            {
+                "seed": seed,
+                "test accuracy": accuracy.value,
+                "low": accuracy.low,
+                "high": accuracy.high,
+                "images": accuracy.n,
+                "CPU seconds": round(spent, 1),
+            }
+        )
+    return {"rows": rows}
+
+
+def sweep_nets() -> dict[str, Any]:
+    """Sites of one member of each family: parameters as counted, and the net left as it was found."""
+    import torch
+    from striate.nets.load import load_net
+    from striate.nets.summary import summarise
+
+    rows = []
+    for name in LARGE:
+        net = load_net(f"{name}.random")
+        before = {key: value.clone() for key, value in net.state_dict().items()}
+        found = summarise(net)
+        same = all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+        counted = sum(each.numel() for each in net.parameters())
+        rows.append(
+            {
+                "net": name,
+                "sites": len(found.sites),
+                "parameters": found.totals.parameters,
+                "as counted": found.totals.parameters == counted,
+                "multiply-adds": found.totals.macs,
+                "left as found": same and not any(each.grad is not None for each in net.parameters()),
+            }
+        )
+    return {"rows": rows}
+
+
+PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+    "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
+    "fashion": (
+        "`small` trained on FashionMNIST (needs STRIATE_DATA), three seeds",
+        lambda: train_small("FashionMNIST", 3),
+    ),
+    "nets": ("sites of large nets, one a family", sweep_nets),
+}
+
+
+LARGE = (
+    "torchvision/alexnet",
+    "torchvision/vgg11",
+    "torchvision/resnet50",
+    "torchvision/densenet161",
+    "torchvision/inception_v3",
+    "torchvision/googlenet",
+    "torchvision/mobilenet_v3_large",
+    "torchvision/efficientnet_b4",
+    "torchvision/regnet_y_8gf",
+    "torchvision/convnext_base",
+    "torchvision/vit_b_16",
+    "torchvision/swin_v2_s",
+    "torchvision/maxvit_t",
+    "torchvision/wide_resnet101_2",
+    "timm/resnetv2_101",
+    "timm/beit_base_patch16_224",
+    "timm/mixer_b16_224",
+    "timm/coatnet_0_rw_224",
+    "timm/edgenext_small",
+    "timm/levit_256",
+    "timm/poolformer_s24",
+    "timm/xcit_small_12_p16_224",
+)
+
+
+def machine() -> str:
+    """The machine in words, without its name."""
+    return f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+
+
+def write_results() -> None:
+    """docs/results.md from all that has been measured so far."""
+    parts = [HEAD]
+    for name, (title, _) in PARTS.items():
+        place = KEPT / f"{name}.json"
+        if place.exists():
+            done = json.loads(place.read_text(encoding="utf-8"))
+            columns = list(done["rows"][0])
+            parts.append(
+                f"## {title}\n\n`make proofs PART={name}`, {done['date']}, {done['machine']}, torch {done['torch']}\n"
+            )
+            parts.append("| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
+            parts += ["| " + " | ".join(_cell(row[column]) for column in columns) + " |" for row in done["rows"]]
+            parts.append("")
+    RESULTS.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4f}" if isinstance(value, float) and abs(value) < 1 else str(value)
+
+
+def main() -> int:
+    """Run the parts that are not done yet."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("part", nargs="*", help=f"one of {', '.join(PARTS)} (default: all)")
+    wanted = options.parse_args().part or list(PARTS)
+    if unknown := [name for name in wanted if name not in PARTS]:
+        print(f"unknown part {unknown[0]!r}; parts are {', '.join(PARTS)}")
+        return 2
+    KEPT.mkdir(exist_ok=True)
+    for name in wanted:
+        place = KEPT / f"{name}.json"
+        if place.exists():
+            print(f"{name}: done already ({place.relative_to(TOP)})")
+            continue
+        print(f"{name}: {PARTS[name][0]}", flush=True)
+        import torch
+
+        begun = time.process_time()
+        done = {
+            **PARTS[name][1](),
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": machine(),
+            "torch": torch.__version__,
+        }
+        done["cpu_seconds"] = round(time.process_time() - begun, 1)
+        place.write_text(json.dumps(done, indent=1), encoding="utf-8")
+        write_results()
+    write_results()
+    print(f"results: {RESULTS.relative_to(TOP)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
