@@ -29,7 +29,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Training:
-    """A finished (or stopped) run."""
+    """A finished (or stopped) run; ``notes`` are sentences on what was noticed about the data."""
 
     run: str
     net: str
@@ -39,3 +39,4 @@ class Training:
     best: Best
     history: tuple[Epoch, ...]
     complete: bool
+    notes: tuple[str, ...] = ()
