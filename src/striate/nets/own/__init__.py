@@ -1,1 +1,31 @@
-"""."""
+"""Networks of our own: one family to a file, built by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from striate.core.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from .blueprint import Blueprint
+
+_HERE = "striate.nets.own"
+OWN: Registry[Callable[..., Blueprint]] = Registry(
+    "network of striate",
+    {
+        "small": Entry(f"{_HERE}.small:small", "compact CNN for images of 8 to 96 px, the default; trains in a minute"),
+        "linear": Entry(f"{_HERE}.linear:linear", "one linear layer on the pixels: softmax regression"),
+        "mlp": Entry(f"{_HERE}.linear:mlp", "two hidden layers of 256 and 128 rectified units", ("rumelhart1986learning",)),
+        "lenet5": Entry(f"{_HERE}.lenet:lenet5", "LeNet-5 as it is built now: 61,706 weights at 32 px", ("lecun1998gradient",)),
+        **{
+            f"resnet{depth}": Entry(
+                f"{_HERE}.resnet:resnet{depth}",
+                f"residual network of {depth} layers for CIFAR, shortcuts without weights (option A)",
+                ("he2016deep",),
+            )
+            for depth in (20, 32, 44, 56, 110)
+        },
+    },
+    hint="striate models lists all",
+)
