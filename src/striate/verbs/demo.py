@@ -33,7 +33,8 @@ def demo(
         place, page = folder / "run", folder / "report.html"
         computing: dict[str, Any] = {name: value for name, value in shared.items() if name not in ("out", "overwrite")}
         run.progress.say(f"training striate/small on {data} ...")
-        training = train(data, out=place, limit=4000 if fast else None, epochs=2 if fast else None, **computing)
+        learning = {name: value for name, value in computing.items() if name not in ("batch", "memory")}
+        training = train(data, out=place, limit=4000 if fast else None, epochs=2 if fast else None, **learning)
         run.progress.say(f"examining {place} ...")
         examined = examine(place, data, out=page, overwrite=True, limit=500 if fast else None, **computing)
         robust = examined.result.robustness

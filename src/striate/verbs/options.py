@@ -100,27 +100,43 @@ class Shared(TypedDict, total=False):
     quiet: Annotated[bool, Option("no progress, no remarks", default=False)]
 
 
-class Computing(Shared, total=False):
-    """What verbs take that compute with a net."""
+class Placed(Shared, total=False):
+    """Where and how a verb computes."""
 
     seed: Annotated[int, Option("seed of every random draw", "N", default=0)]
     device: Annotated[str, Option("where to compute: cpu, cuda, cuda:1, mps", "NAME", default="cpu")]
     threads: Annotated[int | None, Option("threads to compute with (default: torch's choice)", "N", parse=count)]
-    batch: Annotated[int | None, Option("images a pass (default: as many as the memory allows)", "N", parse=count)]
-    memory: Annotated[int, Option("memory beside the net, such as 512MiB", "SIZE", size_in_bytes, default=1 << 30)]
     precision: Annotated[Literal["float32", "bfloat16"], Option("arithmetic of the passes", default="float32")]
     weights_root: Annotated[str | Path | None, Option("where weights are looked for first", "DIR")]
 
 
-class OnData(Computing, total=False):
-    """What verbs take that compute with a net on data."""
+class Computing(Placed, total=False):
+    """What verbs take that pass images through a net."""
 
-    split: Annotated[Literal["train", "dev", "test"], Option("which split to take", default="test")]
+    batch: Annotated[int | None, Option("most images a pass (default: as the memory allows)", "N", parse=count)]
+    memory: Annotated[int, Option("memory beside the net, such as 512MiB", "SIZE", size_in_bytes, default=1 << 30)]
+
+
+class Source(Shared, total=False):
+    """Where labelled images come from."""
+
     limit: Annotated[int | None, Option("only the first N images", "N", parse=count)]
     workers: Annotated[int, Option("processes that decode images", "N", default=0)]
     data_root: Annotated[str | Path | None, Option("where named data sets are looked for first", "DIR")]
     partial: Annotated[bool, Option("accept a named data set of which only a part is there", default=False)]
     skip_broken: Annotated[bool, Option("leave out files that cannot be read", default=False)]
+
+
+class Learning(Placed, Source, total=False):
+    """What verbs take that train a net."""
+
+    batch: Annotated[int | None, Option("images a step (default: the recipe's)", "N", parse=count)]
+
+
+class OnData(Computing, Source, total=False):
+    """What verbs take that pass one split of a data set through a net."""
+
+    split: Annotated[Literal["train", "dev", "test"], Option("which split to take", default="test")]
 
 
 NetArgument = Annotated[

@@ -2,34 +2,83 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
+from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.train.payload import Training
 
-from .options import DataArgument, NetLike, OnData, Option, count, number
+from .options import DataArgument, Learning, NetLike, Option, count, number
+from .session import number_folder, session, shown
+
+if TYPE_CHECKING:
+    from striate.train.recipe import Recipe
+
+RUN = "runs/{data}"  # where a run goes that is given no folder
 
 
 def train(
     data: DataArgument,
     *,
-    net: Annotated[NetLike, Option("net to train, such as striate/small", "NET")] = "striate/small",
-    recipe: Annotated[str, Option("how to train; `striate methods` lists the recipes", "NAME")] = "quick",
+    net: Annotated[NetLike, Option("net to train; a bare SOURCE/ARCH starts from scratch", "NET")] = "striate/small",
+    recipe: Annotated[str, Option("how to train; `striate methods` lists recipes", "NAME")] = "quick",
     epochs: Annotated[
         int | None,
-        Option(
-            "passes over the training images (default: the recipe's)", "N", parse=lambda text: count(text, "epochs")
-        ),
+        Option("passes over the training images (default: the recipe's)", "N", lambda text: count(text, "epochs")),
     ] = None,
     rate: Annotated[
-        float | None, Option("peak learning rate (default: the recipe's)", "X", parse=lambda text: number(text, "rate"))
+        float | None, Option("peak learning rate (default: the recipe's)", "X", lambda text: number(text, "rate"))
     ] = None,
-    out: Annotated[str | Path | None, Option("run folder", "RUN", fallback="runs/{data}")] = None,
+    out: Annotated[str | Path | None, Option("run folder", "RUN", fallback=RUN)] = None,
     resume: Annotated[bool, Option("go on where the run in this folder stopped")] = False,
-    **shared: Unpack[OnData],
+    **shared: Unpack[Learning],
 ) -> Report[Training]:
-    """Train a net; the run folder holds weights, history and all that is needed to go on or to do it again.
+    """Train a net; the run folder then holds its weights, its history, and all that is needed to go on or do it again.
 
-    A kill at any moment loses at most the current epoch; `--resume` ends exactly where the uninterrupted run ends.
+    A kill at any moment loses at most the current epoch; `--resume` ends exactly where the uninterrupted run ends. The
+    epoch that is best on the dev split is kept; the test split is never looked at.
     """
+    given = {"data": data, "net": net, "recipe": recipe, "epochs": epochs, "rate": rate, "out": out, "resume": resume}
+    with session("train", given, shared, Learning) as run:
+        from striate.train.catalog import RECIPES
+        from striate.train.loop import fit
+
+        how = varied(recipe, epochs=epochs, rate=rate, batch=run["batch"])
+        if resume and out is None:
+            raise StriateError("--resume is given without --out", accepted="the run folder to go on with")
+        folder = Path(out if out is not None else number_folder(RUN, {"data": data}))
+        splits = run.splits(data)
+        run.progress.say(splits.said)
+        result = fit(
+            net if isinstance(net, (str, Path)) else run.net(net),
+            splits,
+            out=folder,
+            recipe=how,
+            seed=run["seed"],
+            resume=resume,
+            overwrite=run["overwrite"],
+            device=run["device"],
+            precision=run["precision"],
+            workers=run["workers"],
+            progress=run.progress,
+        )
+        files = {path.name: str(shown(path)) for path in sorted(folder.glob("*.*"))}
+        return run.report(replace(result, run=str(shown(folder))), files=files, cites=RECIPES[recipe].cites)
+
+
+def varied(name: str, *, epochs: int | None, rate: float | None, batch: int | None) -> Recipe:
+    """The recipe of this name with what the caller wants otherwise; a variation says so in its name."""
+    from striate.train.catalog import RECIPES
+
+    recipe = RECIPES.load(name)
+    changes = {key: value for key, value in (("epochs", epochs), ("batch", batch)) if value is not None}
+    if rate is not None:
+        changes["optimizer"] = replace(recipe.optimizer, rate=rate)  # type: ignore[assignment]
+    if not changes:
+        return recipe
+    words = [
+        f"{key} {value}" for key, value in (("epochs", epochs), ("rate", rate), ("batch", batch)) if value is not None
+    ]
+    return replace(recipe, name=f"{name} with {', '.join(words)}", states="", **changes)

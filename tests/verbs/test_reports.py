@@ -1,0 +1,161 @@
+"""Every verb gives a report that says how it was made, saves as JSON without NaN, and reads back as it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import striate as st
+from striate.core.cite import citations
+from striate.core.report import Report
+from striate.page.text import render_text
+from striate.verbs import VERBS
+
+FEW: dict[str, Any] = {"limit": 60, "quiet": True, "seed": 1}
+CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
+    "train": lambda run, _: st.train("digits", net="striate/linear", epochs=1, out=run.parent / "other", **FEW),
+    "evaluate": lambda run, _: st.evaluate(run, "shapes", **FEW),
+    "explain": lambda run, image: st.explain(run, image, quiet=True),
+    "attack": lambda run, _: st.attack(run, "shapes", steps=3, radii=(2 / 255,), **FEW),
+    "synthesize": lambda run, _: st.synthesize("class", run, target="0,1", steps=4, quiet=True),
+    "examine": lambda run, _: st.examine(run, "shapes", attacked=10, explained=2, **FEW),
+    "summary": lambda run, _: st.summary(run, quiet=True),
+    "reproduce": lambda *_: st.reproduce("hinge-example", "softmax-example", quiet=True),
+    "models": lambda *_: st.models("small", quiet=True),
+    "datasets": lambda *_: st.datasets(quiet=True),
+    "methods": lambda *_: st.methods(quiet=True),
+    "demo": lambda run, _: st.demo(data="digits", fast=True, out=run.parent / "demo", quiet=True),
+}
+KEYS = {
+    "train": {"best", "history", "run"},
+    "evaluate": {"n", "accuracy", "top5", "loss", "confusion", "classes", "averages", "calibration", "mistakes"},
+    "explain": {"maps"},
+    "attack": {
+        "clean_accuracy", "robust_accuracy", "distance", "per_image", "survives_8bit", "masking", "passes",
+    },
+    "synthesize": {"images", "scores", "judge", "history"},
+    "summary": {"sites", "totals"},
+    "reproduce": {"figures", "passed", "total"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small net trained for a moment."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    st.train("shapes", net="striate/small", epochs=1, limit=400, quiet=True, out=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def image(run: Path) -> Path:
+    """One picture as a file."""
+    pixels = st.load_data("shapes").images([0])[0]
+    path = run.parent / "shape.png"
+    Image.fromarray((pixels.permute(1, 2, 0) * 255).byte().numpy()).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def reports(run: Path, image: Path) -> dict[str, Report[Any]]:
+    """What every verb gave."""
+    return {verb: call(run, image) for verb, call in CALLS.items()}
+
+
+def test_every_verb_is_called_here() -> None:
+    assert set(CALLS) == set(VERBS)
+
+
+@pytest.mark.parametrize("verb", list(CALLS))
+def test_a_report_reads_back_as_it_was_saved(verb: str, reports: dict[str, Report[Any]], tmp_path: Path) -> None:
+    report = reports[verb]
+    back = st.read_report(report.save(tmp_path / "report.json"))
+    assert back == report
+    assert type(back.result) is type(report.result)
+    assert render_text(back) == render_text(report)
+
+
+@pytest.mark.parametrize("verb", list(CALLS))
+def test_a_report_says_how_it_was_made_and_holds_no_path_or_nan(
+    verb: str, reports: dict[str, Report[Any]], run: Path
+) -> None:
+    report = reports[verb]
+    text = str(report)
+    assert str(run.parent) not in text
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    assert report.verb == verb
+    assert report.origin.command.startswith(f"striate {verb}")
+    assert report.origin.versions["striate"] == st.__version__
+    assert report.cost.seconds >= 0
+    assert KEYS.get(verb, set()) <= set(json.loads(text)["result"])
+    assert set(report.origin.cites) <= set(citations())
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "attack", "explain", "synthesize", "examine"])
+def test_passes_are_counted(verb: str, reports: dict[str, Report[Any]]) -> None:
+    assert reports[verb].cost.forward > 0
+    assert reports["evaluate"].cost.forward == 60
+    assert reports["evaluate"].cost.backward == 0
+
+
+def test_what_a_run_saw_is_what_evaluate_reads(reports: dict[str, Report[Any]], run: Path) -> None:
+    assert reports["evaluate"].origin.data is not None
+    assert reports["evaluate"].origin.data["split"] == "test"
+    assert (
+        reports["examine"].result.training.best
+        == st.read_report(
+            _saved(st.train("shapes", out=run, resume=True, epochs=1, limit=400, quiet=True), run)
+        ).result.best
+    )
+
+
+def _saved(report: Report[Any], run: Path) -> Path:
+    return report.save(run.parent / "again.json")
+
+
+def test_out_holds_report_pictures_arrays_and_citations(run: Path, image: Path, tmp_path: Path) -> None:
+    import numpy as np
+
+    report = st.explain(run, image, method="gradient,occlusion", out=tmp_path / "maps", quiet=True)
+    written = {path.name for path in (tmp_path / "maps").iterdir()}
+    assert {"report.json", "citations.bib"} < written
+    for row in report.result.maps:
+        assert {row.file, row.picture, row.input_picture} <= written
+        values = np.load(tmp_path / "maps" / row.file)["values"]
+        assert values.shape in ((32, 32), (3, 32, 32))
+        assert np.isfinite(values).all()
+        assert (values < 0).any() or not row.signed
+    with pytest.raises(st.StriateError, match="overwrite"):
+        st.explain(run, image, out=tmp_path / "maps", quiet=True)
+    again = st.explain(run, image, method="gradient", out=tmp_path / "maps", overwrite=True, quiet=True)
+    assert len(again.result.maps) == 1
+
+
+def test_a_folder_that_is_not_ours_is_never_emptied(run: Path, image: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.txt").write_text("ten years")
+    with pytest.raises(st.StriateError, match="did not write"):
+        st.explain(run, image, out=tmp_path / "precious", overwrite=True, quiet=True)
+    assert (tmp_path / "precious" / "thesis.txt").read_text() == "ten years"
+
+
+def test_batch_and_memory_bound_the_passes_but_not_the_result(run: Path) -> None:
+    whole = st.evaluate(run, "shapes", **FEW)
+    parts = st.evaluate(run, "shapes", batch=7, **FEW)
+    assert parts.result.confusion == whole.result.confusion
+    assert abs(float(parts.result.loss) - float(whole.result.loss)) < 1e-5
+
+
+def test_threads_are_as_they_were_afterwards(run: Path) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    report = st.evaluate(run, "shapes", threads=1, **FEW)
+    assert report.origin.threads == 1
+    assert torch.get_num_threads() == before
