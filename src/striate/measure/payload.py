@@ -70,7 +70,7 @@ class CalibrationBin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far confidence can be believed: expected calibration error (equal-width bins), Brier score, mean confidence."""
+    """How far confidence can be believed: expected calibration error (equal widths), Brier score, mean confidence."""
 
     ece: Number
     brier: Number
@@ -117,6 +117,7 @@ class Evaluation:
         calibration: Reliability.
         mistakes: The most confident first, at most 200.
         names: Names of the classes.
+        net_names: The net's own names of them, where it has any; they may be spelled differently.
     """
 
     n: int
@@ -130,3 +131,4 @@ class Evaluation:
     calibration: Calibration
     mistakes: tuple[Mistake, ...] = field(default=())
     names: tuple[str, ...] = field(default=())
+    net_names: tuple[str, ...] = field(default=())
