@@ -1,0 +1,73 @@
+"""What `solve` gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from striate.core.norms import norm_of
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """One image for each row, and everything that was learnt on the way.
+
+    Attributes:
+        images: (N, C, H, W), within the region as they are stored.
+        scores: Objective on the returned images, (N,); under a view, its mean over fresh views.
+        success: Whether a forward pass on the returned image reaches the goal, (N,) bool.
+        step: First step at which the goal was reached, (N,) int64; 0 is the start, -1 never.
+        output: The net's class scores of the returned images, (N, K); for other outputs None.
+        distances: Norm of the difference from the start, by name ``"0" "1" "2" "inf"``, each (N,) float64.
+        history: Score at the start and after each step, (steps + 1, N); NaN where a row had left.
+        flat: Whether the first gradient was zero or not finite, (N,) bool.
+        passes: ``forward`` and ``backward`` passes of single images.
+        origin: The parts in words, steps, seed, chunk, memory format.
+    """
+
+    images: Tensor
+    scores: Tensor
+    success: Tensor
+    step: Tensor
+    output: Tensor | None
+    distances: Mapping[str, Tensor]
+    history: Tensor
+    flat: Tensor
+    passes: Mapping[str, int]
+    origin: Mapping[str, str | int | float]
+
+    def updated(self, later: Found, rows: Tensor) -> Found:
+        """The result with that of another run on some of its rows, where the other is better.
+
+        Success beats failure, then the higher score wins. Passes add up; ``history`` and ``flat`` stay those of the
+        first run, and a success of the later run counts its steps on from the end of the earlier ones.
+        """
+        gained = later.success & ~self.success[rows]
+        better = gained | ((later.success == self.success[rows]) & (later.scores > self.scores[rows]))
+        chosen = rows[better]
+
+        def merged(old: Tensor, new: Tensor) -> Tensor:
+            return old.index_copy(0, chosen, new[better])
+
+        before = len(self.history) - 1
+        counted = torch.where(later.step >= 0, later.step + before, later.step)
+        output = None if self.output is None or later.output is None else merged(self.output, later.output)
+        return replace(
+            self,
+            images=merged(self.images, later.images),
+            scores=merged(self.scores, later.scores),
+            success=merged(self.success, later.success),
+            step=merged(self.step, counted),
+            output=output,
+            distances={name: merged(self.distances[name], later.distances[name]) for name in self.distances},
+            passes={name: self.passes[name] + later.passes[name] for name in self.passes},
+        )
+
+
+def distances_between(images: Tensor, start: Tensor) -> dict[str, Tensor]:
+    """The L0, L1, L2 and Linf norms of the differences, each (N,) float64."""
+    difference = images.to(torch.float64) - start.to(torch.float64)
+    return {name: norm_of(difference, float(name)) for name in ("0", "1", "2", "inf")}

@@ -1,0 +1,64 @@
+"""Goals: what counts as success, apart from what is optimised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from striate.core.errors import StriateError
+
+from .objective import OUTPUT, Classes, Seen, classes_of
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A condition on one pass: true or false for each image."""
+
+    words: str
+    reached: Callable[[Seen], Tensor]
+    sites: frozenset[str] = OUTPUT
+
+    def __call__(self, seen: Seen) -> Tensor:
+        """Whether the goal is reached, (n,) bool."""
+        return self.reached(seen)
+
+    def __str__(self) -> str:
+        return self.words
+
+
+def misclassified(labels: Classes) -> Goal:
+    """The predicted class (the first of the highest logits) is not the label."""
+    return Goal("misclassified", lambda seen: seen.output.argmax(1) != classes_of(labels, seen))
+
+
+def classified_as(targets: Classes) -> Goal:
+    """The predicted class is the target."""
+    return Goal("classified as the target", lambda seen: seen.output.argmax(1) == classes_of(targets, seen))
+
+
+def confident_above(targets: Classes, probability: float) -> Goal:
+    """The target's probability is above the given one.
+
+    Raises:
+        StriateError: ``probability`` is not in [0, 1).
+    """
+    if not 0 <= probability < 1:
+        raise StriateError(f"probability is {probability:g}", accepted="a number from 0 to below 1")
+
+    def reached(seen: Seen) -> Tensor:
+        chosen = classes_of(targets, seen)[:, None]
+        return seen.output.softmax(1).gather(1, chosen).squeeze(1) > probability
+
+    return Goal(f"confident above {probability:g}", reached)
+
+
+def none() -> Goal:
+    """No goal: never reached, so every image stays until the last step."""
+
+    def never(seen: Seen) -> Tensor:
+        return torch.zeros(len(seen.images), dtype=torch.bool, device=seen.images.device)
+
+    return Goal("none", never, frozenset())

@@ -1,0 +1,88 @@
+"""What a search is given: a problem that it asks for scores and gradients, and the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from striate.core.rng import Rng
+
+from .objective import Objective
+from .region import Region
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one evaluation says about the n rows that were asked for, in their order.
+
+    Attributes:
+        score: (n,), or (n, K) from an objective that gives K scores.
+        grad: Gradient by the free numbers ``z``, shaped like them ((n, K, ...) for K scores); None where not asked for.
+            Where it is not finite it is 0.
+        reached: Whether the goal is reached, (n,).
+        image: The images that were looked at, (n, C, H, W).
+        rows: Which rows these are, (n,).
+    """
+
+    score: Tensor
+    grad: Tensor | None
+    reached: Tensor
+    image: Tensor
+    rows: Tensor
+
+    def only(self, rows: Tensor) -> Answer:
+        """The part of the answer that is about these rows."""
+        if len(rows) == len(self.rows):
+            return self
+        kept = torch.isin(self.rows, rows)
+        grad = None if self.grad is None else self.grad[kept]
+        return Answer(self.score[kept], grad, self.reached[kept], self.image[kept], self.rows[kept])
+
+    @property
+    def gradient(self) -> Tensor:
+        """The gradient, which was asked for."""
+        if self.grad is None:
+            raise TypeError("this answer has no gradient; ask with grad=True")
+        return self.grad
+
+
+class Problem(Protocol):
+    """An objective on a canvas within a region; tensors hold all N images, ``rows`` says which are meant."""
+
+    start: Tensor
+    within: Region
+    steps: int
+    rng: Rng
+
+    @property
+    def alive(self) -> Tensor:
+        """The rows that are not done, in order, int64."""
+
+    def ask(
+        self, z: Tensor, *, rows: Tensor | None = None, grad: bool = True, objective: Objective | None = None
+    ) -> Answer:
+        """Evaluates ``z`` (all N rows) on the rows named, by default those alive; costs one pass an image.
+
+        Whatever it sees it offers to the keep; scores of another ``objective`` do not count there, its goals do.
+        """
+
+    def project(self, z: Tensor, rows: Tensor) -> Tensor:
+        """Free numbers (n, ...) of these rows brought into the region."""
+
+    def random_start(self) -> Tensor:
+        """Free numbers (N, ...) of a random point of the region for each row."""
+
+
+class Search(Protocol):
+    """A generator that asks the problem and yields ``z`` (all N rows) after each of at most ``problem.steps`` steps."""
+
+    @property
+    def words(self) -> str:
+        """How it searches."""
+
+    def __call__(self, problem: Problem) -> Iterator[Tensor]:
+        """Searches, one step for each value yielded."""

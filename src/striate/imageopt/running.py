@@ -1,0 +1,266 @@
+"""The problem behind a search while it runs: evaluates in chunks, counts, keeps the best, lets rows leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from striate.core.errors import StriateError
+from striate.core.norms import norm_of
+from striate.core.rng import Rng
+from striate.nets import look as nets
+from striate.nets.net import Net
+
+from .canvas import Canvas
+from .goal import Goal
+from .keep import Keep, Tried
+from .objective import Objective
+from .problem import Answer
+from .region import Region
+from .view import View
+
+FRESH_VIEWS = 8  # a score under random views is judged on so many that the search never saw
+_GOLDEN = -7046029254386353131  # 2**64 over the golden ratio, as a signed word: spreads the counts over the ids
+Look = Callable[[Tensor, Tensor], nets.Seen]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A pass as objectives see it: the painted images, and what the net made of them (or of a view of them)."""
+
+    images: Tensor
+    rows: Tensor
+    pass_: nets.Seen
+    net: Net
+
+    @property
+    def output(self) -> Tensor:
+        """Class scores (n, K)."""
+        return self.net.as_logits(self.pass_.output)
+
+    def __getitem__(self, site: str) -> Tensor:
+        """What was recorded at a site."""
+        return self.pass_[site]
+
+
+@contextmanager
+def looking(net: Net, sites: frozenset[str]) -> Iterator[Look]:
+    """One look over the sites, held open for all passes; a plain pass where only the output is wanted."""
+    if sites <= {"input", "output"}:
+        yield lambda images, rows: nets.Seen(images, net(images), rows, {})
+    else:
+        with net.look(read=sites) as look:
+            yield look
+
+
+@dataclass(eq=False)
+class Running:
+    """State of one `solve`: all tensors hold all N images, and a row is never moved."""
+
+    net: Net
+    look: Look
+    objective: Objective
+    images: Tensor
+    canvas: Canvas
+    within: Region
+    steps: int
+    view: View | None
+    draws: int
+    goal: Goal
+    keep: Keep
+    rng: Rng
+    ids: Tensor
+    chunk: int
+    memory_format: torch.memory_format
+    step: int = 0
+
+    start: Tensor = field(init=False)
+    best: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        count, device = len(self.images), self.images.device
+        self.start = self.canvas.start(self.images, ids=self.ids, rng=self.rng.child("canvas"))
+        self.best = self.images.clone()
+        self.score = self.images.new_full((count,), -torch.inf)
+        self.latest = self.images.new_full((count,), torch.nan)
+        self.reached = torch.zeros(count, dtype=torch.bool, device=device)
+        self.done, self.flat = self.reached.clone(), self.reached.clone()
+        self.judged, self.graded = self.reached.clone(), self.reached.clone()
+        self.first = torch.full((count,), -1, dtype=torch.int64, device=device)
+        self.asked = torch.zeros(count, dtype=torch.int64)
+        self.every = torch.arange(count, device=device)
+        self.output: Tensor | None = None
+
+    @property
+    def alive(self) -> Tensor:
+        """The rows that are not done."""
+        return (~self.done).nonzero().squeeze(1)
+
+    def project(self, z: Tensor, rows: Tensor) -> Tensor:
+        """Free numbers brought into the region."""
+        return self.canvas.hold(z, self.within, rows)
+
+    def random_start(self) -> Tensor:
+        """Free numbers of a random point of the region for each row."""
+        images = self.within.sample(self.images, self.every, ids=self.ids, rng=self.rng.child("start"))
+        return self.canvas.start(images, ids=self.ids, rng=self.rng.child("canvas"))
+
+    def ask(
+        self, z: Tensor, *, rows: Tensor | None = None, grad: bool = True, objective: Objective | None = None
+    ) -> Answer:
+        """Evaluates rows of ``z`` and offers what it saw to the keep."""
+        rows = self.alive if rows is None else rows
+        if len(rows) == 0:
+            return Answer(self.score[rows], z[rows] if grad else None, self.reached[rows], self.images[rows], rows)
+        wanted = self.objective if objective is None else objective
+        answers = []
+        for part in self._parts(rows):
+            answer, output = self._evaluate(z, part, grad, wanted)
+            self._offer(answer, output, counts=objective is None and answer.score.ndim == 1, judged=not grad)
+            answers.append(answer)
+        return _joined(answers)
+
+    def verdict(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Scores, success and class scores of the kept images, from passes on exactly what is returned.
+
+        Raises:
+            RuntimeError: A kept image is outside of the region: our mistake, and never to be reported as a result.
+        """
+        if not bool(self.within.contains(self.best, self.every).all()):
+            raise RuntimeError(f"an image to be returned is outside of {self.within.words}")
+        left = (~self.judged).nonzero().squeeze(1)
+        for rows in self._parts(left):
+            with torch.no_grad():
+                seen = self._see(self.best[rows], self.best[rows], rows)
+                self.score[rows], self.reached[rows] = self.objective(seen), self.goal(seen)
+                self._record(self._output(seen), rows)
+                if self.view is not None:
+                    self.score[rows] = self._fresh_score(rows)
+        return self.score, self.reached, self.output
+
+    def _evaluate(self, z: Tensor, rows: Tensor, grad: bool, objective: Objective) -> tuple[Answer, Tensor | None]:
+        free = (z if len(rows) == len(z) else z[rows]).detach()
+        scores, grads, reached = [], [], torch.ones_like(rows, dtype=torch.bool)
+        output: Tensor | None = None
+        for draw in range(self.draws):
+            leaf = free.requires_grad_(grad)
+            with torch.set_grad_enabled(grad):
+                image = self.canvas.paint(leaf, rows)
+                seen = self._see(image, self._viewed(image, rows, draw), rows)
+                score = objective(seen)
+            if grad:
+                grads.append(_gradient(score, leaf))
+            scores.append(score.detach())
+            reached &= self.goal(seen)
+            output = self._output(seen)
+        self.asked[rows.cpu()] += 1
+        score = torch.stack(scores).mean(0) if self.draws > 1 else scores[0]
+        if self.step == 0 and bool(score.isnan().any()):
+            row = int(rows[score.isnan().reshape(len(rows), -1).any(1)][0])
+            raise StriateError(
+                f"objective {objective.words} is not a number for image {row}",
+                hint="look at the net's output on that image",
+            )
+        total = (torch.stack(grads).mean(0) if self.draws > 1 else grads[0]) if grad else None
+        answer = Answer(score, total, reached, image.detach(), rows)
+        return (self._cleaned(answer) if grad else answer), output
+
+    def _parts(self, rows: Tensor) -> list[Tensor]:
+        return [rows[place : place + self.chunk] for place in range(0, len(rows), self.chunk)]
+
+    def _viewed(self, image: Tensor, rows: Tensor, draw: int) -> Tensor:
+        if self.view is None:
+            return image
+        at = rows.cpu()
+        keys = self.ids[at] ^ (self.asked[at] + 1) * _GOLDEN  # every evaluation of an image draws anew
+        return self.view(image, keys, step=draw, rng=self.rng.child("view"))
+
+    def _fresh_score(self, rows: Tensor) -> Tensor:
+        assert self.view is not None
+        fresh, ids, scores = self.rng.child("fresh"), self.ids[rows.cpu()], []
+        for draw in range(FRESH_VIEWS):
+            shown = self.view(self.best[rows], ids, step=draw, rng=fresh)
+            scores.append(self.objective(self._see(self.best[rows], shown, rows)))
+        return torch.stack(scores).mean(0)
+
+    def _see(self, image: Tensor, shown: Tensor, rows: Tensor) -> Shown:
+        return Shown(image, rows, self.look(shown.contiguous(memory_format=self.memory_format), rows), self.net)
+
+    def _output(self, seen: Shown) -> Tensor | None:
+        """Class scores to remember; None where the pass stopped before the output or the net gives something else."""
+        if "output" not in self.objective.sites | self.goal.sites:
+            return None
+        return seen.output.detach()
+
+    def _cleaned(self, answer: Answer) -> Answer:
+        """The answer with gradients that are not finite set to 0; the first of a row tells whether it is flat."""
+        grad, rows = answer.gradient, answer.rows
+        sums = grad.flatten(1).abs().sum(1)
+        finite = bool(sums.isfinite().all())
+        if not bool(self.graded[rows].all()):
+            new = rows[~self.graded[rows]]
+            self.flat[new] = ((sums == 0) | ~sums.isfinite())[~self.graded[rows]]
+            self.graded[new] = True
+        if finite:
+            return answer
+        return Answer(answer.score, grad.nan_to_num(0.0, 0.0, 0.0), answer.reached, answer.image, rows)
+
+    def _offer(self, answer: Answer, output: Tensor | None, *, counts: bool, judged: bool) -> None:
+        rows, image = answer.rows, answer.image
+        score = answer.score.to(self.score) if counts else torch.full_like(self.score[rows], -torch.inf)
+        reached = answer.reached & ~answer.score.reshape(len(rows), -1).isnan().any(1)
+        if counts:
+            self.latest[rows] = score
+        newly = rows[reached & (self.first[rows] < 0)]
+        self.first[newly] = self.step
+
+        def distance_of(images: Callable[[], Tensor]) -> Callable[[float], Tensor]:
+            return lambda norm: norm_of(images().to(torch.float64) - self.images[rows].to(torch.float64), norm)
+
+        new = Tried(score, reached, distance_of(lambda: image))
+        held = Tried(self.score[rows], self.reached[rows], distance_of(lambda: self.best[rows]))
+        better = self.keep.better(new, held)
+        at = rows[better]
+        self.best[at], self.score[at], self.reached[at] = image[better], score[better], reached[better]
+        self.judged[at] = judged and counts and self.view is None
+        self._record(None if output is None else output[better], at)
+        if self.keep.leaves:
+            self.done[rows[reached]] = True
+
+    def _record(self, output: Tensor | None, rows: Tensor) -> None:
+        if output is None:
+            return
+        if self.output is None:
+            self.output = output.new_full((len(self.images), output.shape[1]), torch.nan)
+        self.output[rows] = output
+
+
+def _gradient(score: Tensor, leaf: Tensor) -> Tensor:
+    """The gradient of each score by its own row, by the free numbers alone; 0 where the net lets none through."""
+    if not score.requires_grad:
+        return torch.zeros_like(leaf) if score.ndim == 1 else leaf.new_zeros(len(leaf), score.shape[1], *leaf.shape[1:])
+    columns = [score] if score.ndim == 1 else list(score.unbind(1))
+    parts = []
+    for place, column in enumerate(columns):
+        (part,) = torch.autograd.grad(
+            column.sum(), leaf, retain_graph=place + 1 < len(columns), allow_unused=True, materialize_grads=True
+        )
+        parts.append(part)
+    return parts[0] if score.ndim == 1 else torch.stack(parts, 1)
+
+
+def _joined(answers: list[Answer]) -> Answer:
+    if len(answers) == 1:
+        return answers[0]
+    grads = [answer.grad for answer in answers if answer.grad is not None]
+    return Answer(
+        torch.cat([answer.score for answer in answers]),
+        torch.cat(grads) if grads else None,
+        torch.cat([answer.reached for answer in answers]),
+        torch.cat([answer.image for answer in answers]),
+        torch.cat([answer.rows for answer in answers]),
+    )

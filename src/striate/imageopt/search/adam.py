@@ -1,0 +1,54 @@
+"""Adam, ascending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from striate.core.errors import StriateError
+from striate.imageopt.problem import Problem
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Steps scaled by running moments of the gradient, image by image and number by number.
+
+    Args:
+        rate: Length of a step, in units of the free numbers.
+        beta1: Share of the first moment that is kept.
+        beta2: Share of the second moment that is kept.
+        epsilon: Added to the corrected root.
+
+    Source: Kingma & Ba 2015, algorithm 1, with the sign of ascent.
+    """
+
+    rate: float = 0.05
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        if self.rate <= 0:
+            raise StriateError(f"rate is {self.rate:g}", accepted="a number above 0")
+
+    @property
+    def words(self) -> str:
+        """How it searches."""
+        return f"Adam at {self.rate:g}"
+
+    def __call__(self, problem: Problem) -> Iterator[Tensor]:
+        """One evaluation and one step for each value yielded; rows that are done are left alone."""
+        z = problem.start.clone()
+        first, second = torch.zeros_like(z), torch.zeros_like(z)
+        for step in range(1, problem.steps + 1):
+            answer = problem.ask(z).only(problem.alive)
+            rows, grad = answer.rows, answer.gradient
+            first[rows] = self.beta1 * first[rows] + (1 - self.beta1) * grad
+            second[rows] = self.beta2 * second[rows] + (1 - self.beta2) * grad.square()
+            mean = first[rows] / (1 - self.beta1**step)
+            root = (second[rows] / (1 - self.beta2**step)).sqrt()
+            z = z.index_copy(0, rows, problem.project(z[rows] + self.rate * mean / (root + self.epsilon), rows))
+            yield z

@@ -1,0 +1,186 @@
+"""`solve`: the one call that changes images by looking at a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from striate.core.errors import StriateError
+from striate.core.progress import SILENT, Progress, Step
+from striate.core.rng import Rng, image_ids
+from striate.nets.net import Net
+from striate.nets.passes import counting
+from striate.nets.undisturbed import undisturbed
+
+from .canvas import Canvas, Pixels
+from .found import Found, distances_between
+from .goal import Goal, none
+from .keep import Keep, keep_named
+from .objective import Objective
+from .problem import Search
+from .region import Box, Region
+from .running import Running, looking
+from .view import View
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a callback is shown after each step: its number, ``z``, the latest scores, which rows are done."""
+
+    step: int
+    z: Tensor
+    scores: Tensor
+    done: Tensor
+    paint: Callable[[], Tensor] = field(repr=False)
+
+
+def solve(
+    net: Net,
+    objective: Objective,
+    *,
+    start: Tensor,
+    search: Search,
+    steps: int,
+    canvas: Canvas | None = None,
+    within: Region | None = None,
+    view: View | None = None,
+    draws: int = 1,
+    goal: Goal | None = None,
+    keep: str | Keep = "best",
+    seed: int = 0,
+    ids: Tensor | None = None,
+    memory: int = 1 << 30,
+    progress: Progress = SILENT,
+    label: str = "solve",
+    callback: Callable[[Moment], bool | None] | None = None,
+) -> Found:
+    """Images near ``start`` that raise an objective, one for each, found by a search within a region.
+
+    Every image is treated as if it were alone: its scores, random draws and verdict do not depend on its neighbours,
+    on their order or on the chunks. Rows that are done cost nothing more. The net is left as it was found.
+
+    Args:
+        net: Looked at in eval mode; no gradient of its parameters is computed.
+        objective: What is raised.
+        start: Images (N, C, H, W) in the region.
+        search: How.
+        steps: At most so many steps of the search, at least 1.
+        canvas: Free numbers that are searched; by default the pixels.
+        within: Where the images stay; by default values in [0, 1].
+        view: Random transform under which the objective is looked at; the goal and the result are not transformed.
+        draws: Views averaged in each evaluation.
+        goal: What counts as success; by default nothing does.
+        keep: ``"first"`` (leaves once the goal is reached), ``"best"`` score, ``"nearest"`` that reaches the goal.
+        seed: Seed of every random draw.
+        ids: Ids (N,) that random draws hang on; by default made from the pixels, so equal images draw alike.
+        memory: Bytes beside the net that a chunk may take.
+        progress: How the work is shown.
+        label: What it is called there.
+        callback: Called after each step; the search stops early where it gives True.
+
+    Raises:
+        StriateError: The start is no batch of images in the region, steps are below 1, the objective is not a number.
+    """
+    _check(start, steps=steps, draws=draws)
+    within, goal = within or Box(), goal or none()
+    inside = within.contains(start, torch.arange(len(start), device=start.device))
+    if not bool(inside.all()):
+        row = int((~inside).nonzero()[0])
+        raise StriateError(f"start image {row} is outside of {within.words}", accepted="a start in the region")
+    ids = image_ids(start) if ids is None else ids.to("cpu", torch.int64)
+    if len(ids) != len(start):
+        raise StriateError(f"{len(ids)} ids for {len(start)} images", accepted="one id an image")
+    with ExitStack() as stack:
+        passes = stack.enter_context(counting())
+        stack.enter_context(undisturbed(net))
+        running = Running(
+            net=net,
+            look=stack.enter_context(looking(net, objective.sites | goal.sites)),
+            objective=objective,
+            images=start,
+            canvas=canvas or Pixels(),
+            within=within,
+            steps=steps,
+            view=view,
+            draws=draws,
+            goal=goal,
+            keep=keep_named(keep),
+            rng=Rng(seed, "imageopt"),
+            ids=ids,
+            chunk=net.batch_size((start.shape[-2], start.shape[-1]), memory=memory, backward=True),
+            memory_format=best_format(net, start),
+        )
+        with progress.task(label, steps, unit="steps") as step:
+            history = _search(running, search, step, callback)
+        scores, success, output = running.verdict()
+    return Found(
+        images=running.best,
+        scores=scores,
+        success=success,
+        step=running.first,
+        output=output,
+        distances=distances_between(running.best, start),
+        history=history,
+        flat=running.flat,
+        passes={"forward": passes.forward, "backward": passes.backward},
+        origin=_origin(running, search, seed),
+    )
+
+
+def best_format(net: Net, images: Tensor) -> torch.memory_format:
+    """channels_last where there are two-dimensional convolutions to gain from it, else contiguous."""
+    convolves = any(isinstance(module, torch.nn.Conv2d) for module in net.modules())
+    return torch.channels_last if convolves and images.dtype == torch.float32 else torch.contiguous_format
+
+
+def _search(running: Running, search: Search, step: Step, callback: Callable[[Moment], bool | None] | None) -> Tensor:
+    """Runs the search to its end, or until no row is left; gives the scores at the start and after each step."""
+    history, z = [], running.start
+    for z in search(running):
+        history.append(running.latest.clone())
+        running.latest.fill_(torch.nan)
+        running.step += 1
+        step()
+        shown = Moment(running.step, z, history[-1], running.done, partial(running.canvas.paint, z, running.every))
+        if len(running.alive) == 0 or (callback is not None and callback(shown)):
+            break
+    running.ask(z, grad=False)
+    history.append(running.latest.clone())
+    return torch.stack(history)
+
+
+def _check(start: Tensor, *, steps: int, draws: int) -> None:
+    if not isinstance(start, Tensor) or start.ndim != 4 or len(start) == 0 or not start.is_floating_point():
+        shown = f"{tuple(start.shape)} {start.dtype}" if isinstance(start, Tensor) else type(start).__name__
+        raise StriateError(f"start is {shown}", accepted="float images (N, C, H, W), N at least 1")
+    if start.dtype not in {torch.float32, torch.float64}:
+        raise StriateError(f"start is {start.dtype}", accepted="float32 or float64")
+    if not bool(start.isfinite().all()):
+        raise StriateError("start holds values that are not finite", accepted="images with values in [0, 1]")
+    if steps < 1:
+        raise StriateError(f"steps is {steps}", accepted="at least 1")
+    if draws < 1:
+        raise StriateError(f"draws is {draws}", accepted="at least 1")
+
+
+def _origin(running: Running, search: Search, seed: int) -> dict[str, str | int | float]:
+    view = running.view
+    return {
+        "objective": running.objective.words,
+        "canvas": running.canvas.words,
+        "within": running.within.words,
+        "search": search.words,
+        "view": "none" if view is None else f"{view.words}, {running.draws} a step",
+        "goal": running.goal.words,
+        "keep": running.keep.words,
+        "steps": running.steps,
+        "seed": seed,
+        "chunk": running.chunk,
+        "memory_format": "channels_last" if running.memory_format is torch.channels_last else "contiguous",
+        "precision": str(running.images.dtype).removeprefix("torch."),
+    }
