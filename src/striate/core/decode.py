@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import struct
 import sys
@@ -159,20 +160,9 @@ def _kind(start: bytes, title: str) -> str:
 
 def _plugin(kind: str) -> Callable[[IO[bytes]], Any]:
     """Pillow's reader of one format, called directly: ``Image.open`` warns of large pictures by a global setting."""
-    if kind == "PNG":
-        from PIL.PngImagePlugin import PngImageFile as Reader
-    elif kind == "JPEG":
-        from PIL.JpegImagePlugin import JpegImageFile as Reader
-    elif kind == "WebP":
-        from PIL.WebPImagePlugin import WebPImageFile as Reader
-    elif kind == "BMP":
-        from PIL.BmpImagePlugin import BmpImageFile as Reader
-    elif kind == "TIFF":
-        from PIL.TiffImagePlugin import TiffImageFile as Reader
-    else:
-        from PIL.GifImagePlugin import GifImageFile as Reader
-    reader: Callable[[IO[bytes]], Any] = Reader
-    return reader
+    stem = {"WebP": "WebP", "PNG": "Png", "JPEG": "Jpeg", "BMP": "Bmp", "TIFF": "Tiff", "GIF": "Gif"}[kind]
+    opened: Callable[[IO[bytes]], Any] = getattr(importlib.import_module(f"PIL.{stem}ImagePlugin"), f"{stem}ImageFile")
+    return opened
 
 
 @contextmanager

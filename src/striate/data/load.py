@@ -1,0 +1,110 @@
+"""Data by name or path: what `load_splits` and `load_data` take, and how it is recognised."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from striate.core.errors import StriateError
+from striate.core.image import Geometry
+
+from .catalog import DATASETS
+from .dataset import Dataset, Splits
+from .source import Request, data_roots
+from .splits import three_ways
+
+
+def load_splits(
+    source: str | Path | Dataset | Splits,
+    *,
+    root: str | Path | None = None,
+    seed: int = 0,
+    size: int | tuple[int, int] | Geometry | None = None,
+    channels: int | None = None,
+    partial: bool = False,
+    skip_broken: bool = False,
+    download: bool = True,
+) -> Splits:
+    """Train, dev and test of a named data set, a folder, ``FILE.py:function``, or data loaded already.
+
+    Args:
+        source: A name of `striate datasets` (``shapes``, ``shapes:64:objects=3``, ``FashionMNIST``), a folder of
+            classes (with or without ``train``, ``dev``, ``test`` above them), a folder of images with a CSV, or
+            ``FILE.py:function``, which runs that file.
+        root: Folder where named data sets are looked for first; then STRIATE_DATA, then ``~/.cache/striate/data``.
+        seed: Seed of the split, and of what is drawn.
+        size: Height and width (or a whole geometry) that images are brought to; needed where files differ in size.
+        channels: 1 or 3; None keeps what there is.
+        partial: Take a local file that holds only a part of a named data set.
+        skip_broken: Leave out files that cannot be read; `broken_finding` then counts them.
+        download: Fetch a named data set that is not there.
+
+    Raises:
+        UnknownNameError: No such name; the message holds the nearest ones.
+        StriateError: A folder whose layout is not recognised, files that are broken, missing or cut.
+
+    >>> load_splits("shapes:train=500").said
+    'shapes drawn by rule: 10 classes, 32x32, 500/2,000/5,000 images, seed 0'
+    """
+    if isinstance(source, Splits):
+        splits = source
+    elif isinstance(source, Dataset):
+        splits = three_ways(source, seed=seed, said=f"{source.name}: {len(source):,} images")
+    else:
+        request = Request(str(source), data_roots(root), seed, partial, skip_broken, download)
+        splits = _found(source, request)
+    geometry = _geometry(size)
+    parts = [_fitted(part, geometry, channels) for part in splits]
+    return replace(splits, train=parts[0], dev=parts[1], test=parts[2])
+
+
+def load_data(
+    source: str | Path | Dataset | Splits,
+    *,
+    split: Literal["train", "dev", "test"] = "test",
+    root: str | Path | None = None,
+    seed: int = 0,
+    size: int | tuple[int, int] | Geometry | None = None,
+    channels: int | None = None,
+    partial: bool = False,
+    skip_broken: bool = False,
+    download: bool = True,
+) -> Dataset:
+    """One split of `load_splits`; a `Dataset` is given back as it is, but for size and channels.
+
+    Raises:
+        StriateError: No such split, or it holds no images.
+    """
+    if isinstance(source, Dataset):
+        return _fitted(source, _geometry(size), channels)
+    if split not in {"train", "dev", "test"}:
+        raise StriateError(f"split is {split!r}", accepted="train, dev, test")
+    splits = load_splits(
+        source, root=root, seed=seed, size=size, channels=channels, partial=partial, skip_broken=skip_broken,
+        download=download,
+    )  # fmt: skip
+    data: Dataset = getattr(splits, split)
+    if not len(data):
+        there = ", ".join(part.split for part in splits if len(part))
+        raise StriateError(f"{data.name} has no {split} images", accepted=f"split {there}")
+    return data
+
+
+def _found(source: str | Path, request: Request) -> Splits:
+    name = request.name.split(":")[0]
+    if not isinstance(source, Path) and name in DATASETS:
+        return DATASETS.load(name)(request)  # type: ignore[no-any-return]
+    raise StriateError(f"{source} is no data set", accepted=", ".join(DATASETS))
+
+
+def _geometry(size: int | tuple[int, int] | Geometry | None) -> Geometry | None:
+    if size is None or isinstance(size, Geometry):
+        return size
+    return Geometry((size, size) if isinstance(size, int) else size)
+
+
+def _fitted(data: Dataset, geometry: Geometry | None, channels: int | None) -> Dataset:
+    if geometry is not None:
+        data = data.resized(geometry)
+    return data if channels is None else data.as_channels(channels)
