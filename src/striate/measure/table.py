@@ -18,8 +18,6 @@ from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress
 from striate.metrics.losses import cross_entropy
 
-from .ahead import ahead
-
 if TYPE_CHECKING:
     from striate.data.dataset import Dataset
     from striate.nets.net import Net
@@ -113,7 +111,7 @@ def predict(
 ) -> Table:
     """The net's logits for every image, one forward pass each; the net is left bit for bit as it was found.
 
-    Images that are not in memory are decoded while the net computes. Passes run in the memory format that is
+    Images that do not fit in memory are decoded while the net computes. Passes run in the memory format that is
     fastest, channels last where there is a convolution. Alone or in any batch an image's logits agree within 1e-5 of
     their scale in float32 and 1e-12 in float64.
 
@@ -169,19 +167,14 @@ def _passes(
     place: torch.device,
     progress: Progress,
 ) -> Tensor:
-    from striate.data.batches import batches
+    from striate.data.batching import batches
     from striate.nets.undisturbed import undisturbed
 
     layout = torch.channels_last if _has_convolution(net) else torch.contiguous_format
     stored = torch.float64 if precision == "float64" else torch.float32
-    reader = batches(data, count, workers=workers)
     parts = []
-    with (
-        undisturbed(net),
-        ahead(reader, inline=data.in_memory) as supply,
-        progress.task("predict", len(data)) as step,
-    ):
-        for rows, images, _ in supply:
+    with undisturbed(net), progress.task("predict", len(data)) as step:
+        for rows, images, _ in batches(data, count, workers=workers):
             with torch.inference_mode(), _arithmetic(precision, place):
                 logits = net.logits(images.to(place, stored, memory_format=layout)).to("cpu", stored)
             _check_logits(logits, rows, net, data)
