@@ -38,6 +38,7 @@ class WeightsOrigin:
         cites: Keys of `striate.core.cite`.
         checksum: SHA-256 of the file, "" where there is none.
         file: Name of the file, without its folder.
+        arch: The name that makes the architecture again: ``"striate/small"``, ``"nets.py:mine"``.
     """
 
     source: str = ""
@@ -45,6 +46,7 @@ class WeightsOrigin:
     cites: tuple[str, ...] = ()
     checksum: str = ""
     file: str = ""
+    arch: str = ""
 
 
 class Net(nn.Module):
@@ -130,7 +132,9 @@ class Net(nn.Module):
         """Logits (N, K) of an output of this net, such as `Seen.output`."""
         if not isinstance(output, Tensor) or output.dim() != 2 or self.outputs == "other":
             given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise StriateError(f"{self.name} gives {given}", accepted="a classifier that gives one row of scores an image")
+            raise StriateError(
+                f"{self.name} gives {given}", accepted="a classifier that gives one row of scores an image"
+            )
         return output.clamp_min(torch.finfo(output.dtype).tiny).log() if self.outputs == "probabilities" else output
 
     def sites(self, size: int | Pair | None = None) -> tuple[Site, ...]:
@@ -157,7 +161,9 @@ class Net(nn.Module):
         if size is None:
             size = self.size or (self.geometry.size if self.geometry else None)
         if size is None:
-            raise StriateError(f"{self.name} takes images of any size", accepted="a size (height, width) to look at it with")
+            raise StriateError(
+                f"{self.name} takes images of any size", accepted="a size (height, width) to look at it with"
+            )
         return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
 
     @contextmanager
@@ -257,6 +263,33 @@ class Net(nn.Module):
                 digest.update(memoryview(plain.view(torch.uint8).numpy()))
         return digest.hexdigest()
 
+    def adapted(
+        self,
+        *,
+        mean: float | Sequence[float] | Tensor | None = None,
+        std: float | Sequence[float] | Tensor | None = None,
+        classes: Sequence[str] | int | None = None,
+        size: int | Pair | None = None,
+        geometry: Geometry | None = None,
+        name: str = "",
+        origin: WeightsOrigin | None = None,
+    ) -> Net:
+        """Another Net around the same module, with what is given in the place of what this one says."""
+        changed = Net(
+            self.module,
+            mean=self.mean if mean is None else mean,
+            std=self.std if std is None else std,
+            classes=self.classes if classes is None else classes,
+            name=name or self.name,
+            channels=self.channels,
+            size=self.size if size is None else size,
+            outputs=self.outputs,
+            geometry=geometry or self.geometry,
+            origin=origin or self.origin,
+            least_size=self.least_size,
+        )
+        return changed.train(self.training)
+
     def check(self, images: Any) -> None:
         """Raises a `StriateError` where ``images`` are not what the net takes, saying what they are."""
         wanted = f"float pixels in [0, 1], shape {self._shape_words()}"
@@ -291,7 +324,8 @@ class Net(nn.Module):
             raise StriateError(f"images are {theirs} and {self.name} is {ours}", hint=f"images.to(torch.{ours})")
         elif images.device != like.device:
             raise StriateError(
-                f"images are on {images.device} and {self.name} is on {like.device}", hint=f"images.to({str(like.device)!r})"
+                f"images are on {images.device} and {self.name} is on {like.device}",
+                hint=f"images.to({str(like.device)!r})",
             )
         # A search may leave [0, 1] on its way, so images with gradient pass; a look at a few pixels costs microseconds.
         if images.device.type == "cpu" and not images.requires_grad and images.numel():

@@ -46,7 +46,6 @@ class Step:
     reach: Reach | None = None
 
 
-
 def follow(
     op: str,
     args: Sequence[Any],
@@ -99,7 +98,9 @@ def window_of(op: str, args: Sequence[Any], kwargs: Mapping[str, Any], output: T
         kernel = _pair(given["kernel_size"])
         stride = given.get("stride")
         padding = _padding(given.get("padding", 0), kernel, (1, 1))
-        return Window(kernel, kernel if stride in (None, []) else _pair(stride), _pair(given.get("dilation", 1)), padding)
+        return Window(
+            kernel, kernel if stride in (None, []) else _pair(stride), _pair(given.get("dilation", 1)), padding
+        )
     if op in _ADAPTIVE and isinstance(source, Tensor):
         return _adaptive(source, output)
     if op == "pad":
@@ -177,7 +178,9 @@ def _resized(given: Mapping[str, Any], reach: Reach, source: Tensor, output: Ten
         corners = bool(given.get("align_corners")) and after > 1
         step = (before - 1) / (after - 1) if corners else before / after
         start = 0.0 if corners else (step - 1) / 2
-        fields.append(Field(field.size + round(extra * field.stride), field.stride * step, field.offset + start * field.stride))
+        fields.append(
+            Field(field.size + round(extra * field.stride), field.stride * step, field.offset + start * field.stride)
+        )
     return Reach((fields[0], fields[1]))
 
 

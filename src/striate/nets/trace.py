@@ -109,7 +109,9 @@ class _Recorder:
             else:
                 place = self.record(call, made, sites, parameters)
                 self.records[place].site = replace(
-                    self.records[place].site, window=step.window if step else None, field=reach.fields if reach else None
+                    self.records[place].site,
+                    window=step.window if step else None,
+                    field=reach.fields if reach else None,
                 )
                 for each in tensors_in(output):
                     self.sources[id(each)] = _Source((place,), (), reach)

@@ -16,8 +16,12 @@ OWN: Registry[Callable[..., Blueprint]] = Registry(
     {
         "small": Entry(f"{_HERE}.small:small", "compact CNN for images of 8 to 96 px, the default; trains in a minute"),
         "linear": Entry(f"{_HERE}.linear:linear", "one linear layer on the pixels: softmax regression"),
-        "mlp": Entry(f"{_HERE}.linear:mlp", "two hidden layers of 256 and 128 rectified units", ("rumelhart1986learning",)),
-        "lenet5": Entry(f"{_HERE}.lenet:lenet5", "LeNet-5 as it is built now: 61,706 weights at 32 px", ("lecun1998gradient",)),
+        "mlp": Entry(
+            f"{_HERE}.linear:mlp", "two hidden layers of 256 and 128 rectified units", ("rumelhart1986learning",)
+        ),
+        "lenet5": Entry(
+            f"{_HERE}.lenet:lenet5", "LeNet-5 as it is built now: 61,706 weights at 32 px", ("lecun1998gradient",)
+        ),
         **{
             f"resnet{depth}": Entry(
                 f"{_HERE}.resnet:resnet{depth}",

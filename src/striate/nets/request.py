@@ -1,0 +1,89 @@
+"""A network that is asked for by name, as the sources get it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from striate.core.errors import StriateError
+
+from .site import Pair
+
+
+@dataclass(frozen=True)
+class Request:
+    """A network that is asked for.
+
+    Attributes:
+        source: Which source: ``striate``, ``torchvision``, ``timm``.
+        arch: Architecture.
+        tag: Name of its weights, ``"random"``, or "" for the default ones.
+        file: File of weights to take, or None.
+        weights: Load weights at all; without, the architecture starts from what torch's own generator draws.
+        folder: Where named weights are looked for before anything is downloaded.
+        classes: Names of the classes, or None for those of the weights.
+        channels: Channels of an image, or None for those of the weights.
+        size: Size of an image, or None for that of the weights.
+        seed: Seed of random weights.
+    """
+
+    source: str
+    arch: str
+    tag: str
+    file: Path | None
+    weights: bool
+    folder: Path
+    classes: tuple[str, ...] | None
+    channels: int | None
+    size: Pair | None
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """``SOURCE/ARCH.WEIGHTS`` as it was asked for."""
+        tag = f".{self.tag}" if self.tag else ""
+        return f"{self.source}/{self.arch}{tag}{f'@{self.file.name}' if self.file else ''}"
+
+    @property
+    def plain(self) -> str:
+        """``SOURCE/ARCH``."""
+        return f"{self.source}/{self.arch}"
+
+    @property
+    def fresh(self) -> bool:
+        """No weights are to be loaded."""
+        return not self.weights or (self.tag == "random" and self.file is None)
+
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """While the architecture is built: weights drawn from ``seed``, and torch's generator left as it was.
+
+        An architecture without weights that is not asked for as random draws from torch's generator, as training
+        wants it.
+        """
+        if not self.weights and self.tag != "random":
+            yield
+            return
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.seed)
+            yield
+
+    def check_classes(self, count: int) -> None:
+        """Raises where classes were asked for that the weights do not have."""
+        if self.classes is not None and len(self.classes) != count:
+            raise StriateError(
+                f"{len(self.classes)} classes for the weights of {self.name}, which have {count}",
+                hint=f"{self.plain}.random, or train a new head on them",
+            )
+
+    def check_channels(self, channels: int) -> None:
+        """Raises where channels were asked for that the weights do not take."""
+        if self.channels is not None and self.channels != channels:
+            raise StriateError(
+                f"{self.channels} channels for {self.name}, which takes {channels}",
+                hint=f"images with {channels} channels, or {self.plain}.random",
+            )
