@@ -1,4 +1,4 @@
-"""What `explain` gives: maps, each with its target, its score and its own check."""
+"""What looking inside gives: maps, each with its target, its score and its own check; filters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class MapRow:
         probability: Its probability.
         predicted: The class that the net predicts.
         layer: Site that the method looks at, or empty.
-        file: npz with ``values`` (raw, signed, (H, W) or (C, H, W) in the net's input pixels), in the out folder; or empty.
+        file: npz with ``values`` (raw, signed, (H, W) or (C, H, W), input pixels), in the out folder; or empty.
         picture: Name of the heat-map picture (file relative to the out folder, or key of the album).
         input_picture: Name of the picture of the input.
         units: What the values mean.
@@ -63,3 +63,14 @@ class Explanation:
     """Maps, image by image, method by method."""
 
     maps: tuple[MapRow, ...]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Weights of the first convolution, one picture a filter, all with the same limits so that they can be compared."""
+
+    site: str
+    shape: tuple[int, ...]
+    limits: tuple[float, float]
+    signed: bool
+    pictures: tuple[str, ...]

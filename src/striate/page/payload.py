@@ -6,22 +6,11 @@ from dataclasses import dataclass, field
 
 from striate.attack.payload import Robustness
 from striate.core.number import Number
-from striate.inside.payload import Explanation
+from striate.inside.payload import Explanation, Filters
 from striate.measure.payload import Evaluation
 from striate.nets.payload import Summary
 from striate.synthesis.payload import Synthesis
 from striate.train.payload import Training
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Weights of the first convolution, one picture a filter; ``shared`` limits so that they can be compared."""
-
-    site: str
-    shape: tuple[int, ...]
-    limits: tuple[float, float]
-    signed: bool
-    pictures: tuple[str, ...]
 
 
 @dataclass(frozen=True)
