@@ -1,0 +1,139 @@
+"""Small SVG pictures of figures: grids of numbers, curves, boxes. Text is text; no other library is needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+BLUE, RED, GREEN, PURPLE, AMBER, SKY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#B8860B", "#3F8FBF"
+PALETTE = (BLUE, RED, GREEN, PURPLE, AMBER, SKY)  # told apart with every kind of colour vision; Okabe & Ito 2008
+INK, FAINT = "#1b1b1b", "#8a8a8a"
+FONT = "font-family='system-ui, sans-serif'"
+Matrix = Sequence[Sequence[Any]]
+Box = tuple[float, float, float, float]
+
+
+def svg(width: float, height: float, title: str, body: str) -> str:
+    """A picture on a white plate, so that it reads the same on a light and on a dark page."""
+    return (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:.0f} {height:.0f}' width='{width:.0f}' "
+        f"height='{height:.0f}' role='img' {FONT}><title>{escape(title)}</title>"
+        f"<rect width='100%' height='100%' fill='#ffffff'/>{text(12, 22, title, size=15, weight=600)}{body}</svg>"
+    )
+
+
+def text(
+    x: float, y: float, words: str, *, size: int = 13, anchor: str = "start", fill: str = INK, weight: int = 400
+) -> str:
+    """One line of text; ``anchor`` is start, middle or end."""
+    return (
+        f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size}' text-anchor='{anchor}' fill='{fill}' "
+        f"font-weight='{weight}' font-variant-numeric='tabular-nums'>{escape(words)}</text>"
+    )
+
+
+def line(x1: float, y1: float, x2: float, y2: float, *, stroke: str = FAINT, width: float = 1) -> str:
+    """A straight line."""
+    return f"<line x1='{x1:.1f}' y1='{y1:.1f}' x2='{x2:.1f}' y2='{y2:.1f}' stroke='{stroke}' stroke-width='{width}'/>"
+
+
+def rectangle(box: Box, *, fill: str = "none", stroke: str = FAINT, width: float = 1, opacity: float = 1) -> str:
+    """A rectangle from (x1, y1) to (x2, y2)."""
+    x1, y1, x2, y2 = box
+    return (
+        f"<rect x='{x1:.1f}' y='{y1:.1f}' width='{x2 - x1:.1f}' height='{y2 - y1:.1f}' fill='{fill}' "
+        f"fill-opacity='{opacity}' stroke='{stroke}' stroke-width='{width}'/>"
+    )
+
+
+def grids(title: str, panels: Mapping[str, Any], *, cell: int = 44) -> str:
+    """Matrices side by side, a number in each cell; blue ground for high, red for negative, white for zero."""
+    body, x, bottom = [], 12.0, 0.0
+    for label, values in panels.items():
+        rows: Matrix = values.tolist() if hasattr(values, "tolist") else values
+        peak = max((abs(float(value)) for row in rows for value in row), default=1.0) or 1.0
+        body.append(text(x, 50, label, fill=FAINT))
+        for i, row in enumerate(rows):
+            for j, value in enumerate(row):
+                left, top = x + j * cell, 58 + i * cell
+                colour = BLUE if float(value) >= 0 else RED
+                box = (left, top, left + cell, top + cell)
+                body.append(rectangle(box, fill=colour, opacity=round(0.35 * abs(float(value)) / peak, 3)))
+                body.append(text(left + cell / 2, top + cell / 2 + 5, f"{float(value):.4g}", anchor="middle"))
+        wide = max(len(rows[0]) * cell, 7 * len(label))
+        x, bottom = x + wide + 28, max(bottom, 58 + len(rows) * cell)
+    return svg(max(x, 30 + 9 * len(title)), bottom + 14, title, "".join(body))
+
+
+def curves(
+    title: str,
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    x_label: str,
+    y_label: str,
+    log_y: bool = False,
+    size: tuple[int, int] = (640, 360),
+) -> str:
+    """Lines with their names at their right ends instead of a legend."""
+    width, height = size
+    left, right, top, foot = 64, width - 130, 64, height - 44
+    every_x = [x for xs, _ in series.values() for x in xs]
+    every_y = [math.log10(y) if log_y else y for _, ys in series.values() for y in ys]
+    (x_low, x_high), (y_low, y_high) = _span(every_x), _span(every_y)
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        y = math.log10(y) if log_y else y
+        return (
+            left + (x - x_low) / (x_high - x_low) * (right - left),
+            foot - (y - y_low) / (y_high - y_low) * (foot - top),
+        )
+
+    body = [line(left, foot, right, foot), line(left, top, left, foot), text(left, top - 14, y_label, fill=FAINT)]
+    body.append(text(right, foot + 36, x_label, anchor="end", fill=FAINT))
+    for tick in _ticks(x_low, x_high):
+        at = left + (tick - x_low) / (x_high - x_low) * (right - left)
+        body += [line(at, foot, at, foot + 4), text(at, foot + 19, f"{tick:g}", anchor="middle", fill=FAINT)]
+    for tick in _ticks(y_low, y_high):
+        at = foot - (tick - y_low) / (y_high - y_low) * (foot - top)
+        label = f"{10**tick:.2g}" if log_y else f"{tick:g}"
+        body += [line(left - 4, at, left, at), text(left - 8, at + 4, label, anchor="end", fill=FAINT)]
+    ends: list[float] = []
+    order = sorted(series, key=lambda label: place(series[label][0][-1], series[label][1][-1])[1])
+    for label in order:
+        colour = PALETTE[list(series).index(label) % len(PALETTE)]
+        points = [place(x, y) for x, y in zip(*series[label], strict=True)]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        body.append(f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2'/>")
+        at = max(points[-1][1] + 4, ends[-1] + 15 if ends else -math.inf)  # names never lie on each other
+        ends.append(at)
+        body.append(text(right + 6, at, label, fill=colour))
+    return svg(width, height, title, "".join(body))
+
+
+def boxes(title: str, named: Mapping[str, Box], *, size: tuple[int, int] = (520, 360)) -> str:
+    """Named boxes, in one plane, y downwards; each name stands in its box's upper left corner."""
+    width, height = size
+    xs, ys = [box[i] for box in named.values() for i in (0, 2)], [box[i] for box in named.values() for i in (1, 3)]
+    scale = min((width - 24) / (max(xs) - min(xs)), (height - 56) / (max(ys) - min(ys)))
+    body = []
+    for index, (label, (x1, y1, x2, y2)) in enumerate(named.items()):
+        colour = PALETTE[index % len(PALETTE)]
+        a, b = 12 + (x1 - min(xs)) * scale, 44 + (y1 - min(ys)) * scale
+        shape = (a, b, a + (x2 - x1) * scale, b + (y2 - y1) * scale)
+        body += [rectangle(shape, stroke=colour, width=2), text(a + 6, b + 17, label, fill=colour)]
+    return svg(width, height, title, "".join(body))
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    rough = (high - low) / 5
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    first = math.ceil(low / step - 1e-9)
+    return [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]

@@ -1,0 +1,260 @@
+"""Measures of classifiers, segmenters and detectors, from counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from .claims import SAME, Computed, claim, holds
+from .draw import boxes, curves
+
+UNDEFINED = "-"  # a ratio whose denominator is 0, as the sources print it
+
+
+def ratio(top: float, bottom: float) -> float | str:
+    """The quotient, or `UNDEFINED` where the denominator is 0."""
+    return top / bottom if bottom else UNDEFINED
+
+
+def figures_of(tp: int, fp: int, fn: int, tn: int) -> dict[str, float | str]:
+    """Every figure of a two-class confusion matrix, by its usual short name."""
+    tpr, fpr = ratio(tp, tp + fn), ratio(fp, fp + tn)
+    fnr, tnr = ratio(fn, tp + fn), ratio(tn, fp + tn)
+    n = tp + fp + fn + tn
+    found: dict[str, float | str] = {
+        "accuracy": (tp + tn) / n,
+        "precision PPV": ratio(tp, tp + fp),
+        "FDR": ratio(fp, tp + fp),
+        "recall TPR": tpr,
+        "FNR": fnr,
+        "FPR": fpr,
+        "specificity TNR": tnr,
+        "NPV": ratio(tn, tn + fn),
+        "FOR": ratio(fn, tn + fn),
+        "F1": ratio(2 * tp, 2 * tp + fp + fn),
+        "MCC": ratio(tp * tn - fp * fn, math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))),
+        "prevalence": (tp + fn) / n,
+        "DOR": ratio(tp * tn, fp * fn),
+    }
+    if not isinstance(tpr, str) and not isinstance(fpr, str):
+        found["LR+"] = ratio(tpr, fpr)
+    if not isinstance(fnr, str) and not isinstance(tnr, str):
+        found["LR-"] = ratio(fnr, tnr)
+    return found
+
+
+def tumour() -> Computed:
+    """One tumour in nine is found, and the accuracy is .91 all the same."""
+    found = figures_of(tp=1, fp=1, fn=8, tn=90)
+    right = {
+        "precision PPV": 0.5,
+        "FDR": 0.5,
+        "recall TPR": 0.1111,
+        "FNR": 0.8889,
+        "FPR": 0.0110,
+        "specificity TNR": 0.9890,
+        "NPV": 0.9184,
+        "FOR": 0.0816,
+        "LR+": 10.1111,
+        "LR-": 0.8988,
+        "DOR": 11.25,
+        "F1": 0.1818,
+        "MCC": 0.2047,
+        "prevalence": 0.09,
+    }
+    always_benign = figures_of(tp=0, fp=0, fn=9, tn=91)["accuracy"]
+    return Computed(
+        (
+            claim("accuracy", found["accuracy"], 0.91, says=SAME),
+            claim("accuracy of always saying benign", always_benign, 0.91),
+            *(claim(name, found[name], value, tolerance=5e-5) for name, value in right.items()),
+        )
+    )
+
+
+LEVER: Mapping[str, tuple[tuple[int, int, int, int], Sequence[float | str]]] = {  # TP FP FN TN; ac sn pr F1 MCC
+    "a1": ((0, 0, 1, 4), (0.8, 0.0, "-", 0.0, -1.0)),
+    "a2": ((4, 1, 0, 0), (0.8, 1.0, 0.8, 0.9, "-")),
+    "a3": ((4, 1, 1, 4), (0.8, 0.8, 0.8, 0.8, 0.6)),
+    "b1": ((4, 1, 1, 0), (0.7, 0.8, 0.8, 0.8, -0.2)),
+    "b2": ((4, 0, 1, 1), (0.8, 0.8, 1.0, 0.9, 0.6)),
+    "b3": ((4, 1, 1, 4), (0.8, 0.8, 0.8, 0.8, 0.6)),
+    "c1": ((4, 1, 0, 0), (0.8, 1.0, 0.8, 0.9, "-")),
+    "c2": ((4, 1, 5, 0), (0.4, 0.4, 0.8, 0.6, -0.3)),
+    "c3": ((4, 1, 0, 4), (0.9, 1.0, 0.8, 0.9, 0.8)),
+}
+
+
+def lever_table() -> Computed:
+    """Nine small classifiers: the same accuracy hides different mistakes."""
+    claims = []
+    for name, (counts, printed) in LEVER.items():
+        found = figures_of(*counts)
+        ours = [found[key] for key in ("accuracy", "recall TPR", "precision PPV", "F1", "MCC")]
+        right = [*printed[:4], UNDEFINED] if name == "a1" else list(printed)
+        note = "the slide prints MCC -1, but it is 0/0: nothing is predicted positive; Lever et al. 2016"
+        what = f"{name}: TP FP FN TN {' '.join(map(str, counts))}: accuracy, recall, precision, F1, MCC"
+        claims.append(claim(what, ours, right, says=list(printed), tolerance=0.05, note=note if name == "a1" else ""))
+    return Computed(tuple(claims))
+
+
+def f_beta() -> Computed:
+    """F-beta weighs recall beta times as much as precision."""
+    precision, recall = 0.5, 1 / 9
+
+    def score(beta: float, weight: float) -> float:
+        return weight * precision * recall / (beta**2 * precision + recall)
+
+    betas = (0.5, 1.0, 2.0)
+    ours = [score(beta, 1 + beta**2) for beta in betas]
+    slide = [round(score(beta, (1 + beta) ** 2), 4) for beta in betas]
+    note = "the lecture writes (1 + b)^2 for 1 + b^2, which doubles F1; van Rijsbergen 1979, chapter 7"
+    return Computed((claim("F.5, F1, F2", ours, [0.2941, 0.1818, 0.1316], says=slide, tolerance=5e-5, note=note),))
+
+
+def roc_points(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """False and true positive rates at every threshold, from (0, 0) to (1, 1); equal scores enter together."""
+    levels = torch.unique(scores).flip(0)
+    accepted = scores[None] >= levels[:, None]
+    positives = (accepted & labels).sum(1) / labels.sum()
+    negatives = (accepted & ~labels).sum(1) / (~labels).sum()
+    zero = torch.zeros(1)
+    return torch.cat([zero, negatives]), torch.cat([zero, positives])
+
+
+def roc_auc() -> Computed:
+    """The area under the ROC curve is the share of (positive, negative) pairs in the right order, ties half."""
+    labels = torch.arange(400) % 3 == 0
+    scores = (torch.randn(400) + 1.2 * labels).mul(4).round() / 4  # quarters, so that there are ties
+    fpr, tpr = roc_points(scores, labels)
+    area = torch.trapezoid(tpr.double(), fpr.double())
+    gaps = scores[labels][:, None] - scores[~labels][None]
+    pairs = ((gaps > 0).double() + 0.5 * (gaps == 0).double()).mean()
+    note = "the lecture prints TPR = TP/(TP + FP), which is precision; it is TP/(TP + FN), Fawcett 2006"
+    picture = curves(
+        f"The area is {float(area):.3f}; chance is .5",
+        {"classifier": (fpr.tolist(), tpr.tolist()), "chance": ([0, 1], [0, 1])},
+        x_label="false positive rate",
+        y_label="true positive rate",
+        size=(460, 380),
+    )
+    return Computed(
+        (
+            claim("area under the curve less share of ordered pairs", area - pairs, 0.0, tolerance=1e-6, note=note),
+            holds("the classifier is better than chance", float(area) > 0.5),
+        ),
+        picture,
+    )
+
+
+def seg_metrics() -> Computed:
+    """Nothing is found in an image that is 95 % background, and the figures still look fair."""
+    truth = torch.zeros(100, dtype=torch.int64)
+    truth[:5] = 1
+    predicted = torch.zeros_like(truth)
+    ious, dices, wrong = [], [], []
+    for label in (0, 1):
+        a, b = truth == label, predicted == label
+        inside, union, areas = int((a & b).sum()), int((a | b).sum()), int(a.sum() + b.sum())
+        ious.append(inside / union)
+        dices.append(2 * inside / areas)
+        wrong.append(2 * inside / union)
+    note = (
+        "the slide prints 47.5 % and divides twice the overlap by the union, which would give "
+        f"{wrong[0]:.3g} for the background; Dice divides by the sum of the areas (Dice 1945)"
+    )
+    return Computed(
+        (
+            claim("pixel accuracy", (truth == predicted).double().mean(), 0.95, says=SAME),
+            claim("mean IoU", sum(ious) / 2, 0.475, says=SAME),
+            claim("mean Dice", sum(dices) / 2, 0.4872, says=0.475, tolerance=5e-5, note=note),
+        )
+    )
+
+
+def average_precision(hits: Sequence[bool], objects: int) -> dict[str, float]:
+    """Average precision of ranked detections in the four ways in use, and precision and recall at every rank."""
+    found = torch.tensor(hits).cumsum(0)
+    precision = found / torch.arange(1, len(hits) + 1)
+    recall = found / objects
+    envelope = precision.flip(0).cummax(0).values.flip(0)  # the best precision at this recall or a higher one
+    steps = torch.diff(recall, prepend=torch.zeros(1))
+
+    def sampled(points: int) -> float:
+        levels = [i / (points - 1) for i in range(points)]
+        reached = [envelope[recall >= level - 1e-7] for level in levels]
+        return sum(float(each[0]) for each in reached if len(each)) / points
+
+    return {
+        "all-point": float((envelope * steps).sum()),
+        "11-point": sampled(11),
+        "101-point": sampled(101),
+        "steps": float((precision * steps).sum()),
+    }
+
+
+def ap_example() -> Computed:
+    """Ten ranked detections, five of them hits, of five objects."""
+    hits = [letter == "T" for letter in "TTFFFTTFFT"]
+    found = average_precision(hits, 5)
+    precision = [sum(hits[: n + 1]) / (n + 1) for n in range(10)]
+    recall = [sum(hits[: n + 1]) / 5 for n in range(10)]
+    columns = [1, 1, 0.67, 0.5, 0.4, 0.5, 0.57, 0.5, 0.44, 0.5]
+    envelope = [max(precision[n:]) for n in range(10)]
+    picture = curves(
+        f"Average precision {found['all-point']:.3f} is the area under the envelope",
+        {"precision": (recall, precision), "envelope": (recall, envelope)},
+        x_label="recall",
+        y_label="precision",
+        size=(520, 340),
+    )
+    return Computed(
+        (
+            claim("precision by rank", precision, columns, says=SAME, tolerance=0.0051),
+            claim("recall by rank", recall, [0.2, 0.4, 0.4, 0.4, 0.4, 0.6, 0.8, 0.8, 0.8, 1.0], says=SAME),
+            claim("all-point AP", found["all-point"], 0.728571, note="Everingham et al. 2010, as VOC from 2010 on"),
+            claim("11-point AP", found["11-point"], 0.753247, note="VOC to 2009"),
+            claim("101-point AP", found["101-point"], 0.731259, note="COCO; Lin et al. 2014"),
+            claim("sum of steps", found["steps"], 0.714286),
+            claim("TP, FP, FN at the end", [sum(hits), 10 - sum(hits), 5 - sum(hits)], [5, 5, 0]),
+        ),
+        picture,
+    )
+
+
+def iou(a: Sequence[float], b: Sequence[float]) -> float:
+    """Intersection over union of two boxes x1, y1, x2, y2."""
+    wide = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
+    high = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    area = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return wide * high / (area - wide * high)
+
+
+def suppress(ranked: Sequence[Sequence[float]], drops: Callable[[float], bool]) -> list[int]:
+    """Greedy non-maximum suppression of boxes sorted by score: the places (from 0) of those kept."""
+    kept: list[int] = []
+    for i, box in enumerate(ranked):
+        if not any(drops(iou(ranked[j], box)) for j in kept):
+            kept.append(i)
+    return kept
+
+
+def nms_example() -> Computed:
+    """Two overlaps are exactly one half: whether they go depends on >= or >."""
+    placed = [(0, 0, 10, 10), (1, 1, 11, 11), (0, 0, 10, 5), (20, 20, 30, 30), (0, 0, 10, 20)]
+    overlaps = [iou(placed[0], box) for box in placed[1:]]
+    at_least = suppress(placed, lambda overlap: overlap >= 0.5)
+    above = suppress(placed, lambda overlap: overlap > 0.5)
+    note = "torchvision drops above the threshold only, the lecture's rule at the threshold too"
+    shapes = {str(i + 1): (float(a), float(b), float(c), float(d)) for i, (a, b, c, d) in enumerate(placed)}
+    return Computed(
+        (
+            claim("IoU of box 1 with 2, 3, 4, 5", overlaps, [81 / 119, 0.5, 0, 0.5]),
+            claim("kept where IoU >= .5 drops", [i + 1 for i in at_least], [1, 4], note=note),
+            claim("kept where IoU > .5 drops", [i + 1 for i in above], [1, 3, 4, 5]),
+        ),
+        boxes("Boxes 3 and 5 overlap box 1 by exactly one half", shapes, size=(420, 420)),
+    )
