@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from oracles import inside_convolution as slow
 from torch import nn
 from torch.nn import functional as F
 
+from oracles import inside_convolution as slow
 from striate.core.errors import StriateError, UnknownNameError
 from striate.inside.attribution.grad_cam import grad_cam
 from striate.inside.attribution.layers import default_layer, spatial_layer

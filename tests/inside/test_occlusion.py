@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import inside_convolution as slow
 from torch import nn
 
+from oracles import inside_convolution as slow
 from striate.core.errors import StriateError
 from striate.inside.attribution.occlusion import grid, occlusion
 from striate.nets.net import Net
@@ -21,6 +21,10 @@ class Corner(nn.Module):
     def forward(self, images):
         seen = 4 * images[:, :, :4, :4].mean((1, 2, 3))
         return torch.stack([seen, torch.zeros_like(seen)], 1)
+
+
+def planted():
+    return Net(Corner(), channels=3, classes=2)
 
 
 @pytest.mark.parametrize("score", ["probability", "logit"])
@@ -54,7 +58,7 @@ def test_equals_the_slow_loop(score, patch, stride, colour):
 
 
 def test_finds_exactly_the_corner_that_a_planted_net_looks_at():
-    maps = occlusion(Net(Corner(), channels=3, classes=2), torch.ones(1, 3, 16, 16), torch.tensor([0]), patch=4, stride=4)
+    maps = occlusion(planted(), torch.ones(1, 3, 16, 16), torch.tensor([0]), patch=4, stride=4)
     assert (maps.values[0, :4, :4] > 0.05).all()
     outside = maps.values[0].clone()
     outside[:4, :4] = 0
@@ -63,20 +67,20 @@ def test_finds_exactly_the_corner_that_a_planted_net_looks_at():
 
 def test_drop_in_the_corner_is_the_closed_form():
     images = torch.ones(1, 3, 16, 16)
-    maps = occlusion(Net(Corner(), channels=3, classes=2), images, torch.tensor([0]), patch=4, stride=4, baseline=0.25)
+    maps = occlusion(planted(), images, torch.tensor([0]), patch=4, stride=4, baseline=0.25)
     expected = torch.sigmoid(torch.tensor(4.0)) - torch.sigmoid(torch.tensor(1.0))
     assert maps.values[0, 0, 0].item() == pytest.approx(expected.item(), abs=1e-6)
 
 
 def test_what_speaks_against_the_target_is_negative():
-    maps = occlusion(Net(Corner(), channels=3, classes=2), torch.ones(1, 3, 16, 16), torch.tensor([1]), patch=4, stride=4)
+    maps = occlusion(planted(), torch.ones(1, 3, 16, 16), torch.tensor([1]), patch=4, stride=4)
     assert maps.signed
     assert (maps.values[0, :4, :4] < -0.05).all()
 
 
 def test_mean_baseline_is_each_images_own_channel_means():
     images = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(1))
-    net = Net(Corner(), channels=3, classes=2)
+    net = planted()
     options = {"patch": 4, "stride": 4, "score": "logit"}
     by_name = occlusion(net, images, torch.tensor([0, 0]), baseline="mean", **options)
     for i in range(2):
@@ -121,7 +125,7 @@ def test_default_patch_is_a_seventh_and_moves_by_half(size, patch, stride):
 )
 def test_what_cannot_be_is_said(options, said):
     with pytest.raises(StriateError, match=said.replace(".", r"\.")):
-        occlusion(Net(Corner(), channels=3, classes=2), torch.ones(1, 3, 16, 16), torch.tensor([0]), **options)
+        occlusion(planted(), torch.ones(1, 3, 16, 16), torch.tensor([0]), **options)
 
 
 class Neighbourly(nn.Module):

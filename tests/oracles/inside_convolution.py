@@ -83,7 +83,7 @@ def enlarge(coarse, size):
 
 
 def occlusion(image, score, patch, stride, colour):
-    """For each pixel the mean, over all patches that hold it, of what covering the patch takes from ``score(image)``."""
+    """For each pixel the mean over all patches that hold it of what covering the patch takes from ``score``."""
     _, height, width = image.shape
     clean = score(image)
     total, count = np.zeros((height, width)), np.zeros((height, width))

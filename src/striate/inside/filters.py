@@ -17,8 +17,9 @@ LEAST = 64  # pixels of a picture's short side
 
 
 def filter_pictures(net: Net) -> tuple[Filters | None, dict[str, bytes]]:
-    """The first convolution's weights, one PNG a filter, by name; None where it does not look at 1 or 3 channels.
+    """The first layer's weights, one PNG a filter, by name; None where it does not look at pixels of 1 or 3 channels.
 
+    Of a linear layer on all pixels they are its rows as images.
     All filters share symmetric limits. Filters over colours are drawn in colour, zero as mid-grey; those over one
     channel as signed maps, zero as white. Weights are as they are, behind the net's normalisation; at most 128 are
     drawn, and the shape says how many there are.

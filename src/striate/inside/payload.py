@@ -67,7 +67,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Filters:
-    """Weights of the first convolution, one picture a filter, all with the same limits so that they can be compared."""
+    """Weights of the first layer, one picture a filter; all have the same limits, so that they can be compared."""
 
     site: str
     shape: tuple[int, ...]
