@@ -72,11 +72,11 @@ class Interception(TorchFunctionMode):
     def __enter__(self) -> Interception:
         # Hooks of the process, not of the modules: nothing of the net is touched, and they see hooks of its own.
         self._handles = [register_module_forward_pre_hook(self._enter), register_module_forward_hook(self._leave)]
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: object) -> None:
-        super().__exit__(*error)
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
         for handle in self._handles:
             handle.remove()
 

@@ -227,7 +227,7 @@ class _Passing:
 
     def _ruled(self, call: Call, site: Site, rule: Rule) -> Any:
         inputs = grad_inputs(call.args, call.kwargs)
-        output = _Ruled.apply(call, site, rule, *inputs)  # type: ignore[no-untyped-call]
+        output = _Ruled.apply(call, site, rule, *inputs)
         self._keep(output)
         return output
 

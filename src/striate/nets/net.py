@@ -157,7 +157,7 @@ class Net(nn.Module):
         return self._traces[key]
 
     def a_size(self, size: int | Pair | None = None) -> Pair:
-        """The size to look at the net with: the given one, its own, that of its geometry; else an error asks for one."""
+        """The size to look at the net with: the given one, else its own, else that of its geometry; else an error."""
         if size is None:
             size = self.size or (self.geometry.size if self.geometry else None)
         if size is None:
@@ -260,7 +260,7 @@ class Net(nn.Module):
             if isinstance(tensor, Tensor):
                 digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
                 plain = tensor.detach().to("cpu").contiguous().reshape(-1)
-                digest.update(memoryview(plain.view(torch.uint8).numpy()))
+                digest.update(plain.view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
     def adapted(

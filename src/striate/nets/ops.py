@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -29,21 +28,28 @@ _RENAMED = {
     "negative": "neg",
     "multi_head_attention_forward": "multi_head_attention",
 }
+
+
+def names(text: str) -> frozenset[str]:
+    """The words of ``text``."""
+    return frozenset(text.split())
+
+
 # Questions about a tensor; they are passed straight on.
-QUESTIONS = frozenset(
+QUESTIONS = names(
     "__get__ __set__ __len__ __bool__ size dim numel nelement stride element_size storage_offset data_ptr item tolist "
-    "is_floating_point is_complex is_contiguous get_device untyped_storage type_as_dtype register_hook".split()
+    "is_floating_point is_complex is_contiguous get_device untyped_storage register_hook"
 )
 # They give the same numbers at another place, or some of them: not operations of their own, but followed through.
-BOOKKEEPING = frozenset(
+BOOKKEEPING = names(
     "getitem setitem chunk split split_with_sizes tensor_split unbind unsafe_chunk unsafe_split contiguous to type "
     "type_as float double half bfloat16 cpu cuda detach requires_grad_ expand expand_as broadcast_to alias clone "
     "view_as narrow select index_select zeros_like ones_like full_like empty_like rand_like randn_like new_zeros "
-    "new_ones new_full new_empty set_grad_enabled retain_grad".split()
+    "new_ones new_full new_empty set_grad_enabled retain_grad"
 )
 # Of these nothing but the form of the input reaches the output.
-FORM_ONLY = frozenset(
-    "zeros_like ones_like full_like empty_like rand_like randn_like new_zeros new_ones new_full new_empty".split()
+FORM_ONLY = names(
+    "zeros_like ones_like full_like empty_like rand_like randn_like new_zeros new_ones new_full new_empty"
 )
 _SIGNATURES: Mapping[str, str] = {
     "conv1d": "input weight bias stride padding dilation groups",
@@ -71,6 +77,10 @@ _SIGNATURES: Mapping[str, str] = {
     "swapaxes": "input dim0 dim1",
     "hardtanh": "input min_val max_val inplace",
     "multi_head_attention": "query key value embed_dim num_heads",
+    "scaled_dot_product_attention": "query key value",
+    "linear": "input weight bias",
+    "conv_transpose1d": "input weight bias stride padding output_padding groups dilation",
+    "conv_transpose3d": "input weight bias stride padding output_padding groups dilation",
 }
 
 
@@ -94,8 +104,7 @@ def _plain(name: str) -> str:
 
 def bound(op: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments by name, those of the operations whose names matter here; others stay as they were given."""
-    names = _SIGNATURES.get(op, "input").split()
-    return {**dict(zip(names, args, strict=False)), **kwargs}
+    return {**dict(zip(_SIGNATURES.get(op, "input").split(), args, strict=False)), **kwargs}
 
 
 def written_in_place(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
@@ -123,8 +132,8 @@ _NOT_IN_PLACE = frozenset({"__invert__", "__index__", "__int__", "__init__"})
 def _inplace_position(func: Callable[..., Any]) -> int | None:
     if not inspect.isfunction(func):
         return None
-    names = list(inspect.signature(func).parameters)
-    return names.index("inplace") if "inplace" in names else None
+    parameters = list(inspect.signature(func).parameters)
+    return parameters.index("inplace") if "inplace" in parameters else None
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
@@ -159,63 +168,6 @@ def first_tensor(value: Any) -> Tensor | None:
     if isinstance(value, (list, tuple)) and value and isinstance(value[0], Tensor):
         return value[0] if value[0].is_floating_point() else None
     return None
-
-
-def multiply_adds(op: str, args: Sequence[Any], kwargs: Mapping[str, Any], output: Tensor) -> int:
-    """Multiply-adds of one call; 0 for what is neither convolution, linear layer, matrix product nor attention.
-
-    Additions of a bias, normalisation, activations, pooling and element-wise products are not counted, as is usual.
-    """
-    given = bound(op, args, kwargs)
-    if op in ("conv1d", "conv2d", "conv3d", "linear"):
-        weight = given["weight"] if "weight" in given else args[1]
-        return output.numel() * math.prod(weight.shape[1:])
-    if op.startswith("conv_transpose"):
-        weight = given["weight"] if "weight" in given else args[1]
-        return int(given["input"].numel()) * math.prod(weight.shape[1:])
-    if op in ("matmul", "mm", "bmm", "mv", "dot"):
-        return output.numel() * int(next(tensors_in(args)).shape[-1])
-    if op in ("addmm", "baddbmm", "addbmm"):
-        return output.numel() * int(args[1].shape[-1])
-    if op == "einsum":
-        return _einsum(args, output)
-    if op == "scaled_dot_product_attention":
-        query, key, value = _attention_inputs(args, kwargs)
-        pairs = query.shape[:-1].numel() * key.shape[-2]
-        return int(pairs * (query.shape[-1] + value.shape[-1]))
-    if op == "multi_head_attention":
-        return _multi_head(given)
-    return 0
-
-
-def _attention_inputs(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
-    names = ("query", "key", "value")
-    query, key, value = (args[i] if len(args) > i else kwargs[name] for i, name in enumerate(names))
-    return query, key, value
-
-
-def _multi_head(given: Mapping[str, Any]) -> int:
-    """Projections in and out, and the two products of attention; tensors are (length, batch, width)."""
-    query, key, value = given["query"], given["key"], given["value"]
-    width, batch = query.shape[-1], (query.shape[1] if query.dim() == 3 else 1)
-    target, source = query.shape[0], key.shape[0]
-    projected = batch * width * (2 * target * width + source * (key.shape[-1] + value.shape[-1]))
-    return int(projected + 2 * batch * target * source * width)
-
-
-def _einsum(args: Sequence[Any], output: Tensor) -> int:
-    equation, operands = args[0], list(tensors_in(args[1:]))
-    if not isinstance(equation, str) or len(operands) < 2:
-        return 0
-    left, _, right = equation.replace(" ", "").partition("->")
-    sizes: dict[str, int] = {}
-    for term, operand in zip(left.split(","), operands, strict=False):
-        before, dots, after = term.partition("...")
-        sizes.update(zip(before, operand.shape, strict=False))
-        if dots and after:
-            sizes.update(zip(after, operand.shape[-len(after) :], strict=False))
-    contracted = math.prod(size for letter, size in sizes.items() if letter not in right)
-    return output.numel() * contracted
 
 
 def grad_inputs(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .costs import multiply_adds
 from .interception import Call, Interception, Key, paths_of
-from .ops import BOOKKEEPING, FORM_ONLY, first_tensor, multiply_adds, tensors_in
+from .ops import BOOKKEEPING, FORM_ONLY, first_tensor, tensors_in
 from .reach import Reach, follow
 from .site import WHOLE, Pair, Site
 

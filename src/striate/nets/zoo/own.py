@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
-
 from striate.core.errors import StriateError, UnknownNameError
 from striate.core.image import Geometry
 from striate.nets.catalog import Row

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 from urllib.parse import urlparse
 
 from torch import nn
 
 from striate.core.errors import StriateError, UnknownNameError
-from striate.core.image import Geometry
+from striate.core.image import Geometry, Interpolation
 from striate.nets.catalog import Row, papers
 from striate.nets.described import Described, described
 from striate.nets.net import Net, WeightsOrigin
@@ -34,7 +34,7 @@ def load(request: Request) -> Net:
         said = described(content.metadata, file=content.path.name) if content else Described()
     download = not request.fresh and content is None
     module = _build(timm, request, name, download=download)
-    config = module.pretrained_cfg
+    config: Mapping[str, Any] = vars(module)["pretrained_cfg"]
     if content is not None:
         fit_weights(module, content, name=request.plain)
     classes = request.classes or (said.classes if request.file else None) or _classes(timm, module, config)
@@ -116,9 +116,8 @@ def _classes(timm: Any, module: nn.Module, config: Mapping[str, Any]) -> tuple[s
 
 def _geometry(size: tuple[int, int], config: Mapping[str, Any]) -> Geometry:
     """As timm evaluates: the short side to size / crop_pct, then the middle; "squash" changes the aspect instead."""
-    interpolation = config.get("interpolation")
-    if interpolation not in ("nearest", "bilinear", "bicubic", "lanczos"):
-        interpolation = "bicubic"
+    named = config.get("interpolation")
+    interpolation: Interpolation = cast("Interpolation", named) if named in get_args(Interpolation) else "bicubic"
     if config.get("crop_mode") == "squash":
         return Geometry(size, crop="none", interpolation=interpolation)
     return Geometry(size, resize=math.floor(min(size) / (config.get("crop_pct") or 0.875)), interpolation=interpolation)
