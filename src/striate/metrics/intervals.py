@@ -30,11 +30,14 @@ def wilson_bounds(k: float, n: float, *, level: float = LEVEL, continuity: bool 
     if not 0 <= k <= n or n <= 0:
         raise StriateError(f"{k} of {n} is no proportion", accepted="0 <= k <= n, n > 0")
     z, p = quantile_of_normal(level), k / n
+    low = high = p
     if continuity:
-        low_root = math.sqrt(z * z - 2 - 1 / n + 4 * p * (n * (1 - p) + 1))
-        high_root = math.sqrt(z * z + 2 - 1 / n + 4 * p * (n * (1 - p) - 1))
-        low = (2 * n * p + z * z - 1 - z * low_root) / (2 * (n + z * z)) if k > 0 else 0.0
-        high = (2 * n * p + z * z + 1 + z * high_root) / (2 * (n + z * z)) if k < n else 1.0
+        if k > 0:
+            root = math.sqrt(z * z - 2 - 1 / n + 4 * p * (n * (1 - p) + 1))
+            low = (2 * n * p + z * z - 1 - z * root) / (2 * (n + z * z))
+        if k < n:
+            root = math.sqrt(z * z + 2 - 1 / n + 4 * p * (n * (1 - p) - 1))
+            high = (2 * n * p + z * z + 1 + z * root) / (2 * (n + z * z))
     else:
         centre, scale = p + z * z / (2 * n), 1 + z * z / n
         half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
