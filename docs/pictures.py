@@ -1,4 +1,4 @@
-"""The pictures of the README, from a real run, at twice the size, light and dark: `.venv/bin/python docs/pictures.py demo`."""
+"""The README's pictures, from a real run, at twice the size, light and dark: `python docs/pictures.py demo`."""
 
 from __future__ import annotations
 

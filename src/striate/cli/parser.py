@@ -74,7 +74,7 @@ def _add(verb: argparse.ArgumentParser, parameter: Parameter, *, positional: boo
         extra["type"] = _typed(option.parse or parameter.kind)
         extra["metavar"] = option.metavar or parameter.name.upper()
     if positional:
-        optional = parameter.default is not inspect.Parameter.empty
+        optional = parameter.variadic or parameter.default is not inspect.Parameter.empty
         verb.add_argument(
             parameter.name, nargs=("*" if optional else "+") if option.many else "?" if optional else None, **extra
         )
