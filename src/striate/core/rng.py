@@ -18,6 +18,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from .errors import StriateError
+
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _LOW = np.uint64(0xFFFFFFFF)
@@ -68,11 +70,15 @@ class Rng:
     def uniform(
         self, ids: Tensor, shape: Sequence[int] = (), *, step: int = 0, low: float = 0.0, high: float = 1.0
     ) -> Tensor:
-        """Uniform numbers in [low, high), shape (len(ids), *shape), float32; row i depends on ``ids[i]`` and ``step``."""
+        """Uniform numbers in [low, high), shape (len(ids), *shape), float32; row i depends on ids[i] and step."""
         count = math.prod(shape)
         unit = (self._words(ids, count, step) >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)
         draws = torch.from_numpy(unit).view(len(ids), *shape).to(ids.device)
-        return draws if (low, high) == (0.0, 1.0) else low + (high - low) * draws
+        if (low, high) == (0.0, 1.0):
+            return draws
+        # float32 rounds the largest draws up to the upper end, which is not part of the interval
+        below = np.float32(high) if np.float32(high) < high else np.nextafter(np.float32(high), np.float32(-np.inf))
+        return (low + (high - low) * draws).clamp_max(float(below))
 
     def normal(self, ids: Tensor, shape: Sequence[int] = (), *, step: int = 0) -> Tensor:
         """Standard normal numbers, shape (len(ids), *shape), float32 (Box & Muller 1958)."""
@@ -86,7 +92,13 @@ class Rng:
         return torch.from_numpy(pairs.astype(np.float32)).view(len(ids), *shape).to(ids.device)
 
     def integers(self, ids: Tensor, shape: Sequence[int] = (), *, high: int, low: int = 0, step: int = 0) -> Tensor:
-        """Integers in [low, high), shape (len(ids), *shape), int64; ``high - low`` at most 2**31 (bias below 2**-1)."""
+        """Integers in [low, high), shape (len(ids), *shape), int64.
+
+        Raises:
+            StriateError: ``high - low`` is not from 1 to 2**31. (A number's chance is off by at most that over 2**32.)
+        """
+        if not 1 <= high - low <= 1 << 31:
+            raise StriateError(f"integers from {low} to below {high}", accepted="a range of 1 to 2**31 numbers")
         words = self._words(ids, math.prod(shape), step)
         drawn = low + ((words * np.uint64(high - low)) >> _SHIFT).astype(np.int64)
         return torch.from_numpy(drawn).view(len(ids), *shape).to(ids.device)
@@ -117,4 +129,4 @@ class Rng:
         counter[2] = (rows & _LOW)[:, None]
         counter[3] = (rows >> _SHIFT)[:, None]
         words = philox(counter.reshape(4, -1), key).reshape(4, *shape)
-        return np.ascontiguousarray(words.transpose(1, 2, 0).reshape(len(rows), -1)[:, :count])
+        return np.ascontiguousarray(words.transpose(1, 2, 0).reshape(len(rows), 4 * blocks)[:, :count])
