@@ -71,7 +71,7 @@ def _cell(parameter: Parameter) -> str:
 
 
 def _default(parameter: Parameter) -> str:
-    default = parameter.default if parameter.option.fallback is None else parameter.option.fallback
+    default = f"`{parameter.place}`" if parameter.place else parameter.default
     if default is None or default is False or default is inspect.Parameter.empty:
         return ""
     if parameter.name == "memory":

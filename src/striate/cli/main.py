@@ -68,7 +68,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _call(given: Namespace) -> Any:
-    from striate.verbs import VERBS
+    from striate.verbs import FOLDERS, VERBS
     from striate.verbs.session import number_folder
     from striate.verbs.signature import read_signature
 
@@ -81,9 +81,8 @@ def _call(given: Namespace) -> Any:
         elif value is not None:
             values.append(value)
     keywords = {name: getattr(given, name) for name in options if getattr(given, name) is not None}
-    for name, parameter in options.items():
-        if parameter.option.fallback is not None and name not in keywords and not keywords.get("resume"):
-            keywords[name] = number_folder(str(parameter.option.fallback), vars(given))
+    if "out" not in keywords and given.verb in FOLDERS and not keywords.get("resume"):
+        keywords["out"] = number_folder(FOLDERS[given.verb], vars(given))
     return VERBS.load(given.verb)(*values, **keywords)
 
 

@@ -84,7 +84,7 @@ def _add(verb: argparse.ArgumentParser, parameter: Parameter, *, positional: boo
 
 def _help(parameter: Parameter, *, positional: bool) -> str:
     words = parameter.option.help.replace("%", "%%")
-    default = parameter.option.fallback or parameter.default
+    default = parameter.place or parameter.default
     if positional or parameter.switch or default in (None, inspect.Parameter.empty) or "default" in words:
         return words
     text = ",".join(str(each) for each in default) if isinstance(default, tuple) else str(default)

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -62,6 +62,11 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, rows: Sequence[int] | Tensor) -> Table:
+        """The predictions of some rows, in the order given."""
+        at = torch.as_tensor(rows, dtype=torch.int64)
+        return replace(self, logits=self.logits[at], labels=self.labels[at], ids=self.ids[at], rows=self.rows[at])
 
     @cached_property
     def probabilities(self) -> Tensor:

@@ -25,3 +25,10 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "methods": Entry("striate.verbs.catalogue:methods", "list the methods there are"),
     },
 )
+
+FOLDERS = {  # where the command line writes what it is given no place for; {data} stands for the name of the data
+    "train": "runs/{data}",
+    "explain": "striate-explain",
+    "synthesize": "striate-synthesize",
+    "examine": "report.html",
+}

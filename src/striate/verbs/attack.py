@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Unpack
 from striate.attack.payload import Robustness
 from striate.core.report import Report
 
-from .options import DataArgument, NetArgument, OnData, Option, count, number, numbers
+from .options import DataArgument, NetArgument, OnData, Option, OutArgument, count, number, numbers
 from .session import session, shown, write_out
 
 
@@ -25,6 +25,7 @@ def attack(
     radii: Annotated[
         tuple[float, ...], Option("more radii, for a curve, such as 1/255,2/255,4/255", "R,R", numbers)
     ] = (),
+    out: OutArgument = None,
     **shared: Unpack[OnData],
 ) -> Report[Robustness]:
     """Measure how often a net stays right when every image may change by ``radius``.
@@ -34,7 +35,7 @@ def attack(
     rounding to 8 bits. An attack gives an upper bound of the true robust accuracy.
     """
     given = {"net": net, "data": data, "method": method, "norm": norm, "radius": radius, "target": target}
-    with session("attack", {**given, "steps": steps, "radii": radii}, shared, OnData) as run:
+    with session("attack", {**given, "steps": steps, "radii": radii, "out": out}, shared, OnData) as run:
         from striate.attack.catalog import METHODS
         from striate.attack.findings import attack_findings
         from striate.attack.run import attack_data, check_radius
@@ -68,4 +69,4 @@ def attack(
         )
         findings = attack_findings(result, net=str(shown(net)), data=str(shown(data)))
         report = run.report(result, findings=findings, album=album, cites=entry.cites)
-        return write_out(report, run["out"], overwrite=run["overwrite"])
+        return write_out(report, out, overwrite=run["overwrite"])

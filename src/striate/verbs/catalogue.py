@@ -8,16 +8,18 @@ from typing import Annotated, Unpack
 from striate.core.report import Report
 from striate.page.catalogue import Catalogue, CatalogueRow
 
-from .options import Option, Shared
+from .options import Option, OutArgument, Shared
 from .session import session, write_out
 
 
 def models(
     pattern: Annotated[str, Option("only names that hold this", "TEXT")] = "",
+    *,
+    out: OutArgument = None,
     **shared: Unpack[Shared],
 ) -> Report[Catalogue]:
     """List the nets there are by name: Striate's own, torchvision's, timm's."""
-    with session("models", {"pattern": pattern}, shared, Shared) as run:
+    with session("models", {"pattern": pattern, "out": out}, shared, Shared) as run:
         from striate.nets.catalog import list_models
 
         rows = tuple(
@@ -32,17 +34,18 @@ def models(
             for row in list_models()
             if pattern.lower() in row.name.lower()
         )
-        return write_out(run.report(Catalogue("models", rows)), run["out"], overwrite=run["overwrite"])
+        return write_out(run.report(Catalogue("models", rows)), out, overwrite=run["overwrite"])
 
 
 def datasets(
     pattern: Annotated[str, Option("only names that hold this", "TEXT")] = "",
     *,
     data_root: Annotated[str | Path | None, Option("where named data sets are looked for first", "DIR")] = None,
+    out: OutArgument = None,
     **shared: Unpack[Shared],
 ) -> Report[Catalogue]:
     """List the named data sets there are, and whether they are on this machine already."""
-    with session("datasets", {"pattern": pattern, "data_root": data_root}, shared, Shared) as run:
+    with session("datasets", {"pattern": pattern, "data_root": data_root, "out": out}, shared, Shared) as run:
         from striate.data.catalog import list_datasets
 
         rows = tuple(
@@ -50,15 +53,17 @@ def datasets(
             for row in list_datasets(Path(data_root) if data_root else None)
             if pattern.lower() in row.name.lower()
         )
-        return write_out(run.report(Catalogue("datasets", rows)), run["out"], overwrite=run["overwrite"])
+        return write_out(run.report(Catalogue("datasets", rows)), out, overwrite=run["overwrite"])
 
 
 def methods(
     pattern: Annotated[str, Option("only names that hold this", "TEXT")] = "",
+    *,
+    out: OutArgument = None,
     **shared: Unpack[Shared],
 ) -> Report[Catalogue]:
     """List the methods there are: recipes, attributions, attacks, syntheses, with their papers."""
-    with session("methods", {"pattern": pattern}, shared, Shared) as run:
+    with session("methods", {"pattern": pattern, "out": out}, shared, Shared) as run:
         from striate.attack.catalog import METHODS as ATTACKS
         from striate.inside.attribution import METHODS as ATTRIBUTIONS
         from striate.synthesis.catalog import METHODS as SYNTHESES
@@ -75,4 +80,4 @@ def methods(
             for name, entry in registry.items()
             if pattern.lower() in name.lower()
         )
-        return write_out(run.report(Catalogue("methods", rows)), run["out"], overwrite=run["overwrite"])
+        return write_out(run.report(Catalogue("methods", rows)), out, overwrite=run["overwrite"])

@@ -7,11 +7,13 @@ from typing import Unpack
 from striate.core.report import Report
 from striate.measure.payload import Evaluation
 
-from .options import DataArgument, NetArgument, OnData
+from .options import DataArgument, NetArgument, OnData, OutArgument
 from .session import session, shown, write_out
 
 
-def evaluate(net: NetArgument, data: DataArgument, **shared: Unpack[OnData]) -> Report[Evaluation]:
+def evaluate(
+    net: NetArgument, data: DataArgument, *, out: OutArgument = None, **shared: Unpack[OnData]
+) -> Report[Evaluation]:
     """Measure a net on one split: accuracy with its interval, every figure by class, calibration, the worst mistakes.
 
     Cost: one forward pass an image.
@@ -20,7 +22,7 @@ def evaluate(net: NetArgument, data: DataArgument, **shared: Unpack[OnData]) -> 
     >>> striate.evaluate("striate/small", "shapes", limit=100, quiet=True).result.n
     100
     """
-    with session("evaluate", {"net": net, "data": data}, shared, OnData) as run:
+    with session("evaluate", {"net": net, "data": data, "out": out}, shared, OnData) as run:
         from striate.measure.analysis import analyse
         from striate.measure.findings import evaluation_findings
         from striate.measure.table import predict
@@ -33,7 +35,7 @@ def evaluate(net: NetArgument, data: DataArgument, **shared: Unpack[OnData]) -> 
             loaded, images, batch=run["batch"], memory=run["memory"], workers=run["workers"], progress=run.progress
         )
         evaluation = analyse(table, images)
-        evaluation, album = mistakes_with_pictures(evaluation, images, most=24 if run["out"] else 0)
+        evaluation, album = mistakes_with_pictures(evaluation, images, most=24 if out else 0)
         findings = evaluation_findings(evaluation, net=str(shown(net)), data=str(shown(data)))
         report = run.report(evaluation, findings=findings, album=album)
-        return write_out(report, run["out"], overwrite=run["overwrite"])
+        return write_out(report, out, overwrite=run["overwrite"])

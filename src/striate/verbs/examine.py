@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Unpack
 
 from striate.core.codec import Json, from_json, to_json
 from striate.core.errors import StriateError
@@ -21,10 +21,9 @@ from .session import Session, session, shown
 if TYPE_CHECKING:
     from striate.attack.payload import Robustness
     from striate.data.dataset import Dataset
-    from striate.inside.payload import Explanation
+    from striate.inside.payload import Explanation, Filters
     from striate.measure.table import Table
     from striate.nets.net import Net
-    from striate.page.payload import Filters
     from striate.synthesis.payload import Synthesis
     from striate.train.payload import Training
 
@@ -68,14 +67,14 @@ class Bench:
     def keep(self, payload: T, album: Mapping[str, bytes], prefix: str) -> T:
         """The payload with its picture names prefixed, so that parts of one album cannot collide."""
         self.album |= {f"{prefix}{name}": picture for name, picture in album.items()}
-        return cast("T", from_json(_prefixed(to_json(payload), prefix), type(payload)))
+        return from_json(_prefixed(to_json(payload), prefix), type(payload))
 
 
 def examine(
     net: NetArgument,
     data: DataArgument,
     *,
-    out: Annotated[str | Path | None, Option("the page", "FILE.html", fallback="report.html")] = None,
+    out: Annotated[str | Path | None, Option("the page", "FILE.html")] = None,
     attacked: Annotated[int, Option("images to attack", "N", parse=lambda text: count(text, "attacked"))] = 200,
     explained: Annotated[int, Option("images to explain", "N", parse=lambda text: count(text, "explained"))] = 6,
     radius: Annotated[float, Option("largest change in the attack, Linf, pixels in [0, 1]", "R", number)] = 8 / 255,

@@ -29,7 +29,7 @@ def explain(
     stride: Annotated[
         int | None, Option("step of the occluding patch in pixels", "PX", parse=lambda text: count(text, "stride"))
     ] = None,
-    out: Annotated[str | Path | None, Option("folder for maps and pictures", "DIR", fallback="striate-explain")] = None,
+    out: Annotated[str | Path | None, Option("folder for maps and pictures", "DIR")] = None,
     **shared: Unpack[Computing],
 ) -> Report[Explanation]:
     """Show which pixels made a net say so: maps with raw values, pictures, and each map's own check.
@@ -52,20 +52,19 @@ def explain(
         from striate.inside.attribution import METHODS
         from striate.inside.explain import explain as explain_images
 
-        from .classes import class_number
         from .images import open_images
 
         methods = words(method) if isinstance(method, str) else tuple(method)
         cites = [key for name in methods for key in METHODS[name].cites]
         loaded = run.net(net)
         names, pixels = open_images(images, loaded)
-        wanted = None if target is None else [class_number(target, loaded.classes)] * len(names)
         result, album, arrays = explain_images(
             loaded,
             pixels,
             names,
             methods=methods,
-            targets=wanted,
+            targets=target,
+            same_target=target is not None,
             layer=layer,
             patch=patch,
             stride=stride,

@@ -34,15 +34,15 @@ def open_images(given: ImagesLike, net: Net) -> tuple[list[str], Tensor]:
         images = as_images(given, channels=net.channels)
         return [f"image {number}" for number in range(len(images))], images.to(device)
     paths = _paths(given)
-    images = [read_image(path, channels=net.channels, geometry=geometry) for path in paths]
-    sizes = {tuple(image.shape[1:]) for image in images}
+    read = [read_image(path, channels=net.channels, geometry=geometry) for path in paths]
+    sizes = {tuple(image.shape[1:]) for image in read}
     if len(sizes) > 1:
         shown = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:4])
         raise StriateError(
             f"{net.name} takes any size and the images have several ({shown})", hint="give images of one size at a time"
         )
-    _fits(net, images[0], paths[0])
-    return [path.name for path in paths], torch.stack(images).to(device)
+    _fits(net, read[0], paths[0])
+    return [path.name for path in paths], torch.stack(read).to(device)
 
 
 def _fits(net: Net, image: Tensor, path: Path) -> None:
@@ -54,7 +54,7 @@ def _fits(net: Net, image: Tensor, path: Path) -> None:
 
 
 def _paths(given: ImagesLike) -> list[Path]:
-    entries: Sequence[str | Path] = [given] if isinstance(given, (str, Path)) else list(given)  # type: ignore[arg-type]
+    entries: Sequence[str | Path] = [given] if isinstance(given, (str, Path)) else list(given)
     paths: list[Path] = []
     for entry in map(Path, entries):
         if entry.is_dir():

@@ -33,7 +33,6 @@ class Option:
         parse: Text to value; raises `StriateError` with the option's name for what it cannot read.
         default: Default of a shared option (a verb's own defaults stand in its signature).
         many: A positional that takes one or more values.
-        fallback: Default that only the command line uses, where Python's is None.
     """
 
     help: str
@@ -41,7 +40,6 @@ class Option:
     parse: Callable[[str], Any] | None = None
     default: Any = None
     many: bool = False
-    fallback: Any = None
 
 
 def number(text: str, name: str = "radius") -> float:
@@ -95,7 +93,6 @@ def numbers(text: str) -> tuple[float, ...]:
 class Shared(TypedDict, total=False):
     """What every verb takes."""
 
-    out: Annotated[str | Path | None, Option("folder for what is written", "DIR")]
     overwrite: Annotated[bool, Option("write over what stands there", default=False)]
     quiet: Annotated[bool, Option("no progress, no remarks", default=False)]
 
@@ -139,6 +136,7 @@ class OnData(Computing, Source, total=False):
     split: Annotated[Literal["train", "dev", "test"], Option("which split to take", default="test")]
 
 
+OutArgument = Annotated[str | Path | None, Option("folder for the report, its pictures and its citations", "DIR")]
 NetArgument = Annotated[
     NetLike, Option("SOURCE/ARCH[.WEIGHTS|.random|@FILE], a run folder, or FILE.py:function", "NET")
 ]

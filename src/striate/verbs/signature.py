@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from . import VERBS
+from . import FOLDERS, VERBS
 from .options import Option
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One argument of a verb: its name, the kind of its values, its help, its default, its choices."""
+    """One argument of a verb: its name, the kind of its values, its help, its default, its choices.
+
+    ``place`` is where the command line writes when it is told nothing.
+    """
 
     name: str
     kind: type
@@ -23,6 +26,7 @@ class Parameter:
     default: Any
     choices: tuple[str, ...] = ()
     variadic: bool = False
+    place: str = ""
 
     @property
     def switch(self) -> bool:
@@ -53,6 +57,8 @@ def read_signature(verb: str) -> tuple[dict[str, Parameter], dict[str, Parameter
             _parameter(name, annotation, option, given.default), variadic=given.kind is given.VAR_POSITIONAL
         )
         (options if given.kind is given.KEYWORD_ONLY else positional)[name] = parameter
+    if verb in FOLDERS:
+        options["out"] = replace(options["out"], place=FOLDERS[verb])
     return positional, options
 
 

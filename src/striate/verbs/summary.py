@@ -8,7 +8,7 @@ from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.nets.payload import Summaries, Summary
 
-from .options import NetLike, Option, Shared, count
+from .options import NetLike, Option, OutArgument, Shared, count
 from .session import session, write_out
 
 
@@ -20,6 +20,7 @@ def summary(
     size: Annotated[
         int | None, Option("side of the input in pixels (default: the net's own)", "PX", parse=count)
     ] = None,
+    out: OutArgument = None,
     **shared: Unpack[Shared],
 ) -> Report[Summary] | Report[Summaries]:
     """List what a net executes: shape, parameters, multiply-adds and theoretical receptive field of each site.
@@ -32,12 +33,13 @@ def summary(
     """
     if not nets:
         raise StriateError("no net is given", accepted="one or more names", hint="striate models")
-    with session("summary", {"nets": nets, "size": size}, shared, Shared) as run:
+    with session("summary", {"nets": nets, "size": size, "out": out}, shared, Shared) as run:
         from striate.nets.load import load_net
         from striate.nets.summary import summarise
 
         loaded = [load_net(each, weights=False) for each in nets]
         rows = [summarise(each, size=(size, size) if size else None) for each in loaded]
         cites = [key for each in loaded for key in each.origin.cites]
-        report = run.report(rows[0], cites=cites) if len(rows) == 1 else run.report(Summaries(tuple(rows)), cites=cites)
-        return write_out(report, run["out"], overwrite=run["overwrite"])
+        if len(rows) == 1:
+            return write_out(run.report(rows[0], cites=cites), out, overwrite=run["overwrite"])
+        return write_out(run.report(Summaries(tuple(rows)), cites=cites), out, overwrite=run["overwrite"])

@@ -25,7 +25,7 @@ def synthesize(
         int | None, Option("side in pixels (default: the net's own)", "PX", parse=lambda text: count(text, "size"))
     ] = None,
     judge: Annotated[NetLike | None, Option("another net that says what it sees", "NET")] = None,
-    out: Annotated[str | Path | None, Option("folder for the pictures", "DIR", fallback="striate-synthesize")] = None,
+    out: Annotated[str | Path | None, Option("folder for the pictures", "DIR")] = None,
     **shared: Unpack[Computing],
 ) -> Report[Synthesis]:
     """Paint images that a net holds for typical of a class, by ascending its score (Simonyan et al. 2013).

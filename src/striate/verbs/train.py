@@ -10,13 +10,12 @@ from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.train.payload import Training
 
+from . import FOLDERS
 from .options import DataArgument, Learning, NetLike, Option, count, number
 from .session import number_folder, session, shown
 
 if TYPE_CHECKING:
     from striate.train.recipe import Recipe
-
-RUN = "runs/{data}"  # where a run goes that is given no folder
 
 
 def train(
@@ -31,7 +30,7 @@ def train(
     rate: Annotated[
         float | None, Option("peak learning rate (default: the recipe's)", "X", lambda text: number(text, "rate"))
     ] = None,
-    out: Annotated[str | Path | None, Option("run folder", "RUN", fallback=RUN)] = None,
+    out: Annotated[str | Path | None, Option("run folder", "RUN")] = None,
     resume: Annotated[bool, Option("go on where the run in this folder stopped")] = False,
     **shared: Unpack[Learning],
 ) -> Report[Training]:
@@ -48,7 +47,7 @@ def train(
         how = varied(recipe, epochs=epochs, rate=rate, batch=run["batch"])
         if resume and out is None:
             raise StriateError("--resume is given without --out", accepted="the run folder to go on with")
-        folder = Path(out if out is not None else number_folder(RUN, {"data": data}))
+        folder = Path(out if out is not None else number_folder(FOLDERS["train"], {"data": data}))
         splits = run.splits(data)
         run.progress.say(splits.said)
         result = fit(
@@ -73,12 +72,15 @@ def varied(name: str, *, epochs: int | None, rate: float | None, batch: int | No
     from striate.train.catalog import RECIPES
 
     recipe = RECIPES.load(name)
-    changes = {key: value for key, value in (("epochs", epochs), ("batch", batch)) if value is not None}
-    if rate is not None:
-        changes["optimizer"] = replace(recipe.optimizer, rate=rate)  # type: ignore[assignment]
-    if not changes:
+    given = {"epochs": epochs, "rate": rate, "batch": batch}
+    words = [f"{key} {value}" for key, value in given.items() if value is not None]
+    if not words:
         return recipe
-    words = [
-        f"{key} {value}" for key, value in (("epochs", epochs), ("rate", rate), ("batch", batch)) if value is not None
-    ]
-    return replace(recipe, name=f"{name} with {', '.join(words)}", states="", **changes)
+    return replace(
+        recipe,
+        name=f"{name} with {', '.join(words)}",
+        states="",
+        epochs=recipe.epochs if epochs is None else epochs,
+        batch=recipe.batch if batch is None else batch,
+        optimizer=recipe.optimizer if rate is None else replace(recipe.optimizer, rate=rate),
+    )
