@@ -17,7 +17,7 @@ SOURCES: Registry[Callable[[Request], Net]] = Registry(
     "source of networks",
     {
         "striate": Entry(f"{_ZOO}.own:load", "networks of our own", licence="Apache-2.0"),
-        "torchvision": Entry(f"{_ZOO}.torchvision:load", "classifiers of torchvision", ("torchvision2016",)),
+        "torchvision": Entry(f"{_ZOO}.torchvision:load", "classifiers of torchvision", ("marcel2010torchvision",)),
         "timm": Entry(f"{_ZOO}.timm:load", "classifiers of timm, PyTorch Image Models", ("wightman2019timm",)),
     },
 )

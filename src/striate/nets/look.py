@@ -157,7 +157,8 @@ class _Passing:
 
     What was read must stay as it was, and stay on the way to the output, though the net may overwrite it in place. So
     an operation that would write into a tensor that is read, edited or ruled runs on a copy, and from then on the copy
-    stands for the tensor wherever the net uses it again.
+    stands for the tensor wherever the net uses it again. Where the trace knows that the net writes through a view of
+    what is read, the net goes on with a copy from the start.
     """
 
     def __init__(self, todo: Plan, rows: Tensor) -> None:
@@ -190,17 +191,19 @@ class _Passing:
         if target is not None and copied:
             made = first_tensor(output)
             self.swaps[id(target)] = (target, target_copy if made is None else made)
-        if name in self.todo.read:
-            self._read(name, output)
-        return output
+        return self._read(name, output) if name in self.todo.read else output
 
-    def _read(self, name: str, output: Any) -> None:
+    def _read(self, name: str, output: Any) -> Any:
         value = first_tensor(output)
         assert value is not None
         self.values[name] = value
         self._keep(value)
         if name == self.todo.last:
             raise _Stop
+        if name in self.todo.trace.written and isinstance(output, Tensor):
+            self.swaps[id(value)] = (value, value.clone())
+            return self.swaps[id(value)][1]
+        return output
 
     def _keep(self, value: Tensor) -> None:
         self.kept[id(value)] = value

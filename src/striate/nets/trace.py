@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .costs import multiply_adds
 from .interception import Call, Interception, Key, paths_of
-from .ops import BOOKKEEPING, FORM_ONLY, first_tensor, tensors_in
+from .ops import BOOKKEEPING, FORM_ONLY, first_tensor, tensors_in, written_in_place
 from .reach import Reach, follow
 from .site import WHOLE, Pair, Site
 
@@ -27,6 +27,7 @@ class Trace:
         order: Place of a site in the execution.
         aliases: Path of a module with children to the site that makes its output: ``layer4`` to ``layer4.1.relu#1``.
         bytes_of: Bytes of a site's output for one image.
+        written: Sites whose output is later overwritten in place through a view of it.
         shape: Shape of the net's output for one image, None where it is no tensor.
     """
 
@@ -35,6 +36,7 @@ class Trace:
     order: Mapping[str, int]
     aliases: Mapping[str, str]
     bytes_of: Mapping[str, int]
+    written: frozenset[str]
     shape: tuple[int, ...] | None
 
 
@@ -77,6 +79,8 @@ class _Recorder:
         self.sources: dict[int, _Source] = {id(images): _Source(sites=(-1,), reach=Reach((WHOLE, WHOLE)))}
         self.kept: list[Any] = [images]  # ids stay unique as long as the tensors live
         self.exact: dict[int, int] = {}
+        self.memory: dict[int, list[tuple[int, int]]] = {}  # storage to the ids of outputs in it, with their sites
+        self.written: set[int] = set()
         self.whole: list[tuple[str, int]] = []
 
     def source(self, tensor: Tensor) -> _Source:
@@ -87,6 +91,7 @@ class _Recorder:
     def answer(self, call: Call) -> Any:
         taken = [(tensor, self.source(tensor)) for tensor in tensors_in((call.args, call.kwargs))]
         forms = [tuple(tensor.shape) for tensor, _ in taken]
+        self.note_writing(call)
         output = call()
         self.kept.append((call.args, output))
         known = [(tensor, source) for tensor, source in taken if source.image or source.parameters]
@@ -117,7 +122,14 @@ class _Recorder:
                 for each in tensors_in(output):
                     self.sources[id(each)] = _Source((place,), (), reach)
                 self.exact[id(made)] = place
+                self.memory.setdefault(_storage(made), []).append((id(made), place))
         return output
+
+    def note_writing(self, call: Call) -> None:
+        target = written_in_place(call.func, call.args, call.kwargs)
+        if target is not None:
+            others = self.memory.get(_storage(target), [])
+            self.written.update(place for identity, place in others if identity != id(target))
 
     def record(self, call: Call, made: Tensor, sites: tuple[int, ...], parameters: tuple[int, ...]) -> int:
         fresh = [each for each in parameters if each not in self.counted]
@@ -169,8 +181,13 @@ class _Recorder:
             order={name: place for place, name in enumerate(names)},
             aliases=aliases,
             bytes_of={name: record.bytes for record, name in zip(self.records, names, strict=True)},
+            written=frozenset(names[place] for place in self.written),
             shape=tuple(output.shape[1:]) if isinstance(output, Tensor) else None,
         )
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _numbered(base: str, seen: Counter[str]) -> str:

@@ -132,7 +132,7 @@ def _without_auxiliary(content: WeightsFile, arch: str) -> WeightsFile:
 
 
 def _origin(request: Request, published: Any, content: WeightsFile | None, said: Described) -> WeightsOrigin:
-    cites = (*papers(request.arch), "torchvision2016")
+    cites = (*papers(request.arch), "marcel2010torchvision")
     if content is None:
         source = f"random, seed {request.seed}" if request.tag == "random" else "not trained"
         return WeightsOrigin(f"{request.plain}, {source}", _LICENCE, cites, arch=request.plain)
