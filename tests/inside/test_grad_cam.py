@@ -132,15 +132,33 @@ class Bent(torch.autograd.Function):
 
 def test_the_check_fails_where_the_backward_behind_the_layer_is_wrong(photos):
     class Broken(nn.Module):
+        """Channels that speak for and against the class in equal parts, so that what they say together is nothing."""
+
         def __init__(self):
             super().__init__()
             self.conv, self.linear = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+            self.conv.weight.data[:] = 0.1
+            self.conv.bias.data[:] = 0.1
+            self.linear.weight.data[:] = torch.tensor([1.0, -1, 1, -1])
 
         def forward(self, images):
             return self.linear(Bent.apply(self.conv(images).relu().mean((2, 3))))
 
     maps = grad_cam(Net(Broken()), photos[:2], torch.tensor([0, 1]), layer="conv")
     assert not any(check.holds for check in maps.checks)
+
+
+def test_by_default_a_branch_beside_which_others_go_on_is_passed_over():
+    class Forked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.branch, self.head = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(8, 2)
+
+        def forward(self, images):
+            maps = self.stem(images).relu()
+            return self.head(torch.cat([maps.mean((2, 3)), self.branch(maps).mean((2, 3))], 1))
+
+    assert default_layer(Net(Forked()), (12, 12)).name == "relu"
 
 
 MODELS = {

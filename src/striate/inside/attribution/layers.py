@@ -84,8 +84,8 @@ def _no_maps(site: Site, size: tuple[int, int]) -> str:
     _, height, width = site.shape
     if height * width == 1:
         return "its output is a single pixel"
-    # Maps keep the image's proportions; 2 leaves room for rounding. Channels that come last do not.
-    if not 0.5 <= (size[0] / height) / (size[1] / width) <= 2:
+    # Maps keep the image's proportions, but for rounding and padding; an output with channels last does not.
+    if abs(height - width * size[0] / size[1]) > max(2, height / 10):
         return f"its output of shape {tuple(site.shape)} has not the proportions of an image of {size[0]} x {size[1]}"
     return ""
 
