@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from oracles.train_rules import smoothed_cross_entropy
 
+from oracles.train_rules import smoothed_cross_entropy
 from striate.train.losses import cross_entropy
 
 LOGITS = [[0.5, -1.0, 2.0, 0.0], [3.0, 3.0, -2.0, 1.0], [-4.0, 0.1, 0.2, 0.3]]

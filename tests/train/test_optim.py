@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from oracles.train_rules import adamw, sgd
 from torch import nn
 
+from oracles.train_rules import adamw, sgd
 from striate.core.errors import RunError
 from striate.train.optim import build_optimizer, set_rate, split_parameters
 from striate.train.recipe import AdamW, Sgd

@@ -24,8 +24,12 @@ _PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {"float32": "32-true"
 
 
 @contextmanager
-def exact(threads: int | None) -> Iterator[None]:
-    """Inside, torch computes the same bits each time, with ``threads`` threads; afterwards it is set as it was."""
+def exact(device: str, threads: int | None) -> Iterator[None]:
+    """Inside, torch computes the same bits each time, with ``threads`` threads; afterwards it is set as it was.
+
+    Elsewhere than on a CPU an operation that has no such form gives a warning instead (torch names it), and a resumed
+    run may differ in the last bits.
+    """
     filled: Any = torch.utils.deterministic  # its attribute is made at run time
     before = (
         torch.are_deterministic_algorithms_enabled(),
@@ -38,7 +42,7 @@ def exact(threads: int | None) -> Iterator[None]:
         raise RunError(f"threads is {threads}", accepted="a whole number of at least 1")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA refuses to be deterministic
     try:
-        torch.use_deterministic_algorithms(True)
+        torch.use_deterministic_algorithms(True, warn_only=device != "cpu")
         filled.fill_uninitialized_memory = False  # nothing here reads memory that it did not write
         torch.backends.cudnn.benchmark = False
         if threads is not None:
@@ -52,14 +56,15 @@ def exact(threads: int | None) -> Iterator[None]:
             torch.set_num_threads(before[4])
 
 
-def build_fabric(device: str, precision: str) -> Fabric:
+def build_fabric(device: str, precision: str, memory_format: str) -> Fabric:
     """Fabric on one device, without its banner.
 
     Raises:
-        RunError: There is no such device or precision.
+        RunError: There is no such device, precision or memory format.
     """
-    if precision not in _PRECISIONS:
-        raise RunError(f"precision is {precision!r}", accepted=" or ".join(_PRECISIONS))
+    for name, value, known in (("precision", precision, _PRECISIONS), ("memory_format", memory_format, FORMATS)):
+        if value not in known:
+            raise RunError(f"{name} is {value!r}", accepted=" or ".join(known))
     kind, _, index = device.partition(":")
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there.get(kind):

@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 
 from striate.core.rng import Rng
-from striate.data.dataset import Dataset, batches
+from striate.data.batches import batches
+from striate.data.dataset import Dataset
 
 from .recipe import Augment
 from .task import Batch
@@ -49,9 +50,7 @@ class Feed:
     def shuffled(self, epoch: int) -> Iterator[Batch]:
         """Full batches in an order of this epoch, changed at random; each image's draws hang on (seed, id, epoch)."""
         order = Rng(self.seed, "train/order").permutation(len(self.data), step=epoch)
-        rng = Rng(self.seed, "train/augment")
-        for batch in self._batches(order[: self.steps * self.batch]):
-            yield batch
+        yield from self._batches(order[: self.steps * self.batch])
 
     def plain(self) -> Iterator[Batch]:
         """Every image once, in the split's own order, unchanged."""

@@ -76,8 +76,8 @@ def fit(
     """
     how = RECIPES.load(recipe) if isinstance(recipe, str) else recipe
     folder = Path(out)
-    with exact(threads):
-        fabric = build_fabric(device, precision)
+    with exact(device, threads):
+        fabric = build_fabric(device, precision, memory_format)
         task = build_task(subject, splits, recipe=how, seed=seed)
         feed, dev = (
             Feed(part, how.batch, seed, fabric.device, memory_format, workers, how.augment)

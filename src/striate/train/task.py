@@ -62,7 +62,7 @@ class Classification:
             )
         self.nets = {"net": net}
         self.label_smoothing = label_smoothing
-        self._probabilities = net.outputs == "probabilities"
+        self._as_logits = net.as_logits
 
     def step(self, batch: Batch, update: Update) -> Mapping[str, Tensor]:
         """Cross-entropy with label smoothing; ``loss`` is what is minimised, smoothing included."""
@@ -73,8 +73,7 @@ class Classification:
 
     def predict(self, batch: Batch) -> Tensor:
         """Logits (n, K), or log-probabilities where that is what the net's outputs give."""
-        outputs: Tensor = self.nets["net"](batch.images)
-        return outputs.clamp_min(torch.finfo(outputs.dtype).tiny).log() if self._probabilities else outputs
+        return self._as_logits(self.nets["net"](batch.images))
 
     def judge(self, prediction: Tensor, batch: Batch) -> Mapping[str, Tensor]:
         """Plain cross-entropy, without smoothing, and whether each image is right."""
