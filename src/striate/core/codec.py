@@ -25,7 +25,7 @@ def to_json(value: object) -> Json:
         return {each.metadata.get("name", each.name): to_json(getattr(value, each.name)) for each in shown}
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
         return [to_json(item) for item in value]
     raise TypeError(
         f"{type(value).__name__} has no form in JSON; give numbers, texts, dataclasses, mappings, sequences"
@@ -48,7 +48,7 @@ def dumps(value: object, *, indent: int | None = 1) -> str:
 
 def _decode(data: Any, kind: Any, place: str) -> Any:  # noqa: PLR0911
     origin, inner = get_origin(kind), get_args(kind)
-    if kind is Any or kind is object:
+    if kind is Any or kind is object or isinstance(kind, TypeVar):
         return data
     if origin in (Union, types.UnionType):
         return _first_that_fits(data, inner, place)
@@ -65,14 +65,25 @@ def _decode(data: Any, kind: Any, place: str) -> Any:  # noqa: PLR0911
         return items if origin is list else tuple(items)
     if origin in (dict, Mapping):
         _checked(isinstance(data, dict), data, "an object", place)
-        return {key: _decode(item, inner[1], f"{place}.{key}") for key, item in data.items()}
+        return {_key(key, inner[0], place): _decode(item, inner[1], f"{place}.{key}") for key, item in data.items()}
     if dataclasses.is_dataclass(kind):
         return _dataclass(data, kind, place)
     if kind is float:
         return float(_checked(isinstance(data, (int, float)) and not isinstance(data, bool), data, "a number", place))
     if kind is None or kind is type(None):
         return _checked(data is None, data, "null", place)
-    return _checked(isinstance(data, kind), data, f"a {kind.__name__}", place)
+    fits = isinstance(data, kind) and (kind is bool or not isinstance(data, bool))
+    return _checked(fits, data, f"a {kind.__name__}", place)
+
+
+def _key(key: str, kind: Any, place: str) -> Any:
+    """JSON has texts for keys; whole numbers come back as what they were."""
+    if kind is not int:
+        return key
+    try:
+        return int(key)
+    except ValueError as error:
+        raise ValueError(f"{place} has the key {key!r}, not a whole number") from error
 
 
 def _dataclass(data: Any, kind: Any, place: str) -> Any:

@@ -111,13 +111,14 @@ def read_report(path: str | Path, payload: type[T]) -> Report[T]:
         data = json.loads(place.read_text(encoding="utf-8"))
     except OSError as error:
         raise StriateError(f"cannot read {place.name}: {error.strerror}") from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise StriateError(f"{place.name} is not JSON ({error})", accepted="a file written with --json") from error
     if not isinstance(data, dict) or "verb" not in data or "result" not in data:
         raise StriateError(f"{place.name} is JSON but no report", accepted="a file written with --json")
-    if data.get("schema", 0) > SCHEMA:
+    schema = data.get("schema", 0)
+    if not isinstance(schema, int) or schema > SCHEMA:
         raise StriateError(
-            f"{place.name} has schema {data['schema']}, newer than this Striate reads ({SCHEMA})", hint="upgrade"
+            f"{place.name} has schema {schema!r}, newer than this Striate reads ({SCHEMA})", hint="upgrade"
         )
     try:
         result = from_json(data["result"], payload)

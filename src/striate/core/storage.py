@@ -22,7 +22,8 @@ def write_bytes(path: Path, data: bytes) -> Path:
 
 def write_text(path: Path, text: str) -> Path:
     """Write ``text`` as UTF-8, whole or not at all; gives the path."""
-    return write_bytes(path, text.encode("utf-8"))
+    # a file name that is not UTF-8 reaches us as lone surrogates; written as escapes, JSON reads them back as they were
+    return write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_with(path: Path, fill: Callable[[IO[bytes]], None]) -> Path:
