@@ -172,7 +172,7 @@ def _passes(
     place: torch.device,
     progress: Progress,
 ) -> Tensor:
-    from striate.data.batching import batches
+    from striate.data.batches import batches
     from striate.nets.undisturbed import undisturbed
 
     layout = torch.channels_last if _has_convolution(net) else torch.contiguous_format
