@@ -10,7 +10,6 @@ import pytest
 from striate.core.cite import Citation, bibtex, citations, cite
 from striate.core.errors import UnknownNameError
 
-
 ENTRY = re.compile(r"^@\w+\{([^,]+),(.*?)^\}", flags=re.MULTILINE | re.DOTALL)
 
 
