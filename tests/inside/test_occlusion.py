@@ -67,13 +67,17 @@ def test_finds_exactly_the_corner_that_a_planted_net_looks_at():
 
 def test_drop_in_the_corner_is_the_closed_form():
     images = torch.ones(1, 3, 16, 16)
-    maps = occlusion(planted(), images, torch.tensor([0]), patch=4, stride=4, baseline=0.25)
+    options = {"patch": 4, "stride": 4, "baseline": 0.25}
+    by_logit = occlusion(planted(), images, torch.tensor([0]), **options)
+    assert by_logit.values[0, 0, 0].item() == pytest.approx(3, abs=1e-5)
+    maps = occlusion(planted(), images, torch.tensor([0]), score="probability", **options)
     expected = torch.sigmoid(torch.tensor(4.0)) - torch.sigmoid(torch.tensor(1.0))
     assert maps.values[0, 0, 0].item() == pytest.approx(expected.item(), abs=1e-6)
 
 
 def test_what_speaks_against_the_target_is_negative():
-    maps = occlusion(planted(), torch.ones(1, 3, 16, 16), torch.tensor([1]), patch=4, stride=4)
+    options = {"patch": 4, "stride": 4, "score": "probability"}
+    maps = occlusion(planted(), torch.ones(1, 3, 16, 16), torch.tensor([1]), **options)
     assert maps.signed
     assert (maps.values[0, :4, :4] < -0.05).all()
 
@@ -105,8 +109,8 @@ def test_patches_lie_inside_and_cover_every_pixel(height, width, data):
     assert len(set(places)) == len(places)
 
 
-@pytest.mark.parametrize(("size", "patch", "stride"), [(224, 32, 16), (28, 4, 2), (32, 5, 2), (8, 1, 1)])
-def test_default_patch_is_a_seventh_and_moves_by_half(size, patch, stride):
+@pytest.mark.parametrize(("size", "patch", "stride"), [(224, 32, 16), (28, 4, 2), (32, 4, 2), (96, 14, 7), (8, 2, 1)])
+def test_default_patch_is_about_a_seventh_and_moves_by_half(size, patch, stride):
     where = grid((size, size))
     assert where.patch == patch
     assert where.tops[1] - where.tops[0] == stride

@@ -26,7 +26,7 @@ METHODS: Registry[Method] = Registry(
         ),
         "occlusion": Entry(
             f"{_HERE}.occlusion:occlusion",
-            "how far the target's probability drops when a patch is covered",
+            "how far the target's score drops when a patch is covered",
             cites=("zeiler2014visualizing",),
         ),
     },

@@ -1,4 +1,4 @@
-"""Occlusion: how far the target's probability drops when a patch of the image is covered."""
+"""Occlusion: how far the target's score drops when a patch of the image is covered."""
 
 from __future__ import annotations
 
@@ -65,20 +65,20 @@ class Grid:
 
 
 def grid(size: tuple[int, int], patch: int | None = None, stride: int | None = None) -> Grid:
-    """The patches of an image of ``size``; by default a seventh of the short side, moved by half a patch.
+    """The patches of an image of ``size``; by default about a seventh of the short side, moved by half a patch.
 
     Raises:
         StriateError: A patch that is no patch of this image, or a stride that leaves pixels uncovered.
     """
     short = min(size)
-    patch = max(1, round(short / 7)) if patch is None else patch
+    if patch is None:
+        # Twice the stride, so that all pixels but those at the edges are covered equally often: no pattern in the map.
+        patch = min(short, 2 * stride if stride is not None else 2 * max(1, round(short / 14)))
     if not 1 <= patch <= short:
         raise StriateError(f"patch is {patch}", accepted=f"1 to {short} pixels for images of {size[0]} x {size[1]}")
     stride = max(1, patch // 2) if stride is None else stride
     if not 1 <= stride <= patch:
-        raise StriateError(
-            f"stride is {stride}", accepted=f"1 to {patch} pixels, so that the patches cover every pixel"
-        )
+        raise StriateError(f"stride is {stride}", accepted=f"1 to {patch} pixels, so that every pixel is covered")
     return Grid(size, patch, _starts(size[0], patch, stride), _starts(size[1], patch, stride))
 
 
@@ -90,11 +90,11 @@ def occlusion(
     patch: int | None = None,
     stride: int | None = None,
     baseline: Baseline = GREY,
-    score: Literal["probability", "logit"] = "probability",
+    score: Literal["logit", "probability"] = "logit",
     memory: int = 1 << 30,
     progress: Progress = SILENT,
 ) -> Maps:
-    """The drop of the target's probability when a pixel is covered, mean over the patches that cover it, (N, H, W).
+    """The drop of the target's score when a pixel is covered, mean over the patches that cover it, (N, H, W).
 
     Positive where covering hurts the target. One forward pass a patch, one for the whole image, three for the check.
 
@@ -102,16 +102,16 @@ def occlusion(
         net: The net.
         images: (N, C, H, W).
         targets: One class for each image, (N,).
-        patch: Side of the square patch in input pixels; a seventh of the short side when None.
-        stride: Pixels from patch to patch; half a patch when None.
+        patch: Side of the square patch in input pixels; twice the stride when None.
+        stride: Pixels from patch to patch; half a patch when None. With both None, about a 14th of the short side.
         baseline: What covers, in pixel values from 0 to 1: one number, one for each channel, or ``"mean"`` for each
             image's own channel means.
-        score: What drops: the probability, or the logit, which does not saturate.
+        score: What drops: the logit, or the probability. A net that is sure keeps its probability whatever is covered.
         memory: Budget in bytes for one batch.
         progress: How progress is shown.
 
-    Source: Zeiler & Fergus 2014, section 4.2 (grey square, probability of the correct class). There a pixel shows the
-    score with the patch centred on it; here the mean drop over all patches that cover it.
+    Source: Zeiler & Fergus 2014, section 4.2 (grey square). There a pixel shows the probability with the patch centred
+    on it; here the mean drop of the logit over all patches that cover it.
     """
     size = (images.shape[-2], images.shape[-1])
     where = grid(size, patch, stride)
@@ -159,16 +159,21 @@ def _check(
     top, left = where.places[int(drops.argmax())]
     alone = image.clone()
     alone[:, top : top + where.patch, left : left + where.patch] = fill
-    covered, baseline, strongest = (_scores(net, one[None], target, score)[0] for one in (whole, constant, alone))
-    scale = 1.0 if score == "probability" else max(1.0, float(clean.abs()))
+    logits = torch.cat([net.logits(fast_layout(one[None])).double() for one in (whole, constant, alone)])
+    covered, baseline, strongest = _of_target(logits, target.expand(3), score)
+    scale = 1.0 if score == "probability" else float(logits.abs().max()) or 1.0
     gaps = ((covered - baseline).abs(), (clean - strongest - drops.max()).abs())
     residual = float(max(gaps)) / scale
     return MapCheck(WHAT, Number.of(residual, why="arithmetic: no interval"), BOUND, residual <= BOUND)
 
 
 def _scores(net: Net, images: Tensor, targets: Tensor, score: str) -> Tensor:
-    logits = net.logits(fast_layout(images)).double()
-    return target_scores(logits.softmax(1) if score == "probability" else logits, targets.to(logits.device)).cpu()
+    return _of_target(net.logits(fast_layout(images)).double(), targets, score)
+
+
+def _of_target(logits: Tensor, targets: Tensor, score: str) -> Tensor:
+    values = logits.softmax(1) if score == "probability" else logits
+    return target_scores(values, targets.to(values.device)).cpu()
 
 
 def _starts(length: int, patch: int, stride: int) -> tuple[int, ...]:
