@@ -61,7 +61,10 @@ def grids(title: str, panels: Mapping[str, Any], *, cell: int = 44) -> str:
                 colour = BLUE if float(value) >= 0 else RED
                 box = (left, top, left + cell, top + cell)
                 body.append(rectangle(box, fill=colour, opacity=round(0.35 * abs(float(value)) / peak, 3)))
-                body.append(text(left + cell / 2, top + cell / 2 + 5, f"{float(value):.4g}", anchor="middle"))
+                shown = f"{float(value):.{3 if cell < 40 else 4}g}"
+                body.append(
+                    text(left + cell / 2, top + cell / 2 + 5, shown, size=11 if cell < 40 else 13, anchor="middle")
+                )
         wide = max(len(rows[0]) * cell, 7 * len(label))
         x, bottom = x + wide + 28, max(bottom, 58 + len(rows) * cell)
     return svg(max(x, 30 + 9 * len(title)), bottom + 14, title, "".join(body))
@@ -76,7 +79,7 @@ def curves(
     log_y: bool = False,
     size: tuple[int, int] = (640, 360),
 ) -> str:
-    """Lines with their names at their right ends instead of a legend."""
+    """Lines, at most six, with their names at their ends instead of a legend."""
     width, height = size
     left, right, top, foot = 64, width - 130, 64, height - 44
     every_x = [x for xs, _ in series.values() for x in xs]
@@ -99,21 +102,22 @@ def curves(
         at = foot - (tick - y_low) / (y_high - y_low) * (foot - top)
         label = f"{10**tick:.2g}" if log_y else f"{tick:g}"
         body += [line(left - 4, at, left, at), text(left - 8, at + 4, label, anchor="end", fill=FAINT)]
-    ends: list[float] = []
-    order = sorted(series, key=lambda label: place(series[label][0][-1], series[label][1][-1])[1])
-    for label in order:
-        colour = PALETTE[list(series).index(label) % len(PALETTE)]
-        points = [place(x, y) for x, y in zip(*series[label], strict=True)]
+    ends: list[tuple[float, float]] = []
+    for colour, (label, (xs, ys)) in zip(PALETTE, series.items(), strict=False):
+        points = [place(x, y) for x, y in zip(xs, ys, strict=True)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         body.append(f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2'/>")
-        at = max(points[-1][1] + 4, ends[-1] + 15 if ends else -math.inf)  # names never lie on each other
-        ends.append(at)
-        body.append(text(right + 6, at, label, fill=colour))
+        x, y = points[-1][0] + 6, min(points[-1][1] + 4, foot - 4)
+        down = 2 if y < (top + foot) / 2 else -2
+        while any(abs(y - taken) < 14 and abs(x - other) < 90 for other, taken in ends):
+            y += down  # names never lie on each other
+        ends.append((x, y))
+        body.append(text(x, y, label, fill=colour))
     return svg(width, height, title, "".join(body))
 
 
 def boxes(title: str, named: Mapping[str, Box], *, size: tuple[int, int] = (520, 360)) -> str:
-    """Named boxes, in one plane, y downwards; each name stands in its box's upper left corner."""
+    """Named boxes, in one plane, y downwards; each name stands in its box's lower left corner."""
     width, height = size
     xs, ys = [box[i] for box in named.values() for i in (0, 2)], [box[i] for box in named.values() for i in (1, 3)]
     scale = min((width - 24) / (max(xs) - min(xs)), (height - 56) / (max(ys) - min(ys)))
@@ -122,7 +126,7 @@ def boxes(title: str, named: Mapping[str, Box], *, size: tuple[int, int] = (520,
         colour = PALETTE[index % len(PALETTE)]
         a, b = 12 + (x1 - min(xs)) * scale, 44 + (y1 - min(ys)) * scale
         shape = (a, b, a + (x2 - x1) * scale, b + (y2 - y1) * scale)
-        body += [rectangle(shape, stroke=colour, width=2), text(a + 6, b + 17, label, fill=colour)]
+        body += [rectangle(shape, stroke=colour, width=2), text(a + 6, shape[3] - 7, label, fill=colour)]
     return svg(width, height, title, "".join(body))
 
 

@@ -52,7 +52,7 @@ def upsample_2x2() -> Computed:
             claim("bilinear, pixels as areas", smooth, right, says=SAME),
             claim("first row, corners aligned", aligned[0], [10, 13.33, 16.67, 20], tolerance=0.005),
         ),
-        grids("Up-sampling", {"small": ramp[0, 0], "bilinear": smooth, "corners aligned": aligned}),
+        grids("Up-sampling", {"small": ramp[0, 0], "bilinear": smooth, "corners aligned": aligned}, cell=52),
     )
 
 
