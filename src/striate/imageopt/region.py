@@ -195,7 +195,9 @@ class BallInBox:
                 over = exact | ((limit - centre).abs().to(torch.float64) > radius)
                 if not bool(over.any()):
                     return limit
-                limit = torch.where(over, torch.nextafter(limit, centre), limit)
+                # By the coarser spacing of the two: near zero that of the limit is too fine to change the difference.
+                step = torch.maximum(_spacing(limit), _spacing(radius.to(centre.dtype)))
+                limit = torch.where(over, limit - sign * step, limit)
 
         return edge(-1.0), edge(1.0)
 
@@ -263,6 +265,11 @@ def _largest_scale(size: Tensor, room: Tensor, radius: Tensor) -> Tensor:
         if not bool((raised > s * (1 + 2.0**-50)).any()):
             return s
         s = torch.maximum(s, raised)
+
+
+def _spacing(values: Tensor) -> Tensor:
+    size = values.abs()
+    return torch.nextafter(size, torch.full_like(size, math.inf)) - size
 
 
 def _per_image(values: Tensor, like: Tensor) -> Tensor:

@@ -1,0 +1,27 @@
+"""The attacks there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from striate.core.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from .method import Method
+
+METHODS: Registry[Method] = Registry(
+    "attack",
+    {
+        "fgsm": Entry(
+            "striate.attack.fgsm:FGSM",
+            "fast gradient sign: one step of the whole radius; a lower bar, two passes an image",
+            ("goodfellow2015explaining",),
+        ),
+        "pgd": Entry(
+            "striate.attack.pgd:PGD",
+            "projected gradient: many short steps from a random start in the ball; images leave once fooled",
+            ("madry2018towards", "kurakin2017adversarial"),
+        ),
+    },
+    hint="striate methods",
+)

@@ -1,0 +1,323 @@
+"""`attack_data`: how often a net survives an attack on a split, and how far that number can be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from striate.core.errors import StriateError
+from striate.core.image import from_bytes, to_bytes
+from striate.core.norms import parse_norm
+from striate.core.number import Number
+from striate.core.progress import SILENT, Progress
+from striate.metrics.intervals import quantile_of_normal, wilson
+from striate.nets.net import Net
+from striate.nets.passes import counting
+from striate.nets.undisturbed import undisturbed
+
+from .album import Shown, chosen, names_of, pictures
+from .catalog import METHODS
+from .check import check_classes, check_method, check_radius
+from .masking import broken_by_one_step, masking_of, saturated
+from .method import Method, Running, Threat, norm_name
+from .payload import Attacked, CurvePoint, Robustness
+
+if TYPE_CHECKING:
+    from striate.data.dataset import Dataset
+    from striate.measure.table import Table
+
+CONTROL = 64  # images that are passed again unchanged, to see that net, data and table belong together
+COPIES = 12  # of a shard of images that are held at once: pixels, start, free numbers, limits of the region, results
+
+
+def attack_data(
+    net: Net,
+    data: Dataset,
+    table: Table,
+    *,
+    method: str = "pgd",
+    norm: float | str = math.inf,
+    radius: float,
+    target: int | None = None,
+    steps: int | None = None,
+    radii: Sequence[float] = (),
+    seed: int = 0,
+    memory: int = 1 << 30,
+    progress: Progress = SILENT,
+) -> tuple[Robustness, dict[str, bytes]]:
+    """How many images of a split stay right within ``radius``, with pictures of a few that do not.
+
+    Images that are wrong without any change count as not robust and cost nothing (`Attacked.step` is 0). With a target,
+    images of that class are left out. Every verdict comes from a forward pass on the returned float32 image. What
+    PGD leaves is tried with a single step too, as a sign of masked gradients, which does not change the number.
+
+    Args:
+        net: Attacked.
+        data: The split.
+        table: What the net says of it unchanged, from `predict`.
+        method: Name in `METHODS`.
+        norm: Norm that measures the change.
+        radius: Largest change, strictly, in units of [0, 1] pixels.
+        target: Class to be taken for; by default any but the true one.
+        steps: Steps at most; by default the method's.
+        radii: More radii, for the curve. An image that was broken by a smaller change counts as broken; one that held
+            at a larger radius counts as holding at a smaller one. Neither costs a pass.
+        seed: Seed of every random draw.
+        memory: Bytes beside the net.
+        progress: How the work is shown.
+
+    Raises:
+        StriateError: Something does not fit; the message says what was given and what is taken.
+    """
+    page, order = METHODS.load(method), parse_norm(norm)
+    for each in (radius, *radii):
+        check_radius(each, order)
+    taken = check_method(method, page, norm=order, steps=steps)
+    _check_table(data, table)
+    check_classes(table.logits.shape[1], table.labels, target)
+    wanted = torch.arange(len(data)) if target is None else (table.labels != target).nonzero().squeeze(1)
+    if len(wanted) == 0:
+        raise StriateError(
+            f"target is {target}, the class of every image", accepted="one that others can be turned into"
+        )
+    others = tuple(sorted({float(each) for each in radii} - {float(radius), 0.0}))
+    job = _Job(net, data, table, method, page, order, float(radius), others, target, taken, seed, memory, progress)
+    with counting() as passes, undisturbed(net):
+        _control(job, wanted[:CONTROL])
+        shards = [_attacked(job, batch) for batch in _batches(job, wanted)]
+    sure = int(saturated(table.logits[wanted]).sum())
+    return _robustness(job, shards, sure, {"forward": passes.forward, "backward": passes.backward})
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What was asked for."""
+
+    net: Net
+    data: Dataset
+    table: Table
+    method: str
+    page: Method
+    norm: float
+    radius: float
+    radii: tuple[float, ...]
+    target: int | None
+    steps: int
+    seed: int
+    memory: int
+    progress: Progress
+
+    def threat(self, labels: Tensor, radius: float) -> Threat:
+        """The threat at a radius."""
+        return Threat(labels, self.norm, radius, self.target)
+
+    def running(self, ids: Tensor, radius: float) -> Running:
+        """How to run at a radius."""
+        label = f"{self.method} {radius:.3g}, {len(ids)} images"
+        return Running(seed=self.seed, ids=ids, memory=self.memory, progress=self.progress, label=label)
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Images that are held at once; tensors hold one entry an image."""
+
+    rows: Tensor
+    images: Tensor
+    labels: Tensor
+    clean: Tensor
+    ids: Tensor
+    already: Tensor  # whether the goal is reached without any change
+
+    @property
+    def going(self) -> Tensor:
+        """Places of the images to be attacked."""
+        return (~self.already).nonzero().squeeze(1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shard:
+    """What was learnt of a batch: rows of the payload, at which radii each image is broken, signs of masking."""
+
+    images: tuple[Attacked, ...]
+    broken: dict[float, Tensor]
+    attacked: int = 0
+    flat: int = 0
+    one_step: int = 0
+    shown: list[Shown] = field(default_factory=list)
+
+
+def _batches(job: _Job, wanted: Tensor) -> Iterator[_Batch]:
+    """The images in groups whose pixels, in all the copies that an attack holds, fit the memory."""
+    height, width = job.data.size or job.net.a_size()
+    most = max(1, job.memory // (COPIES * 4 * job.data.channels * height * width))
+    for place in range(0, len(wanted), most):
+        rows = wanted[place : place + most]
+        labels, clean = job.table.labels[rows], job.table.predicted[rows]
+        already = clean != labels if job.target is None else clean == job.target
+        yield _Batch(rows, job.data.images(rows), labels, clean, job.table.ids[rows], already)
+
+
+def _attacked(job: _Job, batch: _Batch) -> _Shard:
+    at, radii = batch.going, (*job.radii, job.radius)
+    if len(at) == 0:
+        nothing = _listed(
+            job, batch, predicted=batch.clean, success=batch.already, away=torch.zeros(len(batch.rows)),
+            survives=batch.already, steps={},
+        )  # fmt: skip
+        return _Shard(nothing, {radius: batch.already.clone() for radius in radii})
+    images, threat = batch.images[at], job.threat(batch.labels[at], job.radius)
+    running = job.running(batch.ids[at], job.radius)
+    found = job.page(job.net, images, threat, steps=job.steps, running=running)
+    if found.output is None:
+        raise TypeError(f"{job.method} gave no outputs of the net")
+    success, away = batch.already.clone(), torch.zeros(len(batch.rows), dtype=torch.float64)
+    survives, predicted = torch.zeros_like(success), batch.clean.clone()
+    success[at], predicted[at], away[at] = found.success, found.output.argmax(1), found.distances[norm_name(job.norm)]
+    survives[at] = found.success & _after_rounding(job, found.images, threat)
+    steps = dict(zip(at.tolist(), found.step.tolist(), strict=True))
+    listed = _listed(job, batch, predicted=predicted, success=success, away=away, survives=survives, steps=steps)
+    one_step = broken_by_one_step(job.net, images, threat, found, running) if job.steps > 1 else 0
+    best = found.success if bool(found.success.any()) else torch.ones_like(found.success)
+    shown = [
+        Shown(listed[int(at[k])].row, listed[int(at[k])].label, images[k], found.images[k])
+        for k in best.nonzero().squeeze(1).tolist()
+    ]
+    broken = _curve(job, batch, success, away)
+    return _Shard(listed, broken, len(at), int(found.flat.sum()), one_step, chosen(shown))
+
+
+def _listed(
+    job: _Job,
+    batch: _Batch,
+    *,
+    predicted: Tensor,
+    success: Tensor,
+    away: Tensor,
+    survives: Tensor,
+    steps: Mapping[int, int],
+) -> tuple[Attacked, ...]:
+    return tuple(
+        Attacked(
+            row=int(job.table.rows[row]),
+            name=job.data.name_of(row),
+            label=int(batch.labels[k]),
+            clean=int(batch.clean[k]),
+            predicted=int(predicted[k]),
+            success=bool(success[k]),
+            survives_8bit=bool(survives[k]) if bool(success[k] & ~batch.already[k]) else None,
+            distance=float(away[k]),
+            step=steps.get(k, 0) if bool(success[k]) else None,
+        )
+        for k, row in enumerate(batch.rows.tolist())
+    )
+
+
+def _curve(job: _Job, batch: _Batch, success: Tensor, away: Tensor) -> dict[float, Tensor]:
+    """At which radii each image is known to be broken; only images whose verdict does not follow are attacked."""
+    known = torch.where(success, away, math.inf)  # the smallest change that is known to break an image
+    broken = {job.radius: success}
+    for radius in job.radii:
+        at = known <= radius
+        open_ = ~at & success if radius < job.radius else ~at
+        places = open_.nonzero().squeeze(1)
+        if len(places):
+            threat, running = job.threat(batch.labels[places], radius), job.running(batch.ids[places], radius)
+            found = job.page(job.net, batch.images[places], threat, steps=job.steps, running=running)
+            distance = torch.where(found.success, found.distances[norm_name(job.norm)], math.inf)
+            known[places] = torch.minimum(known[places], distance)
+            at[places] = found.success
+        broken[radius] = at
+    return broken
+
+
+def _after_rounding(job: _Job, images: Tensor, threat: Threat) -> Tensor:
+    """Whether the goal is reached on the images as an 8-bit file would hold them."""
+    predicted = _predicted(job.net, from_bytes(to_bytes(images)).to(images), job.memory)
+    return predicted != threat.labels if threat.target is None else predicted == threat.target
+
+
+def _predicted(net: Net, images: Tensor, memory: int) -> Tensor:
+    size = net.batch_size((images.shape[-2], images.shape[-1]), memory=memory)
+    with torch.no_grad():
+        return torch.cat([net.logits(images[k : k + size]).argmax(1) for k in range(0, len(images), size)])
+
+
+def _control(job: _Job, rows: Tensor) -> None:
+    """Passes some images unchanged; unless they are seen as the table says, something does not belong."""
+    highest = job.table.logits[rows].topk(2, dim=1).values
+    clear = highest[:, 0] - highest[:, 1] > 1e-4 * highest.abs().amax(1)
+    wrong = clear & (_predicted(job.net, job.data.images(rows), job.memory) != job.table.predicted[rows])
+    if bool(wrong.any()):
+        row = int(rows[wrong][0])
+        raise StriateError(
+            f"{job.data.name_of(row)} unchanged is not seen as the table of predictions says",
+            accepted="a table made by predict(net, data) of this net and these data",
+        )
+
+
+def _check_table(data: Dataset, table: Table) -> None:
+    if len(data) != len(table.labels) or not torch.equal(data.labels.to(torch.int64), table.labels):
+        raise StriateError(
+            f"a table of {len(table.labels)} predictions for data of {len(data)} images",
+            accepted="a table made by predict(net, data) of these data",
+        )
+
+
+def _robustness(
+    job: _Job, shards: Sequence[_Shard], sure: int, passes: Mapping[str, int]
+) -> tuple[Robustness, dict[str, bytes]]:
+    shown = chosen([each for shard in shards for each in shard.shown])
+    album, factor = pictures(shown)
+    named = {each.row for each in shown if names_of(each.row)[0] in album}
+    images = tuple(
+        replace(one, original=names_of(one.row)[0], picture=names_of(one.row)[1], difference=names_of(one.row)[2])
+        if one.row in named
+        else one
+        for shard in shards
+        for one in shard.images
+    )
+    n, attacked = len(images), sum(shard.attacked for shard in shards)
+    moved = [one for one in images if one.survives_8bit is not None]
+    held = {radius: n - sum(int(shard.broken[radius].sum()) for shard in shards) for radius in (*job.radii, job.radius)}
+    curve = (CurvePoint(radius, wilson(count, n)) for radius, count in sorted({**held, 0.0: attacked}.items()))
+    result = Robustness(
+        method=job.method,
+        norm=norm_name(job.norm),
+        radius=job.radius,
+        target=job.target,
+        n=n,
+        clean_accuracy=wilson(sum(one.clean == one.label for one in images), n),
+        robust_accuracy=wilson(sum(not one.success for one in images), n),
+        distance=_median([one.distance for one in moved]),
+        survives_8bit=wilson(sum(bool(one.survives_8bit) for one in moved), len(moved), of="successes"),
+        masking=masking_of(
+            attacked=attacked,
+            flat=sum(shard.flat for shard in shards),
+            n=n,
+            sure=sure,
+            one_step=sum(shard.one_step for shard in shards),
+        ),
+        per_image=images,
+        passes=dict(passes),
+        curve=tuple(curve) if job.radii else (),
+        names=job.table.names,
+        factor=factor,
+    )
+    return result, album
+
+
+def _median(values: Sequence[float]) -> Number:
+    """The median with the interval of its order statistics, which supposes nothing of the distribution."""
+    n = len(values)
+    if n == 0:
+        return Number.missing("no image was fooled by a change")
+    ordered = sorted(values)
+    reach = quantile_of_normal() * math.sqrt(n) / 2
+    low, high = max(0, math.floor(n / 2 - reach)), min(n - 1, math.ceil(n / 2 + reach))
+    middle = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+    return Number(middle, ordered[low], ordered[high], n, "median; 95 % interval by order statistics")

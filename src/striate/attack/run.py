@@ -1,0 +1,89 @@
+"""`attack`: images in, the worst that was found out."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from striate.core.errors import StriateError
+from striate.core.norms import parse_norm
+from striate.core.progress import SILENT, Progress
+from striate.core.rng import Rng, image_ids
+from striate.imageopt.found import Found
+from striate.nets.net import Net
+
+from .catalog import METHODS
+from .check import check_method, check_radius, checked_labels
+from .measured import attack_data
+from .method import Running, Threat
+
+__all__ = ["attack", "attack_data", "check_radius"]
+
+
+def attack(
+    net: Net,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    method: str = "pgd",
+    norm: float | str = math.inf,
+    radius: float,
+    steps: int | None = None,
+    target: int | None = None,
+    restarts: int = 1,
+    seed: int = 0,
+    ids: Tensor | None = None,
+    memory: int = 1 << 30,
+    progress: Progress = SILENT,
+) -> Found:
+    """The images within ``radius`` of the given ones that fool the net, or came nearest to it.
+
+    Success is what a forward pass on the returned image says: any class but the label, or the target. An image that
+    is so from the start is returned unchanged with ``step`` 0. Restarts go on with the images that are not fooled yet.
+
+    Args:
+        net: Its outputs are logits or probabilities.
+        images: Pixels (N, C, H, W) in [0, 1].
+        labels: True classes (N,).
+        method: Name in `METHODS`.
+        norm: Norm that measures the change.
+        radius: Largest change; it holds strictly for the returned images, in float64.
+        steps: Steps at most; by default the method's.
+        target: Class to be taken for; by default any but the label.
+        restarts: Runs from other random starts.
+        seed: Seed of every random draw.
+        ids: Ids (N,) that random draws hang on; by default made from the pixels.
+        memory: Bytes beside the net that a chunk may take.
+        progress: How the work is shown.
+
+    Raises:
+        StriateError: Something does not fit; the message says what was given and what is taken.
+
+    >>> from striate.nets.load import load_net
+    >>> from striate.data.load import load_data
+    >>> data = load_data("shapes").limit(8)
+    >>> found = attack(load_net("striate/small"), data.images(), data.labels, radius=8 / 255)
+    >>> bool((found.distances["inf"] <= 8 / 255).all())
+    True
+    """
+    page, order = METHODS.load(method), parse_norm(norm)
+    taken = check_method(method, page, norm=order, steps=steps)
+    check_radius(radius, order)
+    labels = checked_labels(net, images, labels, target)
+    if restarts < 1 or (restarts > 1 and not page.random):
+        raise StriateError(
+            f"restarts is {restarts}", accepted="at least 1" if page.random else f"1: {method} draws nothing at random"
+        )
+    threat = Threat(labels, order, radius, target)
+    ids = image_ids(images) if ids is None else ids
+    running = Running(seed=seed, ids=ids, memory=memory, progress=progress, label=f"attack {method}")
+    found = page(net, images, threat, steps=taken, running=running)
+    for restart in range(1, restarts):
+        rows = (~found.success).nonzero().squeeze(1)
+        if len(rows) == 0:
+            break
+        again = Rng(seed, "attack/restart").torch_seed(step=restart)
+        running = Running(seed=again, ids=ids[rows.cpu()], memory=memory, progress=progress, label=f"restart {restart}")
+        found = found.updated(page(net, images[rows], threat.of(rows), steps=taken, running=running), rows)
+    return found
