@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision.datasets import CIFAR10
+
+from striate.core.errors import StriateError
+from striate.nets.catalog import list_models
+from striate.nets.load import load_net
+from striate.nets.own import OWN
+
+# Source: He et al. 2016, table 6 (rounded there), and by hand.
+COUNTS = {
+    "resnet20": 269_722,
+    "resnet32": 464_154,
+    "resnet44": 658_586,
+    "resnet56": 853_018,
+    "resnet110": 1_727_962,
+    "lenet5": 61_706,
+    "linear": 7_850,
+    "mlp": 784 * 256 + 256 + 256 * 128 + 128 + 128 * 10 + 10,
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_parameter_counts_are_those_of_the_papers(name: str) -> None:
+    net = load_net(f"striate/{name}.random")
+    assert sum(each.numel() for each in net.parameters()) == COUNTS[name]
+
+
+def test_the_catalogue_says_the_parameters_of_the_default_build() -> None:
+    said = {row.name: row.parameters for row in list_models() if row.source == "striate"}
+    assert set(said) == {f"striate/{name}" for name in OWN}
+    for name, count in said.items():
+        assert sum(each.numel() for each in load_net(name, weights=False).parameters()) == count, name
+
+
+@pytest.mark.parametrize("size", [8, 15, 16, 28, 31, 32, 47, 48, 64, 96])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_small_takes_8_to_96_px_and_stays_under_a_megabyte(size: int, channels: int) -> None:
+    net = load_net("striate/small", weights=False, channels=channels, size=size, classes=7)
+    assert net(torch.rand(2, channels, size, size)).shape == (2, 7)
+    assert sum(each.numel() for each in net.parameters()) < 250_000
+    assert sum(site.macs for site in net.sites(size)) < 25_000_000
+
+
+def test_small_takes_images_that_are_not_square() -> None:
+    net = load_net("striate/small", weights=False, size=(24, 40))
+    assert net(torch.rand(2, 3, 24, 40)).shape == (2, 10)
+
+
+@pytest.mark.parametrize(("name", "size"), [("small", 7), ("small", 97), ("lenet5", 11), ("resnet20", 7)])
+def test_a_size_that_a_net_is_not_meant_for_is_refused(name: str, size: int) -> None:
+    with pytest.raises(StriateError, match=rf"striate/{name} for images of {size} x {size}"):
+        load_net(f"striate/{name}", weights=False, size=size)
+
+
+@pytest.mark.parametrize(("size", "channels"), [(28, 1), (32, 1), (28, 3), (12, 1), (64, 3)])
+def test_lenet_adapts_to_other_sizes_and_channels(size: int, channels: int) -> None:
+    net = load_net("striate/lenet5", weights=False, size=size, channels=channels)
+    assert net(torch.rand(2, channels, size, size)).shape == (2, 10)
+
+
+def test_mnist_gets_lenet_the_same_weights_as_32_px() -> None:
+    assert sum(p.numel() for p in load_net("striate/lenet5", weights=False, size=28).parameters()) == 61_706
+
+
+def test_a_row_of_linear_is_the_template_of_a_class() -> None:
+    net = load_net("striate/linear.random")
+    images = torch.rand(2, 1, 28, 28)
+    weight, bias = net.module.linear.weight, net.module.linear.bias
+    wanted = ((images - 0.5) / 0.25).flatten(1) @ weight.T + bias
+    torch.testing.assert_close(net(images), wanted)
+
+
+@pytest.mark.parametrize(("weights", "right"), [("cifar10_resnet20", 854), ("cifar10_resnet32", 867)])
+def test_published_cifar_weights_get_the_published_images_right(
+    weights: str, right: int, data_root: Path, weights_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CIFAR10, "_check_integrity", lambda _: True)  # the local copy is a part of the data set
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", None]])
+    monkeypatch.setattr(CIFAR10, "_load_meta", lambda _: None)
+    data = CIFAR10(data_root / "CIFAR10", train=False)
+    images = torch.from_numpy(data.data).permute(0, 3, 1, 2).float() / 255
+    net = load_net(f"striate/{weights.removeprefix('cifar10_')}.{weights}", weights_root=weights_root)
+    with torch.no_grad():
+        found = torch.cat([net(chunk).argmax(1) for chunk in images.split(233)])
+    assert len(images) == 932
+    assert int((found == torch.tensor(data.targets)).sum()) == right
