@@ -132,7 +132,7 @@ def confidence(case: Case) -> list[Finding]:
     if error.value is None or mean.value is None or accuracy.value is None:
         return []
     chance = chance_error(bins)
-    if chance.p > 0.005 or (error.low or 0.0) < GAP_IN_CONFIDENCE:
+    if chance.p >= ALPHA or (error.low or 0.0) < GAP_IN_CONFIDENCE:
         return []
     gap = mean.value - accuracy.value
     kind = "overconfident" if gap > error.value / 2 else "underconfident" if gap < -error.value / 2 else "miscalibrated"
