@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 TOP = HERE.parent
 FOLDER = TOP / ".venv-bench"
-PEERS = ("captum==0.9.0", "foolbox==3.3.4", "eagerpy==0.30.0", "grad-cam==1.5.7", "ttach==0.0.3")
+PEERS = ("captum==0.9.0", "foolbox==3.3.4")
 SCRIPTS = ("startup", "loop", "evaluate", "expected")
 
 
@@ -34,7 +34,7 @@ def environment() -> Path:
         )  # fmt: skip
         lines = [sysconfig.get_paths()["purelib"], str(TOP / "src")]
         (Path(paths.stdout.strip()) / "striate-venv.pth").write_text("\n".join(lines) + "\n")
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", *PEERS], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-qq", *PEERS], check=True)
         (FOLDER / ".ready").touch()
     return python
 
