@@ -1,0 +1,36 @@
+"""Maps that fail their check are given notice of, and only those."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from striate.inside.explain import explain
+from striate.inside.findings import explanation_findings
+from striate.nets.net import Net
+
+
+class Restless(nn.Module):
+    """Draws noise in every pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.generator = nn.Linear(3, 2), torch.Generator().manual_seed(0)
+
+    def forward(self, images):
+        means = images.mean((2, 3))
+        return self.linear(means + torch.randn(means.shape, generator=self.generator))
+
+
+def test_a_sound_net_gives_none(net, photos):
+    result, _, _ = explain(net, photos, list("abcd"), methods=["gradient", "grad_cam", "occlusion"])
+    assert explanation_findings(result, net="small") == ()
+
+
+def test_a_net_that_draws_noise_is_named_once_a_method(photos):
+    result, album, _ = explain(Net(Restless(), channels=3), photos, list("abcd"), methods=["gradient", "occlusion"])
+    findings = explanation_findings(result, net="restless")
+    assert [finding.id for finding in findings] == ["map-check/gradient", "map-check/occlusion"]
+    assert "of 4 gradient maps" in findings[0].seen
+    assert findings[0].evidence[0].picture in album
+    assert findings[0].evidence[0].number.value > 0.02
