@@ -1,4 +1,12 @@
-"""Explain: for each image and each method a map of what speaks for the target, with its check and its picture."""
+"""Explain: for each image and each method a map of what speaks for the target, with its check and its picture.
+
+>>> from striate.nets.load import load_net
+>>> result, album, values = explain(
+...     load_net("striate/lenet5.random"), torch.zeros(1, 1, 32, 32), ["night"], methods=["occlusion"], targets=[3]
+... )
+>>> result.maps[0].target_name, result.maps[0].check.holds, tuple(values["night-occlusion.npz"].shape), sorted(album)
+('3', True, (32, 32), ['night-occlusion.png', 'night.png'])
+"""
 
 from __future__ import annotations
 

@@ -27,6 +27,6 @@ def _finding(explanation: Explanation, method: str, rows: list[MapRow], net: str
         seen=f"{len(rows)} of {made} {method} maps fail their own check (bound {worst.check.bound:g}): "
         f"{worst.check.what}",
         evidence=(Evidence(f"largest residual, {worst.image}", worst.check.residual, worst.picture),),
-        mend=f"Do not read these maps: {net} may be random from pass to pass, mix the images of a batch, or compute its "
-        "gradients by a rule of its own.",
+        mend=f"Do not read these maps: {net} may be random from pass to pass, mix the images of a batch, or have a "
+        "backward of its own.",
     )
