@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from oracles import (
     figures_architectures,
     figures_convolution,
@@ -10,7 +11,6 @@ from oracles import (
     figures_scores,
     figures_training,
 )
-
 from striate.figures.payload import Claim
 from striate.figures.reproduce import compute
 

@@ -110,9 +110,7 @@ EXPECTED: dict[str, dict[str, list[float]]] = {
             + 4096 * 1000
         ],
     },
-    "alexnet-neurons": {
-        "neurons in all": [55**2 * 96 + 27**2 * 256 + 2 * 13**2 * 384 + 13**2 * 256 + 2 * 4096 + 1000]
-    },
+    "alexnet-neurons": {"neurons in all": [55**2 * 96 + 27**2 * 256 + 2 * 13**2 * 384 + 13**2 * 256 + 2 * 4096 + 1000]},
     "alexnet-drop": {
         "fc6 and fc7": [sum(ALEX[5:]) - fc(9216, 1000)],
         "conv3 and conv4": [sum(ALEX[2:5]) - conv(256, 256, 3)],
@@ -134,7 +132,9 @@ EXPECTED: dict[str, dict[str, list[float]]] = {
     "mobilenet-table": {"parameters": [float(MOBILE[0])], "multiply-adds": [float(MOBILE[1])]},
     "dense-links": {"parameters of DenseNet-121": [float(dense121())]},
     "vit-tokens": {"parameters of B/16": [float(vit())]},
-    "pos-encoding": {"product at distance 5": [sum((a * b.conjugate()).real for a, b in zip(angle(7), angle(12), strict=True))]},
+    "pos-encoding": {
+        "product at distance 5": [sum((a * b.conjugate()).real for a, b in zip(angle(7), angle(12), strict=True))]
+    },
     "cgan-params": {"parameters": [fc(100, 200) + fc(10, 1000) + fc(1200, 1200) + fc(1200, 784)]},
     "restoration-nets": {
         "parameters of the blur net": [conv(3, 96, 7) + conv(96, 256, 5) + fc(4096, 1024) + fc(1024, 73)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import ceil, floor
 
 Grid = list[list[float]]
@@ -108,13 +109,16 @@ def unet() -> int:
         return 9 * a * b + b + 9 * b * b + b
 
     w = [64, 128, 256, 512, 1024]
-    down = double(1, 64) + sum(double(a, b) for a, b in zip(w, w[1:], strict=False))
-    up = sum(4 * b * a + a + double(b, a) for a, b in zip(w, w[1:], strict=False))
+    down = double(1, 64) + sum(double(a, b) for a, b in pairwise(w))
+    up = sum(4 * b * a + a + double(b, a) for a, b in pairwise(w))
     return down + up + 64 * 2 + 2
 
 
 EXPECTED: dict[str, dict[str, list[float]]] = {
-    "conv-sum": {"all sums": flat(correlate(IMAGE, KERNEL)), "convolution by the formula": flat(convolve(IMAGE, KERNEL))},
+    "conv-sum": {
+        "all sums": flat(correlate(IMAGE, KERNEL)),
+        "convolution by the formula": flat(convolve(IMAGE, KERNEL)),
+    },
     "pool-4x4": {
         "maximum, stride 1": flat(pool(POOLED, 1, max)),
         "maximum, stride 2": flat(pool(POOLED, 2, max)),

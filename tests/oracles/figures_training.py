@@ -22,8 +22,8 @@ def gelu(x: float) -> float:
 def adaptive(rule: str) -> list[float]:
     """Two steps on (x^2 + 25 y^2)/2 from (10, 1), each axis by itself."""
     paths = []
-    for w, curvature in ((10.0, 1.0), (1.0, 25.0)):
-        s = m = v = 0.0
+    for start, curvature in ((10.0, 1.0), (1.0, 25.0)):
+        w, s, m, v = start, 0.0, 0.0, 0.0
         path = []
         for t in (1, 2):
             g = curvature * w
@@ -44,8 +44,8 @@ def adaptive(rule: str) -> list[float]:
 
 def momentum(rate: float, fresh: float) -> list[float]:
     found = []
-    for w, curvature in ((10.0, 1.0), (1.0, 25.0)):
-        v = 0.0
+    for start, curvature in ((10.0, 1.0), (1.0, 25.0)):
+        w, v = start, 0.0
         for _ in range(20):
             v = 0.9 * v + fresh * curvature * w
             w -= rate * v

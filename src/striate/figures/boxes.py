@@ -41,7 +41,7 @@ def rpn_anchors() -> Computed:
     note = "the lecture lays one anchor at each point; the paper nine (Ren et al. 2015, 3.1)"
     return Computed(
         (
-            claim("anchors on a 60x40 map", len(anchors), 21_600, says=2400, note=note),
+            claim("anchors on a 60x40 map", len(anchors), 21_600, says="one a point", note=note),
             claim("areas of the anchors", areas, [size**2 for size in sizes]),
         )
     )

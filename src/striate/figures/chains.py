@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from striate.nets.load import load_net
+
 from .claims import SAME, Computed, claim
 from .layers import Layer, count, on_meta, parameters
 
@@ -79,15 +81,14 @@ def lenet5_params() -> Computed:
     places = {"C1": sizes[1] ** 2, "S2": 6 * sizes[2] ** 2 * 5, "C3": sizes[3] ** 2, "S4": 16 * sizes[4] ** 2 * 5}
     links = sum(count if name.startswith("S") else count * weights[name] for name, count in places.items())
     links += weights["C5"] + weights["F6"] + 84 * 10
-    steps: list[Step] = [("conv", 6, 5, 1, 0), ("pool", 2, 2, 0), ("conv", 16, 5, 1, 0), ("pool", 2, 2, 0)]
-    plain = chain([*steps, ("fc", 120), ("fc", 84), ("fc", 10)], (1, 32, 32))
+    plain = load_net("striate/lenet5", classes=10, channels=1, weights=False)
     return Computed(
         (
             claim("pixels of C1, S2, C3, S4", sizes[1:], [28, 14, 10, 5], says=SAME),
             claim(", ".join(weights), list(weights.values()), [156, 12, 1516, 32, 48_120, 10_164]),
             claim("parameters", sum(weights.values()), 60_000),
             claim("connections", links, 340_908),
-            claim("parameters with a full C3, plain pools and a linear end", _total(plain), 61_706),
+            claim("parameters with a full C3, plain pools and a linear end", parameters(plain.module), 61_706),
         )
     )
 

@@ -15,11 +15,12 @@ Matrix = Sequence[Sequence[Any]]
 Box = tuple[float, float, float, float]
 
 
-def svg(width: float, height: float, title: str, body: str) -> str:
-    """A picture on a white plate, so that it reads the same on a light and on a dark page."""
+def svg(width: float, height: float, title: str, body: str, *, says: str = "") -> str:
+    """A picture on a white plate, so that it reads the same on either page; ``says`` tells it to who cannot see it."""
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:.0f} {height:.0f}' width='{width:.0f}' "
         f"height='{height:.0f}' role='img' {FONT}><title>{escape(title)}</title>"
+        f"<desc>{escape(says)}</desc>"
         f"<rect width='100%' height='100%' fill='#ffffff'/>{text(12, 22, title, size=15, weight=600)}{body}</svg>"
     )
 
@@ -67,7 +68,8 @@ def grids(title: str, panels: Mapping[str, Any], *, cell: int = 44) -> str:
                 )
         wide = max(len(rows[0]) * cell, 7 * len(label))
         x, bottom = x + wide + 28, max(bottom, 58 + len(rows) * cell)
-    return svg(max(x, 30 + 9 * len(title)), bottom + 14, title, "".join(body))
+    says = f"Grids of numbers: {', '.join(panels)}."
+    return svg(max(x, 30 + 9 * len(title)), bottom + 14, title, "".join(body), says=says)
 
 
 def curves(
@@ -113,7 +115,8 @@ def curves(
             y += down  # names never lie on each other
         ends.append((x, y))
         body.append(text(x, y, label, fill=colour))
-    return svg(width, height, title, "".join(body))
+    ends_at = ", ".join(f"{label} ends at {ys[-1]:.4g}" for label, (_, ys) in series.items())
+    return svg(width, height, title, "".join(body), says=f"{y_label} over {x_label}: {ends_at}.")
 
 
 def boxes(title: str, named: Mapping[str, Box], *, size: tuple[int, int] = (520, 360)) -> str:
@@ -127,7 +130,7 @@ def boxes(title: str, named: Mapping[str, Box], *, size: tuple[int, int] = (520,
         a, b = 12 + (x1 - min(xs)) * scale, 44 + (y1 - min(ys)) * scale
         shape = (a, b, a + (x2 - x1) * scale, b + (y2 - y1) * scale)
         body += [rectangle(shape, stroke=colour, width=2), text(a + 6, shape[3] - 7, label, fill=colour)]
-    return svg(width, height, title, "".join(body))
+    return svg(width, height, title, "".join(body), says=f"Boxes: {', '.join(named)}.")
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:

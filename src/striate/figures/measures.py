@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
+
+from striate.metrics.binary import Counts
 
 from .claims import SAME, Computed, claim, holds
 from .draw import boxes, curves
@@ -14,41 +15,31 @@ from .draw import boxes, curves
 UNDEFINED = "-"  # a ratio whose denominator is 0, as the sources print it
 
 
-def ratio(top: float, bottom: float) -> float | str:
-    """The quotient, or `UNDEFINED` where the denominator is 0."""
-    return top / bottom if bottom else UNDEFINED
-
-
-def figures_of(tp: int, fp: int, fn: int, tn: int) -> dict[str, float | str]:
-    """Every figure of a two-class confusion matrix, by its usual short name."""
-    tpr, fpr = ratio(tp, tp + fn), ratio(fp, fp + tn)
-    fnr, tnr = ratio(fn, tp + fn), ratio(tn, fp + tn)
-    n = tp + fp + fn + tn
-    found: dict[str, float | str] = {
-        "accuracy": (tp + tn) / n,
-        "precision PPV": ratio(tp, tp + fp),
-        "FDR": ratio(fp, tp + fp),
-        "recall TPR": tpr,
-        "FNR": fnr,
-        "FPR": fpr,
-        "specificity TNR": tnr,
-        "NPV": ratio(tn, tn + fn),
-        "FOR": ratio(fn, tn + fn),
-        "F1": ratio(2 * tp, 2 * tp + fp + fn),
-        "MCC": ratio(tp * tn - fp * fn, math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))),
-        "prevalence": (tp + fn) / n,
-        "DOR": ratio(tp * tn, fp * fn),
+def figures_of(counts: Counts) -> dict[str, float | str]:
+    """Every figure of a two-class table, by its usual short name."""
+    found = {
+        "accuracy": counts.accuracy,
+        "precision PPV": counts.precision,
+        "FDR": counts.false_discovery_rate,
+        "recall TPR": counts.recall,
+        "FNR": counts.false_negative_rate,
+        "FPR": counts.false_positive_rate,
+        "specificity TNR": counts.specificity,
+        "NPV": counts.negative_predictive_value,
+        "FOR": counts.false_omission_rate,
+        "LR+": counts.positive_likelihood_ratio,
+        "LR-": counts.negative_likelihood_ratio,
+        "DOR": counts.diagnostic_odds_ratio,
+        "F1": counts.f1,
+        "MCC": counts.matthews,
+        "prevalence": counts.prevalence,
     }
-    if not isinstance(tpr, str) and not isinstance(fpr, str):
-        found["LR+"] = ratio(tpr, fpr)
-    if not isinstance(fnr, str) and not isinstance(tnr, str):
-        found["LR-"] = ratio(fnr, tnr)
-    return found
+    return {name: UNDEFINED if number.value is None else number.value for name, number in found.items()}
 
 
 def tumour() -> Computed:
     """One tumour in nine is found, and the accuracy is .91 all the same."""
-    found = figures_of(tp=1, fp=1, fn=8, tn=90)
+    found = figures_of(Counts(tp=1, fp=1, fn=8, tn=90))
     right = {
         "precision PPV": 0.5,
         "FDR": 0.5,
@@ -65,7 +56,7 @@ def tumour() -> Computed:
         "MCC": 0.2047,
         "prevalence": 0.09,
     }
-    always_benign = figures_of(tp=0, fp=0, fn=9, tn=91)["accuracy"]
+    always_benign = figures_of(Counts(tp=0, fp=0, fn=9, tn=91))["accuracy"]
     return Computed(
         (
             claim("accuracy", found["accuracy"], 0.91, says=SAME),
@@ -92,7 +83,7 @@ def lever_table() -> Computed:
     """Nine small classifiers: the same accuracy hides different mistakes."""
     claims = []
     for name, (counts, printed) in LEVER.items():
-        found = figures_of(*counts)
+        found = figures_of(Counts(*counts))
         ours = [found[key] for key in ("accuracy", "recall TPR", "precision PPV", "F1", "MCC")]
         right = [*printed[:4], UNDEFINED] if name == "a1" else list(printed)
         note = "the slide prints MCC -1, but it is 0/0: nothing is predicted positive; Lever et al. 2016"
@@ -103,14 +94,9 @@ def lever_table() -> Computed:
 
 def f_beta() -> Computed:
     """F-beta weighs recall beta times as much as precision."""
-    precision, recall = 0.5, 1 / 9
-
-    def score(beta: float, weight: float) -> float:
-        return weight * precision * recall / (beta**2 * precision + recall)
-
-    betas = (0.5, 1.0, 2.0)
-    ours = [score(beta, 1 + beta**2) for beta in betas]
-    slide = [round(score(beta, (1 + beta) ** 2), 4) for beta in betas]
+    counts, betas = Counts(tp=1, fp=1, fn=8, tn=90), (0.5, 1.0, 2.0)  # precision .5, recall 1/9
+    ours = [float(counts.f_beta(beta)) for beta in betas]
+    slide = [round(score * (1 + beta) ** 2 / (1 + beta**2), 4) for score, beta in zip(ours, betas, strict=True)]
     note = "the lecture writes (1 + b)^2 for 1 + b^2, which doubles F1; van Rijsbergen 1979, chapter 7"
     return Computed((claim("F.5, F1, F2", ours, [0.2941, 0.1818, 0.1316], says=slide, tolerance=5e-5, note=note),))
 

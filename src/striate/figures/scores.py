@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from striate.core.norms import norm_of
+from striate.metrics.losses import cross_entropy
 
 from .claims import SAME, Computed, claim, holds
 
@@ -109,7 +110,7 @@ def l1_example() -> Computed:
 def softmax_example() -> Computed:
     """From scores to probabilities to a loss: exponentials, divided by their sum, then minus the logarithm."""
     powers = SCORES[0].exp()
-    losses = F.cross_entropy(SCORES, LABELS, reduction="none")
+    losses = cross_entropy(SCORES, LABELS)
     sum_note = "the lecture's sum is exp(10) alone; exp(3.2) + exp(-5) + exp(10) is more"
     log_note = "the lecture writes -log(s_c), of the score; the logarithm is of the probability"
     return Computed(

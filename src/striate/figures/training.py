@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from striate.data.splits import stratified
+
 from .claims import SAME, Computed, claim, holds
 from .draw import curves
 
@@ -192,17 +194,15 @@ def split_sizes() -> Computed:
 
     million, four = sizes(1_000_000, 10_000, 10_000), sizes(4_000_000, 10_000, 10_000)
     labels = torch.tensor([0] * 53 + [1] * 31 + [2] * 16)
-    folds = torch.empty_like(labels)
-    for label in range(3):
-        rows = (labels == label).nonzero().flatten()
-        folds[rows[torch.randperm(len(rows))]] = torch.arange(len(rows)) % 5  # dealt out like cards
-    counts = [[int(((labels == label) & (folds == fold)).sum()) for fold in range(5)] for label in range(3)]
+    folds = stratified(labels, (0.2,) * 5, seed=0)
+    counts = [[int((labels[rows] == label).sum()) for rows in folds] for label in range(3)]
     return Computed(
         (
             claim("of a million: train, dev, test", million, [980_000, 10_000, 10_000], says=SAME),
             claim("of four million", four, [3_980_000, 10_000, 10_000], says=SAME),
             claim("in percent", [100 * each / 4_000_000 for each in four], [99.5, 0.25, 0.25], says=SAME),
             claim("60/20/20 of 1000", sizes(1000, 200, 200), [600, 200, 200], says=SAME),
+            claim("images in five folds", sorted(torch.cat(folds).tolist()), list(range(100))),
             holds("five stratified folds differ by at most 1 a class", all(max(row) - min(row) <= 1 for row in counts)),
         )
     )

@@ -147,7 +147,13 @@ def illusions() -> Computed:
             claim("rows of mortar that are one grey from end to end", len(mortar), 6 * gap),
             claim("distances of neighbouring lines", distances, [side + gap]),
         ),
-        svg(676, 224, "Equal greys, parallel lines", body),
+        svg(
+            676,
+            224,
+            "Equal greys, parallel lines",
+            body,
+            says="Two grey squares on dark and light; a wall of shifted tiles.",
+        ),
     )
 
 
