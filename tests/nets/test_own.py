@@ -13,6 +13,7 @@ from striate.nets.own import OWN
 
 # Source: He et al. 2016, table 6 (rounded there), and by hand.
 COUNTS = {
+    "small": 169_954,
     "resnet20": 269_722,
     "resnet32": 464_154,
     "resnet44": 658_586,

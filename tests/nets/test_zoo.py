@@ -155,14 +155,16 @@ def test_the_catalogue_lists_every_source_with_citations_that_exist() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "right"), [("torchvision/squeezenet1_0", 197), ("torchvision/mobilenet_v2", 258)])
+@pytest.mark.parametrize(
+    ("name", "side", "right"), [("torchvision/squeezenet1_0", 227, 197), ("torchvision/mobilenet_v2", 224, 258)]
+)
 def test_real_weights_get_the_known_number_of_imagenet_samples_right(
-    name: str, right: int, data_root: Path, weights_root: Path
+    name: str, side: int, right: int, data_root: Path, weights_root: Path
 ) -> None:
     net = load_net(name, weights_root=weights_root)
     with zipfile.ZipFile(data_root / "imagenet-sample" / "imagenet_sample300.zip") as archive:
         rows = list(csv.DictReader(io.StringIO(archive.read("labels.csv").decode())))
-        crop = Geometry((224, 224), resize=256)
+        crop = Geometry((side, side), resize=256)
         images = torch.stack([read_image(archive.read(row["file"]), geometry=crop) for row in rows])
     with torch.no_grad():
         found = torch.cat([net(part.contiguous(memory_format=torch.channels_last)).argmax(1) for part in images.split(25)])

@@ -35,8 +35,8 @@ class Rule(Protocol):
     def __call__(self, site: Site, inputs: Sequence[Tensor], output: Tensor, grad: Tensor) -> Sequence[Tensor | None]:
         """Gradients by ``inputs``, in their order; those left off or None count as zero.
 
-        ``inputs`` are the floating tensors that the operation took in (the activation, then weight and bias),
-        ``output`` is what it gave, and autograd knows how: ``torch.autograd.grad(output, inputs, grad,
+        ``inputs`` are the floating tensors that the operation took in (the activation, then weight and bias, but no
+        buffers of the net), ``output`` is what it gave, and autograd knows how: ``torch.autograd.grad(output, inputs, grad,
         retain_graph=True, allow_unused=True)`` inside a rule is the true gradient.
         """
         ...
@@ -135,7 +135,7 @@ class _Stop(BaseException):
 
 def run(module: nn.Module, pixels: Tensor, rows: Tensor, todo: Plan) -> tuple[Any, dict[str, Tensor], str]:
     """One pass of ``module`` on normalised ``pixels``: output, what was read, and where it stopped ("" at the end)."""
-    passing = _Passing(todo, rows)
+    passing = _Passing(todo, rows, frozenset(id(each) for each in module.buffers()))
     stopped = ""
     output: Any = None
     try:
@@ -161,8 +161,8 @@ class _Passing:
     what is read, the net goes on with a copy from the start.
     """
 
-    def __init__(self, todo: Plan, rows: Tensor) -> None:
-        self.todo, self.rows = todo, rows
+    def __init__(self, todo: Plan, rows: Tensor, buffers: frozenset[int]) -> None:
+        self.todo, self.rows, self.buffers = todo, rows, buffers
         self.values: dict[str, Tensor] = {}
         self.swaps: dict[int, tuple[Tensor, Tensor]] = {}
         self.kept: dict[int, Tensor] = {}
@@ -229,7 +229,7 @@ class _Passing:
         return after if isinstance(output, Tensor) else type(output)((after, *output[1:]))
 
     def _ruled(self, call: Call, site: Site, rule: Rule) -> Any:
-        inputs = grad_inputs(call.args, call.kwargs)
+        inputs = [each for each in grad_inputs(call.args, call.kwargs) if id(each) not in self.buffers]
         output = _Ruled.apply(call, site, rule, *inputs)
         self._keep(output)
         return output

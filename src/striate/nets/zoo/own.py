@@ -71,6 +71,7 @@ def rows() -> list[Row]:
 
 # Of the default build: ten classes, 32 x 32 (28 x 28 for linear and mlp), grey where the net is for grey images.
 _PARAMETERS = {
+    "small": 169_954,
     "linear": 7_850,
     "mlp": 235_146,
     "lenet5": 61_706,
