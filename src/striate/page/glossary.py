@@ -1,0 +1,73 @@
+"""The field's terms, each explained once."""
+
+from __future__ import annotations
+
+TERMS: dict[str, tuple[str, str]] = {
+    "accuracy": ("accuracy", "Share of the images whose class the net names rightly."),
+    "chance": ("chance", "Accuracy of always naming the most frequent class: what a net must beat."),
+    "interval": (
+        "95 % interval",
+        "Range in brackets that holds the true value in 95 of 100 such measurements; Wilson's for shares.",
+    ),
+    "top5": ("top-5 accuracy", "Share of the images whose class is among the net's five best guesses."),
+    "loss": (
+        "loss",
+        "Mean cross-entropy: how surprised the net is by the true class, in nats. 0 is certain and right.",
+    ),
+    "recall": ("recall", "Of the images of a class, the share that the net finds."),
+    "precision": ("precision", "Of the images that the net gives a class, the share that belongs to it."),
+    "f1": ("F1", "Harmonic mean of precision and recall."),
+    "confidence": ("confidence", "Probability that the net gives to the class it names."),
+    "ece": (
+        "calibration error",
+        "Expected calibration error: mean distance between confidence and the share that is right, over bins of equal "
+        "width, weighted by images. 0 is a net that is as sure as it is right.",
+    ),
+    "brier": ("Brier score", "Mean squared distance between the probabilities and the truth. 0 is best, 2 is worst."),
+    "confusion": (
+        "confusion matrix",
+        "Counts of images by true class (row) and by the class that the net names (column).",
+    ),
+    "robust": (
+        "robust accuracy",
+        "Share of the images that are right and stay right under attack. An upper bound: a stronger attack may find more.",
+    ),
+    "radius": (
+        "radius",
+        "Largest change that an attack may make to an image, measured in a norm, in units where black is 0 and white 1.",
+    ),
+    "norm": ("norm", "How a change is measured: L∞ by the largest change of a pixel, L2 by the root of the squares."),
+    "attack": ("attack", "Search for a small change of an image that makes the net wrong."),
+    "fgsm": ("FGSM", "Fast gradient sign method: one step of full length that raises the loss most."),
+    "pgd": ("PGD", "Projected gradient descent: many small steps that raise the loss, each held within the radius."),
+    "masking": (
+        "masked gradients",
+        "Gradients that are zero or mislead: the net looks robust because the attack is blind.",
+    ),
+    "gradient": ("gradient", "How much the output moves when a pixel does, by the size of the derivative."),
+    "grad_cam": ("Grad-CAM", "A layer's channels, weighted by how much each raises the class, kept where positive."),
+    "occlusion": ("occlusion", "How far the output falls when a patch over this place hides the image."),
+    "logit": ("logit", "A net's output for a class before it is turned into a probability."),
+    "nats": ("nats", "Unit of information with the natural logarithm; 0.69 nats are one bit."),
+    "dev": ("dev split", "Images kept from training, by which the best epoch is chosen; the test split is untouched."),
+    "epoch": ("epoch", "One pass over all training images."),
+    "macs": ("multiply-adds", "Multiplications with their additions that one image takes."),
+    "field": ("receptive field", "Square of input pixels that one unit can see."),
+    "judge": ("judge", "Another net, trained apart, that is asked what it sees in the painted images."),
+}
+
+
+class Terms:
+    """Terms that a page has used, in the order of the glossary."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def explain(self, key: str) -> str:
+        """What the term means; it will stand in the page's glossary."""
+        self._used.add(key)
+        return TERMS[key][1]
+
+    def used(self) -> list[tuple[str, str, str]]:
+        """(key, term, meaning) of every term that was used."""
+        return [(key, *TERMS[key]) for key in TERMS if key in self._used]

@@ -1,0 +1,150 @@
+"""A report as one HTML file: opened from disk, asking nothing of anyone, readable without JavaScript."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from striate.core.report import Report
+from striate.core.version import VERSION
+
+from . import evidence, looks, record
+from .format import behind, count, fixed, interval_of, is_share, named, norm, radius, readable, shown, value_of
+from .glossary import Terms
+from .payload import Examination
+from .pictures import Shelf, fitting
+from .section import Section
+from .verdict import evidence_text, shown_findings, summary_sentence, verdict
+
+MOST = 5_000_000  # bytes of a page
+HEAVY = 15_000_000  # from here on a page says that it is heavy
+THIN = 25_000_000  # more than this no page holds, whatever was asked
+UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
+FIRST = 4  # pictures of each confusion cell that come before the rest
+
+
+def render_page(report: Report[Examination], *, most: int = MOST) -> str:
+    """The whole page as HTML text of at most ``most`` bytes in UTF-8, if need be with fewer pictures, and saying so.
+
+    The pictures are those of ``report.album``; keys that it lacks are passed over.
+    """
+    most = min(most, THIN)
+    order = list(dict.fromkeys(by_importance(report)))
+    page = _render(report, order, None)
+    size = len(page.encode("utf-8"))
+    if size > most:
+        keep = fitting(report.album, order, most - len(_render(report, order, frozenset()).encode("utf-8")) - 60_000)
+        page = _render(report, order, keep)
+    return page
+
+
+def by_importance(report: Report[Examination]) -> Iterator[str]:
+    """Keys of the pictures, those that a page must not lack first; a key may come twice."""
+    examination = report.result
+    for finding in report.findings:
+        yield from (each.picture for each in finding.evidence if each.picture)
+    if examination.explanation is not None:
+        for row in examination.explanation.maps:
+            yield from (row.input_picture, row.picture)
+    if examination.filters is not None:
+        yield from examination.filters.pictures
+    if examination.robustness is not None:
+        shown_rows = [row for row in examination.robustness.per_image if row.picture][: looks.MOST_TRIPLES]
+        for attacked in shown_rows:
+            yield from (attacked.original, attacked.picture, attacked.difference)
+    if examination.synthesis is not None:
+        yield from (image.picture for image in examination.synthesis.images)
+    mistakes = [mistake.picture for mistake in examination.evaluation.mistakes]
+    yield from mistakes[: evidence.FIRST_MISTAKES]
+    for keys in examination.cells.values():
+        yield from keys[:FIRST]
+    yield from mistakes
+    for keys in examination.cells.values():
+        yield from keys
+
+
+def sections_of(report: Report[Examination], shelf: Shelf, dropped: str) -> tuple[Section, ...]:
+    """The sections that have content, in the order in which they are read."""
+    examination, evaluation = report.result, report.result.evaluation
+    names = evaluation.names
+    found = (
+        evidence.classes_section(evaluation),
+        evidence.confusion_section(evaluation, examination.cells, shelf),
+        evidence.calibration_section(evaluation),
+        evidence.mistakes_section(evaluation, shelf),
+        looks.maps_section(examination.explanation, names, shelf),
+        looks.robustness_section(examination.robustness, evaluation.chance, shelf),
+        looks.classes_painted_section(examination.synthesis, names, shelf),
+        looks.filters_section(examination.filters, shelf),
+        record.training_section(examination.training),
+        record.net_section(examination.summary),
+        record.method_section(examination, report.origin, report.cost, dropped, verb=report.verb),
+        record.citations_section(report.origin),
+    )
+    return tuple(section for section in found if section is not None)
+
+
+def embedded(report: Report[Any]) -> Markup:
+    """The report's JSON as it may stand inside a script element: no sign of it can end the element."""
+    text = json.dumps(report.to_json(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704  what could be markup has just been escaped
+
+
+def _render(report: Report[Examination], order: list[str], keep: frozenset[str] | None) -> str:
+    shelf, terms = Shelf(report.album, keep), Terms()
+    there = [key for key in order if key in report.album]
+    left = 0 if keep is None else len(there) - len(keep)
+    dropped = f"{left:,} of {len(there):,} pictures: the page would be too large" if left else ""
+    findings = shown_findings(report.findings, shelf)
+    sections = sections_of(report, shelf, dropped)
+    style, script = _static("page.css"), _static("page.js")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    picture_bytes = sum(len(report.album[key]) for key in there if keep is None or key in keep) * 4 // 3
+    return _environment().get_template("page.html.j2").render(
+        report=report, examination=report.result, origin=report.origin, version=VERSION, policy=policy,
+        style=Markup(style), script=Markup(script), data=embedded(report), shelf=shelf, terms=terms,  # noqa: S704  our own files
+        lead=summary_sentence(report.result, report.findings), headlines=verdict(report.result),
+        findings=findings, sections=sections, heavy=picture_bytes // 1_000_000 if picture_bytes > HEAVY else 0,
+    )  # fmt: skip
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("striate.page", "templates"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, finalize=_finalize,
+    )  # fmt: skip
+    environment.filters.update(
+        value=value_of, interval=interval_of, shown=shown, behind=behind, count=count, fixed=fixed, named=named,
+        radius=radius, norm=norm, evidence=evidence_text, lines=lambda text: escape(text),
+    )  # fmt: skip
+    environment.tests["share"] = is_share
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    """Texts from outside lose their control characters; markup is ours."""
+    return UNIT.sub("\u00a0%", readable(value)) if type(value) is str else value
+
+
+@cache
+def _static(name: str) -> str:
+    return files("striate.page").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}"

@@ -1,0 +1,370 @@
+"""Reports for a terminal: results first and few, then findings with the next command, paths last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import singledispatch
+from typing import Any
+
+from striate.attack.payload import Robustness
+from striate.core.finding import Finding, ranked
+from striate.core.report import Report
+from striate.figures.payload import Reproduction
+from striate.inside.payload import Explanation
+from striate.measure.payload import Evaluation
+from striate.nets.payload import Summaries, Summary
+from striate.synthesis.payload import Synthesis
+from striate.train.payload import Training
+
+from .catalogue import Catalogue
+from .format import (
+    bytes_of,
+    count,
+    fixed,
+    is_share,
+    large,
+    named,
+    norm,
+    radius,
+    readable,
+    seconds,
+    shown,
+    value_of,
+    wrap,
+)
+from .payload import Examination
+from .record import field_text
+from .section import class_name
+from .table import table
+from .verdict import tally, verdict
+
+COLOURS: Mapping[str, str] = {"error": "31", "warning": "33", "note": "36", "pass": "32", "quiet": "2", "strong": "1"}
+MOST_LINES = 20  # of a list in a terminal; the JSON holds all
+MOST_FILES = 8
+WIDEST = 100
+
+
+def render_text(report: Report[Any], *, width: int = WIDEST, color: bool = False) -> str:
+    """The report for people, at most ``min(width, 100)`` columns wide; with ``color`` severities carry ANSI colours.
+
+    >>> print(render_text(Report("methods", Catalogue("methods", ()))))
+    no methods fit
+    """
+    width = max(40, min(width, WIDEST))
+    blocks = [result_lines(report.result, width, color)]
+    if report.findings:
+        blocks.append(finding_lines(report.findings, width, color))
+    blocks.append(tail_lines(report, width, color))
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+@singledispatch
+def result_lines(result: Any, width: int, color: bool) -> list[str]:
+    """Lines of a payload; each class of payload registers its own."""
+    del color
+    return wrap(readable(str(result)), width)
+
+
+@result_lines.register
+def _examination(result: Examination, width: int, color: bool) -> list[str]:
+    rows = [
+        (
+            line.label,
+            value_of(line.number, percent=line.percent),
+            _interval(line.number, percent=line.percent),
+            line.note,
+        )
+        for line in verdict(result)
+    ]
+    head = painted(f"{named(result.net)} on {named(result.data)}", "strong", color)
+    left = [f"left out: {readable(each)}" for each in result.left_out]
+    return [head, *table(("", "", "", ""), rows, width=width, numbers=frozenset({1})), *left]
+
+
+@result_lines.register
+def _evaluation(result: Evaluation, width: int, color: bool) -> list[str]:
+    del color
+    rows = [
+        ("accuracy", shown(result.accuracy, percent=True), count(result.n, "image")),
+        ("top-5", shown(result.top5, percent=True), result.top5.why),
+        ("loss", shown(result.loss), "nats"),
+        ("calibration error", shown(result.calibration.ece, percent=True), ""),
+        ("chance", shown(result.chance, percent=True), ""),
+    ]
+    lines = table(("", "", ""), [row for row in rows if row[1] != "-"], width=width)
+    by_class = sorted(result.classes, key=lambda each: (each.recall.value is None, each.recall.value or 0.0))
+    chosen = by_class if len(by_class) <= MOST_LINES else by_class[:10]
+    body = [
+        (
+            each.name,
+            f"{each.support:,}",
+            shown(each.recall, percent=True),
+            shown(each.precision, percent=True),
+            value_of(each.f1, percent=True),
+        )
+        for each in chosen
+    ]
+    lines += [
+        "",
+        *table(("class", "images", "recall", "precision", "F1"), body, width=width, numbers=frozenset({1, 2, 3, 4})),
+    ]
+    if len(chosen) < len(by_class):
+        lines.append(f"the {len(chosen)} weakest of {len(by_class)} classes")
+    pairs = sorted(
+        ((n, i, j) for i, row in enumerate(result.confusion) for j, n in enumerate(row) if i != j and n),
+        key=lambda each: (-each[0], each[1], each[2]),
+    )
+    if pairs:
+        told = [
+            f"{named(class_name(result.names, i), 24)} as {named(class_name(result.names, j), 24)} {n}"
+            for n, i, j in pairs[:3]
+        ]
+        lines += ["", *wrap(f"most frequent mistakes: {', '.join(told)}", width)]
+    return lines
+
+
+@result_lines.register
+def _robustness(result: Robustness, width: int, color: bool) -> list[str]:
+    del color
+    aim = "" if result.target is None else f" aimed at {named(class_name(result.names, result.target))}"
+    head = f"{result.method}{aim}, {norm(result.norm)} radius {radius(result.radius)}, {count(result.n, 'image')}"
+    rows = [
+        ("accuracy on clean images", shown(result.clean_accuracy, percent=True), ""),
+        ("robust accuracy", shown(result.robust_accuracy, percent=True), "an upper bound"),
+        ("median change of the fooled", value_of(result.distance), norm(result.norm)),
+        ("fooled after 8-bit rounding too", shown(result.survives_8bit, percent=True), ""),
+    ]
+    lines = [head, *table(("", "", ""), [row for row in rows if row[1] != "-"], width=width)]
+    if result.curve:
+        body = [(radius(point.radius), shown(point.accuracy, percent=True)) for point in result.curve]
+        lines += ["", *table(("radius", "robust accuracy"), body, width=width)]
+    if result.masking.signs:
+        lines += ["", *wrap(f"signs of masked gradients: {readable('; '.join(result.masking.signs))}", width)]
+    return lines
+
+
+@result_lines.register
+def _explanation(result: Explanation, width: int, color: bool) -> list[str]:
+    del color
+    body = [
+        (
+            row.image,
+            row.method,
+            row.target_name,
+            value_of(row.probability, percent=True),
+            f"{row.limits[0]:.3g} to {row.limits[1]:.3g}",
+            "holds" if row.check.holds else "FAILS",
+            row.picture or row.file,
+        )
+        for row in result.maps[: 2 * MOST_LINES]
+    ]
+    head = ("image", "method", "class", "probability", "limits", "check", "picture")
+    lines = table(head, body, width=width, numbers=frozenset({3}))
+    if len(result.maps) > len(body):
+        lines.append(f"and {count(len(result.maps) - len(body), 'map')} more")
+    return lines
+
+
+@result_lines.register
+def _synthesis(result: Synthesis, width: int, color: bool) -> list[str]:
+    del color
+    body = [
+        (
+            image.target,
+            fixed(image.score, 2),
+            "" if image.probability is None else value_of(image.probability, percent=True),
+            image.picture,
+        )
+        for image in result.images[: 2 * MOST_LINES]
+    ]
+    lines = [f"{readable(result.objective)}, {count(result.steps, 'step')}"]
+    lines += table(("for", "score", "probability", "picture"), body, width=width, numbers=frozenset({1, 2}))
+    if result.judge is not None:
+        lines.append(f"{named(result.judge.net)} agrees on {value_of(result.judge.agrees, percent=True)}")
+    return lines
+
+
+@result_lines.register
+def _training(result: Training, width: int, color: bool) -> list[str]:
+    share = "accuracy" in result.best.metric
+    words = f"{result.best.metric.replace('_', ' ')} {value_of(result.best.value, percent=share)}"
+    head = f"{words} at epoch {result.best.epoch} of {result.epochs}"
+    if not result.complete:
+        head += ", stopped before the end"
+    lines = [
+        painted(head, "strong", color),
+        f"{named(result.net)} on {named(result.data)}, recipe {named(result.recipe)}",
+    ]
+    step = max(1, -(-len(result.history) // MOST_LINES))
+    chosen = [
+        each for each in result.history if each.epoch % step == 0 or each in (result.history[0], result.history[-1])
+    ]
+    body = [
+        (
+            f"{each.epoch}",
+            fixed(each.train_loss, 3),
+            fixed(each.dev_loss, 3),
+            fixed(100 * each.train_accuracy, 1),
+            fixed(100 * each.dev_accuracy, 1),
+            f"{each.rate:.3g}",
+            fixed(each.seconds, 1),
+        )
+        for each in chosen
+    ]
+    names = ("epoch", "train loss", "dev loss", "train %", "dev %", "rate", "s")
+    return [*lines, "", *table(names, body, width=width, numbers=frozenset(range(7)))]
+
+
+@result_lines.register
+def _summary(result: Summary, width: int, color: bool) -> list[str]:
+    body = [
+        (
+            site.name,
+            site.op,
+            "x".join(map(str, site.shape)),
+            f"{site.parameters:,}" if site.parameters else "",
+            large(site.macs) if site.macs else "",
+            field_text(site.receptive_field),
+        )
+        for site in result.sites
+    ]
+    totals = result.totals
+    size = f"{result.channels}x{result.size[0]}x{result.size[1]}"
+    head = painted(f"{named(result.name)}, input {size}", "strong", color)
+    names = ("site", "operation", "shape", "weights", "multiply-adds", "field")
+    foot = (
+        f"{totals.parameters:,} weights ({totals.trainable:,} trainable), {large(totals.macs)} multiply-adds, "
+        f"{large(totals.activations)} activations"
+    )
+    lines = [head, *table(names, body, width=width, numbers=frozenset({2, 3, 4, 5})), *wrap(foot, width)]
+    origin = ", ".join(part for part in (result.source, result.licence) if part)
+    return [*lines, f"weights: {readable(origin)}"] if origin else lines
+
+
+@result_lines.register
+def _summaries(result: Summaries, width: int, color: bool) -> list[str]:
+    del color
+    body = [
+        (
+            net.name,
+            f"{net.channels}x{net.size[0]}x{net.size[1]}",
+            f"{len(net.sites)}",
+            f"{net.totals.parameters:,}",
+            large(net.totals.macs),
+            large(net.totals.activations),
+        )
+        for net in result.nets
+    ]
+    head = ("net", "input", "sites", "weights", "multiply-adds", "activations")
+    return table(head, body, width=width, numbers=frozenset({1, 2, 3, 4, 5}))
+
+
+@result_lines.register
+def _reproduction(result: Reproduction, width: int, color: bool) -> list[str]:
+    head = f"{result.passed} of {count(result.total, 'figure')} as they should be"
+    lines = [painted(head, "strong", color)]
+    if len(result.figures) > 3:
+        body = [
+            ("pass" if each.passed else "FAIL", each.id, each.title, each.where, f"{len(each.claims)}")
+            for each in result.figures
+        ]
+        rows = table(("", "figure", "what", "where", "numbers"), body, width=width, numbers=frozenset({4}))
+        return [*lines, "", *(_verdict_painted(row, color) for row in rows)]
+    for figure in result.figures:
+        lines += ["", f"{named(figure.id)}: {readable(figure.title)} ({readable(figure.where)})"]
+        body = [
+            (
+                "pass" if claim.passed else "FAIL",
+                claim.what,
+                "" if claim.source is None else _claimed(claim.source),
+                _claimed(claim.right),
+                _claimed(claim.ours),
+                f"{claim.tolerance:g}",
+            )
+            for claim in figure.claims
+        ]
+        names = ("", "what", "source", "right", "ours", "tolerance")
+        rows = table(names, body, width=width, numbers=frozenset({2, 3, 4, 5}))
+        lines += [_verdict_painted(row, color) for row in rows]
+        for claim in figure.claims:
+            if claim.note:
+                lines += wrap(readable(claim.note), width, indent="  ")
+    return lines
+
+
+@result_lines.register
+def _catalogue(result: Catalogue, width: int, color: bool) -> list[str]:
+    del color
+    if not result.rows:
+        return [f"no {result.kind} fit"]
+    extra = list(dict.fromkeys(key for row in result.rows for key in row.detail))
+    body = [
+        (row.name, row.summary, row.source, row.licence, *(row.detail.get(key, "") for key in extra))
+        for row in result.rows
+    ]
+    lines = table((result.kind.removesuffix("s"), "what", "source", "licence", *extra), body, width=width)
+    return [*lines, f"{len(result.rows):,} {result.kind}"] if len(result.rows) > MOST_LINES else lines
+
+
+def finding_lines(findings: tuple[Finding, ...], width: int, color: bool) -> list[str]:
+    """The findings, most serious first: severity, what was seen, the first number, what to do, the next command."""
+    lines: list[str] = []
+    for finding in ranked(findings):
+        word = f"{finding.severity:<8}"
+        first = next((each for each in finding.evidence if each.number is not None), None)
+        fact = ""
+        if first is not None and first.number is not None:
+            fact = f" ({readable(first.what)} {shown(first.number, percent=is_share(first.number))})"
+        wrapped = wrap(f"{readable(finding.seen)}{fact}", width - 8) or [""]
+        lines.append(f"{painted(word, finding.severity, color)}{wrapped[0]}")
+        lines += [f"{'':8}{line}" for line in wrapped[1:]]
+        lines += [f"{'':8}{line}" for line in wrap(readable(finding.mend), width - 8)]
+        if finding.command:
+            lines.append(f"{'':8}$ {readable(finding.command)}")
+    if len(findings) > 1:
+        lines.append(tally(findings))
+    return lines
+
+
+def tail_lines(report: Report[Any], width: int, color: bool) -> list[str]:
+    """Cost and paths: the last lines."""
+    cost, lines = report.cost, []
+    if cost.seconds or cost.forward:
+        parts = [seconds(cost.seconds)] if cost.seconds else []
+        if cost.forward:
+            parts.append(f"{cost.forward:,} forward and {cost.backward:,} backward passes of single images")
+        if cost.peak_bytes:
+            parts.append(f"peak {bytes_of(cost.peak_bytes)}")
+        lines += [painted(line, "quiet", color) for line in wrap(", ".join(parts), width)]
+    files = list(report.files.items())
+    named_files = [(name, path) for name, path in files if name != path]
+    plain = len(files) - len(named_files)
+    for name, path in named_files[:MOST_FILES]:
+        lines.append(f"{readable(name)}: {readable(path)}")
+    if len(named_files) > MOST_FILES:
+        plain += len(named_files) - MOST_FILES
+    if plain:
+        lines.append(f"and {count(plain, 'file')} more" if named_files else count(plain, "file"))
+    return lines
+
+
+def painted(words: str, kind: str, color: bool) -> str:
+    """The words in the colour of a kind, where colour is wanted."""
+    return f"\x1b[{COLOURS[kind]}m{words}\x1b[0m" if color else words
+
+
+def _verdict_painted(row: str, color: bool) -> str:
+    for word, kind in (("pass", "pass"), ("FAIL", "error")):
+        if row.startswith(word):
+            return painted(word, kind, color) + row[len(word) :]
+    return row
+
+
+def _interval(number: Any, *, percent: bool) -> str:
+    return shown(number, percent=percent).removeprefix(value_of(number, percent=percent)).strip()
+
+
+def _claimed(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{int(value):,}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"
