@@ -51,13 +51,13 @@ class Objective(Protocol):
         """Scores (n,) of the rows seen, or (n, K) where a Jacobian is wanted."""
 
     def __add__(self, other: Objective) -> Objective:
-        return Sum(((1.0, self), (1.0, other)))
+        return Sum((*_parts(self), *_parts(other)))
 
     def __sub__(self, other: Objective) -> Objective:
-        return Sum(((1.0, self), (-1.0, other)))
+        return self + -other
 
     def __neg__(self) -> Objective:
-        return Sum(((-1.0, self),))
+        return Sum(tuple((-weight, part) for weight, part in _parts(self)))
 
     def __mul__(self, factor: float) -> Objective:
         return Sum(((float(factor), self),))
@@ -107,7 +107,7 @@ class Sum(Objective):
         """The sum as one writes it."""
         text = ""
         for weight, part in self.parts:
-            inner = f"({part.words})" if isinstance(part, Sum) and (weight != 1 or len(part.parts) > 1) else part.words
+            inner = f"({part.words})" if isinstance(part, Sum) else part.words
             term = inner if abs(weight) == 1 else f"{abs(weight):g} * {inner}"
             sign = "-" if weight < 0 else "+"
             text = f"{text} {sign} {term}" if text else f"-{term}" if weight < 0 else term
@@ -120,6 +120,11 @@ class Sum(Objective):
 
     def __repr__(self) -> str:
         return f"<objective {self.words}>"
+
+
+def _parts(objective: Objective) -> tuple[tuple[float, Objective], ...]:
+    """The terms of a sum, or the objective itself: sums of sums print as one."""
+    return objective.parts if isinstance(objective, Sum) else ((1.0, objective),)
 
 
 def logit(classes: Classes) -> Objective:
