@@ -99,7 +99,7 @@ def test_named_weights_are_found_under_their_usual_names(tmp_path: Path) -> None
 
 
 def test_an_empty_folder_and_a_nameless_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(StriateError, match="holds no weights.safetensors"):
+    with pytest.raises(StriateError, match=r"holds no weights\.safetensors"):
         load_net(tmp_path)
     save_file({"a": torch.zeros(1)}, tmp_path / "plain.safetensors")
     with pytest.raises(StriateError, match=r"does not say which network.*SOURCE/ARCH@"):

@@ -168,8 +168,9 @@ def test_a_rule_sees_weight_and_bias_and_may_leave_them_out() -> None:
 
 def test_a_rule_may_refuse_and_a_wrong_gradient_is_named() -> None:
     net, images = _net(), torch.rand(2, 3, 8, 8, requires_grad=True)
-    with pytest.raises(StriateError, match=r"head.0.*flatten.*no gradient worth scaling"), net.look(
-        rules={"head.0": _Scaled(1.0)}
+    with (
+        pytest.raises(StriateError, match=r"head.0.*flatten.*no gradient worth scaling"),
+        net.look(rules={"head.0": _Scaled(1.0)}),
     ):
         pass
 
@@ -181,7 +182,7 @@ def test_a_rule_may_refuse_and_a_wrong_gradient_is_named() -> None:
 
     with net.look(rules={"conv2": Wrong(1.0)}) as see:
         score = see(images).output.sum()
-        with pytest.raises(StriateError, match="conv2.*gradient"):
+        with pytest.raises(StriateError, match=r"conv2.*gradient"):
             score.backward()
 
 
@@ -243,17 +244,16 @@ def test_a_module_called_output_keeps_clear_of_the_output() -> None:
 
 def test_a_closed_look_and_wrong_rows_are_refused() -> None:
     net = _net()
-    with net.look() as see:
-        with pytest.raises(StriateError, match="3 rows for 2 images"):
-            see(torch.rand(2, 3, 8, 8), torch.arange(3))
+    with net.look() as see, pytest.raises(StriateError, match="3 rows for 2 images"):
+        see(torch.rand(2, 3, 8, 8), torch.arange(3))
     with pytest.raises(StriateError, match="closed"):
         see(torch.rand(2, 3, 8, 8))
 
 
 def test_an_edit_of_another_shape_is_refused() -> None:
-    with _net().look(edits={"conv1": lambda _, output, __: output[:, :1]}) as see:
-        with pytest.raises(StriateError, match="edit of 'conv1'"):
-            see(torch.rand(2, 3, 8, 8))
+    edits = {"conv1": lambda _, output, __: output[:, :1]}
+    with _net().look(edits=edits) as see, pytest.raises(StriateError, match="edit of 'conv1'"):
+        see(torch.rand(2, 3, 8, 8))
 
 
 def test_an_edit_may_run_other_nets_and_the_same_one() -> None:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles.nets_fields import macs_of_convolution, pixels_of_unit
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from oracles.nets_fields import macs_of_convolution, pixels_of_unit
 from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.nets.payload import Field
@@ -153,7 +153,9 @@ def test_multiply_adds_of_convolutions_are_those_of_their_loops(
 ) -> None:
     layer = nn.Conv2d(4, 8, kernel, stride, padding, groups=groups)
     (site,) = _sites(layer, (9, 7)).values()
-    assert site.macs == macs_of_convolution(9, 7, 4, 8, kernel, stride, padding, groups)
+    assert site.macs == macs_of_convolution(
+        (9, 7), (4, 8), kernel=kernel, stride=stride, padding=padding, groups=groups
+    )
 
 
 class _Products(nn.Module):
@@ -277,7 +279,7 @@ def test_activations_are_called_by_their_plain_name(relu: nn.Module, op: str) ->
         Tensor.relu_,
         lambda x: F.relu(x, True),
         lambda x: F.relu(x, inplace=True),
-        lambda x: F.relu_(x),
+        F.relu_,
     ],
 )
 def test_every_way_to_write_relu_is_one_site(act: object) -> None:
@@ -306,3 +308,25 @@ def test_a_window_of_tensorflow_padding_is_an_operation_of_its_own(tmp_path: Pat
     assert pad.window.padding == ((0, 1), (1, 1))
     assert conv.field == (Field(3, 2.0, 1.0), Field(3, 2.0, 0.0))
     assert math.prod(conv.shape) * 27 == conv.macs
+
+
+def test_attention_of_torch_is_one_site_with_the_costs_of_its_parts() -> None:
+    class Attends(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(12, 3, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = x.flatten(2).transpose(1, 2)  # 16 tokens of 12
+            return self.attention(tokens, tokens, tokens)[0]
+
+    net = Net(Attends(), channels=12)
+    sites = {site.op: site for site in net.sites(4)}
+    found = sites["multi_head_attention"]
+    assert found.macs == 4 * 16 * 12 * 12 + 2 * 16 * 16 * 12
+    assert found.parameters == sum(each.numel() for each in net.parameters())
+    images = torch.rand(2, 12, 4, 4)
+    with torch.no_grad(), net.look(read=[found.name, "output"]) as see:
+        seen = see(images)
+        torch.testing.assert_close(seen[found.name].transpose(0, 1), seen.output)
+        torch.testing.assert_close(seen.output, net(images))

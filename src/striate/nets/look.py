@@ -36,8 +36,8 @@ class Rule(Protocol):
         """Gradients by ``inputs``, in their order; those left off or None count as zero.
 
         ``inputs`` are the floating tensors that the operation took in (the activation, then weight and bias, but no
-        buffers of the net), ``output`` is what it gave, and autograd knows how: ``torch.autograd.grad(output, inputs, grad,
-        retain_graph=True, allow_unused=True)`` inside a rule is the true gradient.
+        buffers of the net), ``output`` is what it gave, and autograd knows how: inside a rule
+        ``torch.autograd.grad(output, inputs, grad, retain_graph=True, allow_unused=True)`` is the true gradient.
         """
         ...
 
