@@ -88,8 +88,8 @@ def test_one_target_for_several_images_only_when_said(net, photos):
     ("options", "said"),
     [
         ({"targets": [0, 1]}, "2 targets for 4 images"),
-        ({"targets": [0, 1, 2, 12345]}, "target is 12345.*0 to 4.*5 classes"),
-        ({"targets": [0, 1, 2, -1]}, "target is -1"),
+        ({"targets": [0, 1, 2, 12345]}, "class 12345 is out of range.*0 to 4"),
+        ({"targets": [0, 1, 2, -1]}, "class -1 is out of range"),
         ({"targets": ["bea", 0, 0, 0]}, "'bea'.*bee"),
         ({"methods": ["gradeint"]}, "'gradeint'.*gradient"),
         ({"methods": []}, "no method"),

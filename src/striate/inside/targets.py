@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from striate.core.errors import StriateError, UnknownNameError
+from striate.core.classes import class_number
+from striate.core.errors import StriateError
 
 Target = int | str
 
@@ -27,7 +28,7 @@ def resolve_targets(
     if targets is None:
         return logits.argmax(1).cpu()
     given = [targets] if isinstance(targets, (int, str)) else list(targets)
-    numbers = [_number(target, known, classes) for target in given]
+    numbers = [class_number(target, classes, count=known) for target in given]
     if len(numbers) == 1 and same_target:
         numbers *= count
     if len(numbers) != count:
@@ -42,18 +43,3 @@ def resolve_targets(
 def class_name(number: int, classes: Sequence[str]) -> str:
     """The name of a class, or its number where it has none."""
     return classes[number] if number < len(classes) else str(number)
-
-
-def _number(target: Target, known: int, classes: Sequence[str]) -> int:
-    if isinstance(target, str):
-        places = [place for place, name in enumerate(classes) if name == target]
-        if len(places) > 1:
-            raise StriateError(f"target {target!r} is the name of {len(places)} classes", hint=f"a number: {places}")
-        if places:
-            return places[0]
-        if not target.strip().lstrip("-").isdecimal():
-            raise UnknownNameError("class", target, classes, hint=f"a class name, or a number below {known}")
-        target = int(target)
-    if not 0 <= target < known:
-        raise StriateError(f"target is {target}", accepted=f"0 to {known - 1}: the net has {known} classes")
-    return target

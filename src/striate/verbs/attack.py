@@ -39,10 +39,9 @@ def attack(
         from striate.attack.catalog import METHODS
         from striate.attack.findings import attack_findings
         from striate.attack.run import attack_data, check_radius
+        from striate.core.classes import class_number
         from striate.core.norms import parse_norm
         from striate.measure.table import predict
-
-        from .classes import class_number
 
         entry = METHODS[method]
         order = parse_norm(norm)

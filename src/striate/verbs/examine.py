@@ -146,14 +146,22 @@ def _table(run: Session, net: Net, data: Dataset) -> Table:
 def _explanation(bench: Bench, most: int) -> Explanation:
     from striate.inside.attribution import METHODS
     from striate.inside.explain import explain
+    from striate.inside.findings import explanation_findings
 
     data, run = bench.data, bench.run
     rows = telling_rows(bench.table, most)
     images = data.images(rows).to(next(bench.net.parameters()).device)
     labels = [f"{data.name_of(row)} ({data.classes[int(data.labels[row])]})" for row in rows]
     result, album, _ = explain(
-        bench.net, images, labels, methods=EXPLAINED, memory=run["memory"], progress=run.progress
+        bench.net,
+        images,
+        labels,
+        methods=EXPLAINED,
+        keep_values=False,
+        memory=run["memory"],
+        progress=run.progress,
     )
+    bench.findings += explanation_findings(result, net=bench.names[0])
     bench.cites += [key for name in EXPLAINED for key in METHODS[name].cites]
     return bench.keep(result, album, "explain-")
 

@@ -9,7 +9,7 @@ from striate.core.report import Report
 from striate.inside.payload import Explanation
 
 from .options import Computing, ImagesLike, NetArgument, Option, count, words
-from .session import session, write_out
+from .session import session, shown, write_out
 
 
 def explain(
@@ -22,7 +22,9 @@ def explain(
     target: Annotated[
         str | None, Option("class to explain, for all images (default: what the net says of each)", "CLASS")
     ] = None,
-    layer: Annotated[str | None, Option("site that grad_cam looks at (default: the last with extent)", "SITE")] = None,
+    layer: Annotated[
+        str | None, Option("site or module path that grad_cam looks at (default: the last with extent)", "SITE")
+    ] = None,
     patch: Annotated[
         int | None, Option("side of the occluding patch in pixels", "PX", parse=lambda text: count(text, "patch"))
     ] = None,
@@ -51,6 +53,7 @@ def explain(
         from striate.core.progress import Progress
         from striate.inside.attribution import METHODS
         from striate.inside.explain import explain as explain_images
+        from striate.inside.findings import explanation_findings
 
         from .images import open_images
 
@@ -71,5 +74,6 @@ def explain(
             memory=run["memory"],
             progress=Progress(quiet=run["quiet"]),
         )
-        report = run.report(result, album=album, arrays=arrays, cites=cites)
+        findings = explanation_findings(result, net=str(shown(net)))
+        report = run.report(result, findings=findings, album=album, arrays=arrays, cites=cites)
         return write_out(report, out, overwrite=run["overwrite"])

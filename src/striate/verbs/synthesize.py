@@ -34,9 +34,8 @@ def synthesize(
     """
     given = {"kind": kind, "net": net, "target": target, "steps": steps, "size": size, "judge": judge, "out": out}
     with session("synthesize", given, shared, Computing) as run:
+        from striate.core.classes import class_number
         from striate.synthesis.visualise import CITES, class_images
-
-        from .classes import class_number
 
         loaded = run.net(net)
         seen_by = None if judge is None else run.net(judge)
