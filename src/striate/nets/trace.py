@@ -159,7 +159,10 @@ class _Recorder:
         for place, record in enumerate(self.records):
             path, _, op, _ = record.key
             stands_for_module = path in self.childless and path and last[record.key[:2]] == place
-            names.append(_numbered(path if stands_for_module else f"{path}.{op}".lstrip("."), seen))
+            called = f"{path}.{op}".lstrip(".")
+            # A function called in a module that has a child of that name: "relu()" beside the child "relu".
+            functional = f"{called}()" if called in self.childless else called
+            names.append(_numbered(path if stands_for_module else functional, seen))
         sites = tuple(
             replace(
                 record.site,
