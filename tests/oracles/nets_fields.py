@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def pixels_of_unit(chain: list[tuple[int, int, int, int]], unit: int) -> set[int]:
-    """Input pixels, those of the padding included, behind one unit of a chain of (kernel, stride, dilation, padding)."""
+    """Pixels (also of the padding) behind one unit of a chain of (kernel, stride, dilation, padding)."""
     units = {unit}
     for kernel, stride, dilation, padding in reversed(chain):
         units = {each * stride - padding + tap * dilation for each in units for tap in range(kernel)}
@@ -12,14 +12,13 @@ def pixels_of_unit(chain: list[tuple[int, int, int, int]], unit: int) -> set[int
 
 
 def macs_of_convolution(
-    height: int, width: int, channels: int, filters: int, kernel: int, stride: int, padding: int, groups: int
+    size: tuple[int, int], channels: tuple[int, int], *, kernel: int, stride: int, padding: int, groups: int
 ) -> int:
-    """Multiply-adds of a convolution, counted by its loops; padding is multiplied like any other pixel."""
+    """Multiply-adds of a convolution, counted by its loops; ``channels`` in and out, padding counts as pixels."""
+    height, width = (side + 2 * padding for side in size)
     count = 0
-    for top in range(-padding, height + padding - kernel + 1, stride):
-        for left in range(-padding, width + padding - kernel + 1, stride):
-            assert top < height + padding
-            assert left < width + padding
-            for _ in range(filters):
-                count += channels // groups * kernel * kernel
+    for _ in range(0, height - kernel + 1, stride):
+        for _ in range(0, width - kernel + 1, stride):
+            for _ in range(channels[1]):
+                count += channels[0] // groups * kernel * kernel
     return count
