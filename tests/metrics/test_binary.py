@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.metrics_figures import binary_figures
 from sklearn.metrics import cohen_kappa_score, fbeta_score, matthews_corrcoef
 
+from oracles.metrics_figures import binary_figures
 from striate.core.number import Number
 from striate.metrics.binary import Counts
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.metrics_figures import binomial_tail, calibration_error
 from torchmetrics.functional.classification import binary_calibration_error
 
+from oracles.metrics_figures import binomial_tail, calibration_error
 from striate.core.errors import StriateError
 from striate.metrics.calibration import Reliability, _binomial_cdf, chance_error, expected_calibration_error
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.metrics_figures import wilson_by_search
 from scipy.stats import binomtest
 
+from oracles.metrics_figures import wilson_by_search
 from striate.core.errors import StriateError
 from striate.metrics.intervals import quantile_of_normal, square_and_add, wilson, wilson_bounds
 from striate.metrics.mean import Mean, mean_interval

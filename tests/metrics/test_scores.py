@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.metrics_figures import rank_of
 from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as their_log_loss
 
+from oracles.metrics_figures import rank_of
 from striate.core.errors import StriateError
 from striate.metrics.losses import brier, cross_entropy, log_loss
 from striate.metrics.topk import TopK, label_ranks, top_k_accuracy

@@ -7,10 +7,10 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.metrics_figures import binomial_tail as exact_tail
-from oracles.metrics_figures import fisher_lower as exact_fisher
 from scipy.stats import fisher_exact
 
+from oracles.metrics_figures import binomial_tail as exact_tail
+from oracles.metrics_figures import fisher_lower as exact_fisher
 from striate.core.errors import StriateError
 from striate.metrics.significance import binomial_tail, difference, fisher_lower, holm
 
