@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from striate.nets.net import Net
 
 Precision = Literal["float32", "float64", "bfloat16"]
-# On a CPU a pass is fastest while its largest activations stay near the caches: 8 images of 3 x 224 x 224.
-CPU_VALUES = 8 * 3 * 224 * 224
+# On a CPU a pass is fastest while its largest activations stay near the caches: 4 images of 3 x 224 x 224.
+CPU_VALUES = 4 * 3 * 224 * 224
 CPU_IMAGES = 512
 GPU_IMAGES = 2048
 SLICE = 1 << 22  # logits that are worked on at once
