@@ -47,20 +47,28 @@ class Found:
         """
         gained = later.success & ~self.success[rows]
         better = gained | ((later.success == self.success[rows]) & (later.scores > self.scores[rows]))
+        steps = torch.where(later.step >= 0, later.step + len(self.history) - 1, later.step)
+        return self._with(replace(later, step=steps), rows, better)
+
+    def replaced(self, later: Found, rows: Tensor) -> Found:
+        """The result with some of its rows from another run of as many steps, whatever it found; passes add up."""
+        result = self._with(later, rows, torch.ones_like(later.success))
+        history = self.history.index_copy(1, rows, later.history)
+        return replace(result, history=history, flat=self.flat.index_copy(0, rows, later.flat))
+
+    def _with(self, later: Found, rows: Tensor, better: Tensor) -> Found:
         chosen = rows[better]
 
         def merged(old: Tensor, new: Tensor) -> Tensor:
             return old.index_copy(0, chosen, new[better])
 
-        before = len(self.history) - 1
-        counted = torch.where(later.step >= 0, later.step + before, later.step)
         output = None if self.output is None or later.output is None else merged(self.output, later.output)
         return replace(
             self,
             images=merged(self.images, later.images),
             scores=merged(self.scores, later.scores),
             success=merged(self.success, later.success),
-            step=merged(self.step, counted),
+            step=merged(self.step, later.step),
             output=output,
             distances={name: merged(self.distances[name], later.distances[name]) for name in self.distances},
             passes={name: self.passes[name] + later.passes[name] for name in self.passes},

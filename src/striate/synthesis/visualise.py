@@ -1,0 +1,187 @@
+"""Class images: what a net holds for typical of a class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from striate.core.errors import StriateError
+from striate.core.image import encode_png, enlarge, from_bytes, to_bytes
+from striate.core.progress import SILENT, Progress
+from striate.core.rng import Rng
+from striate.imageopt.found import Found
+from striate.imageopt.objective import Objective, log_odds, total_variation
+from striate.imageopt.search.adam import Adam
+from striate.imageopt.solve import solve
+from striate.imageopt.view import Jitter
+from striate.nets.net import Net
+
+from .judge import judged_by, seen_by
+from .payload import Painted, Synthesis
+
+CITES = ("simonyan2013deep", "rudin1992nonlinear", "mordvintsev2015inceptionism", "kingma2015adam")
+SIDE = 128  # pixels of a picture at least; smaller images are enlarged by a whole factor
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How class images are made.
+
+    Attributes:
+        rate: Step of Adam, in pixel values.
+        noise: Standard deviation of the start around mid grey.
+        jitter: Largest shift at each step, as a share of the shorter side.
+        smoothness: Weights of the total variation, tried from the strongest on until the net sees the class. They are
+            divided by the shorter side: the length of an outline grows with it, the score does not.
+    """
+
+    rate: float = 0.05
+    noise: float = 0.02
+    jitter: float = 0.125
+    smoothness: tuple[float, ...] = (6.0, 3.0, 1.5, 0.75, 0.375, 0.0)
+
+    def objective(self, targets: Tensor, smoothness: float, side: int) -> Objective:
+        """What is ascended: log-odds of the class less the total variation."""
+        odds = log_odds(targets)
+        return odds - smoothness / side * total_variation() if smoothness else odds
+
+
+DEFAULT = Preset()
+
+
+def class_images(
+    net: Net,
+    targets: Sequence[int],
+    *,
+    steps: int = 128,
+    seed: int = 0,
+    size: tuple[int, int] | None = None,
+    judge: Net | None = None,
+    preset: Preset = DEFAULT,
+    memory: int = 1 << 30,
+    progress: Progress = SILENT,
+) -> tuple[Synthesis, dict[str, bytes]]:
+    """One image for each class that the net sees as that class, with pictures; each judged after 8-bit rounding.
+
+    From grey noise, ascends ``S(I) - m TV(I)`` over pixels in [0, 1] under random shifts. Where the net does not see
+    the class at the end, the image is made again with a weaker penalty. Cost: ``steps + 10`` forward passes an image,
+    as often as it is made.
+
+    Args:
+        net: A classifier.
+        targets: Numbers of the classes.
+        steps: Steps of Adam, at least 1.
+        seed: Seed of start and shifts.
+        size: (H, W) of the images; by default the net's own.
+        judge: Another net, of other weights at best, that says what it sees; None for no judge.
+        preset: The numbers.
+        memory: Bytes beside the net.
+        progress: How the work is shown.
+
+    Raises:
+        StriateError: A class is not there, the net or the judge cannot take such images, no gradient comes through.
+
+    Source: Simonyan et al. 2013, section 2, equation 1: ``argmax S_c(I) - m ||I||^2``. We ascend log-odds in place of
+    the logit, since other nets recognise what is told apart from the other classes; penalise the total variation
+    (Rudin et al. 1992) in place of the L2 norm, which leaves high frequencies; shift at each step (Mordvintsev et al.
+    2015); and use Adam.
+    """
+    height, width = net.a_size(size)
+    classes = _checked_targets(net, targets)
+    found, used = _painted(
+        net, classes, (height, width), steps=steps, seed=seed, preset=preset, memory=memory, progress=progress
+    )
+    rounded = from_bytes(to_bytes(found.images))
+    probability, predicted = seen_by(net, rounded, memory=memory)
+    names = [net.classes[each] if each < len(net.classes) else str(each) for each in targets]
+    images = tuple(
+        Painted(
+            target=names[k],
+            index=each,
+            picture=f"class-{each}.png",
+            score=float(found.scores[k]),
+            probability=float(probability[k, each]),
+            predicted=int(predicted[k]),
+            seed=seed,
+        )
+        for k, each in enumerate(targets)
+    )
+    result = Synthesis(
+        kind="class",
+        objective=_words(preset, used, min(height, width)),
+        steps=steps,
+        images=images,
+        scores=tuple(found.scores.tolist()),
+        judge=None if judge is None else judged_by(judge, rounded, targets, maker=net, memory=memory),
+        history=tuple(tuple(map(float, each)) for each in found.history.T.tolist()),
+    )
+    return result, {one.picture: encode_png(enlarge(image, SIDE)) for one, image in zip(images, rounded, strict=True)}
+
+
+def _painted(
+    net: Net,
+    classes: Tensor,
+    size: tuple[int, int],
+    *,
+    steps: int,
+    seed: int,
+    preset: Preset,
+    memory: int,
+    progress: Progress,
+) -> tuple[Found, Tensor]:
+    """The images, and the weight of the penalty that each was made with."""
+    rng = Rng(seed, "synthesis/class")
+    start = (0.5 + preset.noise * rng.normal(classes, (net.channels, *size))).clamp(0, 1)
+
+    def made(rows: Tensor, smoothness: float) -> Found:
+        return solve(
+            net,
+            preset.objective(classes[rows], smoothness, min(size)),
+            start=start[rows],
+            search=Adam(preset.rate),
+            steps=steps,
+            view=Jitter(int(preset.jitter * min(size))),
+            seed=seed,
+            ids=classes[rows],
+            memory=memory,
+            progress=progress,
+            label="class images",
+        )
+
+    every = torch.arange(len(classes))
+    used = torch.full((len(classes),), preset.smoothness[0])
+    found = made(every, preset.smoothness[0])
+    if bool(found.flat.all()):
+        raise StriateError(
+            f"no gradient of {net.name} reaches its image",
+            hint="a net without no_grad, detach or rounding on the way to its output",
+        )
+    for smoothness in preset.smoothness[1:]:
+        _, predicted = seen_by(net, from_bytes(to_bytes(found.images)), memory=memory)
+        rows = (predicted != classes).nonzero().squeeze(1)
+        if len(rows) == 0:
+            break
+        found, used = found.replaced(made(rows, smoothness), rows), used.index_fill(0, rows, smoothness)
+    return found, used
+
+
+def _checked_targets(net: Net, targets: Sequence[int]) -> Tensor:
+    if net.channels not in {1, 3}:
+        raise StriateError(f"{net.name} takes {net.channels} channels", accepted="1 or 3, for a picture")
+    if len(targets) == 0:
+        raise StriateError("no targets", accepted="at least one class")
+    last = len(net.classes) - 1 if net.classes else math.inf
+    for each in targets:
+        if not 0 <= each <= last:
+            raise StriateError(f"target is {each}", accepted=f"0 to {last:g}, the classes of {net.name}")
+    return torch.tensor(list(targets), dtype=torch.int64)
+
+
+def _words(preset: Preset, used: Tensor, side: int) -> str:
+    weights = " or ".join(f"{each / side:.3g}" for each in sorted(set(used.tolist()), reverse=True))
+    shift = int(preset.jitter * side)
+    return f"log-odds of the class - {weights} * total variation, shifted by up to {shift} px at each step"
