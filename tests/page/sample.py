@@ -6,6 +6,7 @@ import io
 import math
 import random
 from dataclasses import replace
+from functools import cache
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
@@ -13,7 +14,7 @@ from striate.attack.payload import Attacked, CurvePoint, Masking, Robustness
 from striate.core.finding import Evidence, Finding, ranked
 from striate.core.number import Number
 from striate.core.report import Cost, Origin, Report
-from striate.inside.payload import Explanation, MapCheck, MapRow
+from striate.inside.payload import Explanation, Filters, MapCheck, MapRow
 from striate.measure.payload import (
     Average,
     Averages,
@@ -24,7 +25,7 @@ from striate.measure.payload import (
     Mistake,
 )
 from striate.nets.payload import Field, SiteRow, Summary, Totals
-from striate.page.payload import Examination, Filters
+from striate.page.payload import Examination
 from striate.synthesis.payload import Judged, Painted, Synthesis
 from striate.train.payload import Best, Epoch, Training
 
@@ -152,6 +153,7 @@ def class_figures(table: list[list[int]], names: tuple[str, ...]) -> tuple[Class
     return tuple(rows)
 
 
+@cache
 def evaluation_of(names: tuple[str, ...] = NAMES, each: int = 200) -> tuple[Evaluation, dict, dict[str, bytes]]:
     k, luck = len(names), random.Random(7)
     table = confusion_of(k, each)
@@ -169,7 +171,7 @@ def evaluation_of(names: tuple[str, ...] = NAMES, each: int = 200) -> tuple[Eval
     bins = []
     for index in range(10):
         low, high = index / 10, (index + 1) / 10
-        count = (0, 0, 3, 9, 21, 30, 44, 61, 112, n - 280)[index]
+        count = round(n * (0, 0, 2, 4, 10, 15, 22, 30, 56, 861)[index] / 1000)
         middle = Number(low + 0.06, n=count) if count else Number.missing("no image in this bin")
         bins.append(
             CalibrationBin(low, high, count, middle, wilson(round(count * min(max(low - 0.02, 0), 0.985)), count))
@@ -194,6 +196,7 @@ def evaluation_of(names: tuple[str, ...] = NAMES, each: int = 200) -> tuple[Eval
     return evaluation, {cell: tuple(keys[:12]) for cell, keys in cells.items()}, album
 
 
+@cache
 def explanation_of(names: tuple[str, ...]) -> tuple[Explanation, dict[str, bytes]]:
     rows, album = [], {}
     for index in range(4):
@@ -220,11 +223,12 @@ def explanation_of(names: tuple[str, ...]) -> tuple[Explanation, dict[str, bytes
     return Explanation(tuple(rows)), album
 
 
+@cache
 def robustness_of(names: tuple[str, ...]) -> tuple[Robustness, dict[str, bytes]]:
     luck, rows, album = random.Random(3), [], {}
     for row in range(200):
         label = row % len(names)
-        success, keys = luck.random() < 0.78, ("", "", "")
+        success, keys = row % 9 not in (0, 5), ("", "", "")
         if success and len(album) < 18:
             original = draw_shape(label, row)
             noise = Image.effect_noise(original.size, 60).convert("RGB")
@@ -306,7 +310,8 @@ def sample(names: tuple[str, ...] = NAMES, *, each: int = 200) -> Report[Examina
     )  # fmt: skip
     history = tuple(
         Epoch(epoch, 1.9 * math.exp(-epoch / 3) + 0.21, 1 - 0.8 * math.exp(-epoch / 2.4),
-              1.8 * math.exp(-epoch / 3) + 0.16 + 0.002 * epoch, 0.958 - 0.75 * math.exp(-epoch / 2.2), 0.1 / epoch, 5.2)
+              1.8 * math.exp(-epoch / 3) + 0.16 + 0.002 * epoch, 0.958 - 0.75 * math.exp(-epoch / 2.2),
+              0.1 / epoch, 5.2)
         for epoch in range(1, 13)
     )  # fmt: skip
     examination = Examination(
@@ -315,7 +320,8 @@ def sample(names: tuple[str, ...] = NAMES, *, each: int = 200) -> Report[Examina
         filters=Filters("stem.conv", (32, 3, 5, 5), (-0.41, 0.41), True, tuple(filters)),
         summary=Summary("striate/small", (64, 64), 3, sites, Totals(93_098, 93_098, 640, 8_210_000, 131_072),
                         "trained here", "Apache-2.0"),
-        training=Training("runs/shapes", "striate/small", "shapes", "quick", 12, Best("dev_accuracy", 0.955, 11), history, True),
+        training=Training("runs/shapes", "striate/small", "shapes", "quick", 12, Best("dev_accuracy", 0.955, 12),
+                          history, True),
         left_out=("units: the verb that looks at single units is not part of this version",),
         limits=("An attack gives an upper bound of the robust accuracy: a stronger attack may find more.",
                 "A heat map shows what moved this output, not why the class was learnt."),
@@ -323,9 +329,12 @@ def sample(names: tuple[str, ...] = NAMES, *, each: int = 200) -> Report[Examina
     origin = Origin(
         command="striate examine runs/shapes shapes --out report.html",
         arguments={"net": "runs/shapes", "data": "shapes"}, seed=0,
-        versions={"striate": "0.1.0", "python": "3.11.2", "torch": "2.15.0"}, threads=2, memory_format="channels_last",
-        net={"name": "runs/shapes", "source": "trained here", "licence": "Apache-2.0", "fingerprint": "5d1be1a0c1f0a3b7"},
-        data={"name": "shapes", "split": "test", "n": evaluation.n, "fingerprint": "0af1c2d3e4b5a697", "licence": "CC0-1.0"},
+        versions={"striate": "0.1.0", "python": "3.11.2", "torch": "2.15.0"},
+        threads=2, memory_format="channels_last",
+        net={"name": "runs/shapes", "source": "trained here", "licence": "Apache-2.0",
+             "fingerprint": "5d1be1a0c1f0a3b7"},
+        data={"name": "shapes", "split": "test", "n": evaluation.n, "fingerprint": "0af1c2d3e4b5a697",
+              "licence": "CC0-1.0"},
         cites=("salmon2011parallel",), time="2026-11-21T12:00:00+00:00",
     )  # fmt: skip
     pictures = [one.picture for one in evaluation.mistakes]

@@ -102,8 +102,10 @@ def axes(frame: Frame, x: Axis, y: Axis) -> list[Markup]:
     left, right, bottom = frame.x.start, frame.x.end, frame.y.start
     drawn = [line(left, frame.y(at), right, frame.y(at), "grid") for at in frame.y_ticks.values]
     drawn.append(line(left, bottom, right, bottom, "axis"))
-    for at in frame.y_ticks.values:
-        drawn.append(text(left - 8, frame.y(at) + 4, label(at, frame.y_ticks, percent=y.percent), "tick", anchor="end"))
+    drawn += [
+        text(left - 8, frame.y(at) + 4, label(at, frame.y_ticks, percent=y.percent), "tick", anchor="end")
+        for at in frame.y_ticks.values
+    ]
     for at in frame.x_ticks.values:
         drawn.append(line(frame.x(at), bottom, frame.x(at), bottom + 4, "axis"))
         words = label(at, frame.x_ticks, percent=x.percent)
@@ -179,7 +181,7 @@ def bar_chart(
     drawn = [line(scale(at), top, scale(at), bottom, "grid") for at in marks.values]
     for index, bar in enumerate(bars):
         middle = top + row * index + row / 2
-        drawn.append(text(116, middle + 4, cut(bar.label, 15), "label", anchor="end"))
+        drawn.append(text(116, middle + 4, cut(bar.label, 14), "label", anchor="end"))
         drawn += _bar(bar, scale, middle)
         drawn.append(text(WIDTH, middle + 4, value_of(bar.number, percent=axis.percent), "label", anchor="end"))
     for level in levels:

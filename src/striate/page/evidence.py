@@ -94,12 +94,13 @@ def classes_claim(evaluation: Evaluation) -> str:
         return "No class has images."
     best = max(known, key=lambda each: float(each.recall))
     if _clearly_below(weak.recall, evaluation.accuracy):
+        found = shown(weak.recall, percent=True)
         clear = [each for each in known if _clearly_below(each.recall, evaluation.accuracy)]
         if len(clear) == 1:
-            return f"One class is clearly weaker than the rest: of {named(weak.name)} it finds {shown(weak.recall, percent=True)}."
+            return f"One class is clearly weaker than the rest: of {named(weak.name)} it finds {found}."
         return (
-            f"{len(clear)} of {len(known)} classes are clearly weaker than the rest; the weakest is {named(weak.name)}, "
-            f"of which it finds {shown(weak.recall, percent=True)}."
+            f"{len(clear)} of {len(known)} classes are clearly weaker than the rest; the weakest is "
+            f"{named(weak.name)}, of which it finds {found}."
         )
     return (
         f"No class is clearly weaker than the rest: recall goes from {value_of(weak.recall, percent=True)} "

@@ -13,23 +13,29 @@ from striate.core.number import Number
 MINUS = "−"
 MISSING = "-"
 ELLIPSIS = "…"
-PLAIN_DECIMALS = 3  # of a number without interval that is no share
+DIGITS = 3  # of a number without interval that is no share
+MOST_DECIMALS = 4
 JOINER = "\u200d"  # joins emoji and letters; turns nothing
 ISOLATE, POP = "\u2068", "\u2069"  # words between them run in their own direction
 
 
 def decimals(number: Number, *, percent: bool = False) -> int:
-    """Decimals that the interval of ``number`` supports; without one, 1 for a share in percent and 3 otherwise."""
+    """Decimals that the interval of ``number`` supports; without one, 1 for a share in percent, else three digits."""
     factor = 100.0 if percent else 1.0
-    default = 1 if percent else PLAIN_DECIMALS
+    default = 1
+    if not percent:
+        size = abs(number.value or 0.0)
+        default = min(max(DIGITS - 1 - math.floor(math.log10(size)), 0), MOST_DECIMALS) if size else DIGITS
     if number.value is None or number.low is None or number.high is None:
         return default
     half = max(number.value - number.low, number.high - number.value) * factor
     if half <= 0:
         return default
+    if half < 10.0**-MOST_DECIMALS:
+        return MOST_DECIMALS
     order = math.floor(math.log10(half) + 1e-9)
     first = half / 10.0**order
-    return min(max(-order + (1 if first < 3 else 0), 0), 4)
+    return min(max(-order + (1 if first < 3 else 0), 0), MOST_DECIMALS)
 
 
 def fixed(value: float, places: int) -> str:
@@ -45,6 +51,8 @@ def value_of(number: Number | float, *, percent: bool = False) -> str:
     number = number if isinstance(number, Number) else Number.of(float(number))
     if number.value is None:
         return MISSING
+    if not percent and number.low is None and 0 < abs(number.value) < 10.0**-MOST_DECIMALS:
+        return f"{number.value:.2g}".replace("-", MINUS)
     places = decimals(number, percent=percent)
     return f"{fixed(100 * number.value, places)} %" if percent else fixed(number.value, places)
 

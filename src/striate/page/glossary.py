@@ -30,11 +30,12 @@ TERMS: dict[str, tuple[str, str]] = {
     ),
     "robust": (
         "robust accuracy",
-        "Share of the images that are right and stay right under attack. An upper bound: a stronger attack may find more.",
+        "Share of the images that are right and stay right under attack: an upper bound, as a stronger attack may find "
+        "more.",
     ),
     "radius": (
         "radius",
-        "Largest change that an attack may make to an image, measured in a norm, in units where black is 0 and white 1.",
+        "Largest change that an attack may make to an image, measured in a norm; black is 0 and white 1.",
     ),
     "norm": ("norm", "How a change is measured: L∞ by the largest change of a pixel, L2 by the root of the squares."),
     "attack": ("attack", "Search for a small change of an image that makes the net wrong."),

@@ -130,7 +130,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.filters.update(
         value=value_of, interval=interval_of, shown=shown, behind=behind, count=count, fixed=fixed, named=named,
-        radius=radius, norm=norm, evidence=evidence_text, lines=lambda text: escape(text),
+        radius=radius, norm=norm, evidence=evidence_text, lines=escape,
     )  # fmt: skip
     environment.tests["share"] = is_share
     return environment

@@ -9,13 +9,12 @@ from markupsafe import Markup
 from striate.attack.payload import Attacked, Robustness
 from striate.core.number import Number
 from striate.inside.colours import OPACITY, stops
-from striate.inside.payload import Explanation, MapRow
+from striate.inside.payload import Explanation, Filters, MapRow
 from striate.synthesis.payload import Synthesis
 
 from .charts import Axis, Level, Series, line_chart
 from .format import count, fixed, named, norm, radius, shown, value_of
 from .glossary import TERMS
-from .payload import Filters
 from .pictures import Picture, Shelf
 from .section import Figure, Section, class_name, number_of
 from .svg import element, text
@@ -72,9 +71,7 @@ def maps_section(explanation: Explanation | None, names: tuple[str, ...], shelf:
             images.setdefault((row.image, row.input_picture), []).append(row)
     if not images:
         return None
-    looked = tuple(
-        _looked(place, name, key, rows, names, shelf) for place, ((name, key), rows) in enumerate(images.items())
-    )
+    looked = tuple(_looked(place, rows, names, shelf) for place, rows in enumerate(images.values()))
     methods = list(dict.fromkeys(row.method for row in explanation.maps))
     content = {
         "images": looked,
@@ -101,7 +98,7 @@ def robustness_section(robustness: Robustness | None, chance: Number, shelf: She
     """The curve over the radius, and attacked images."""
     if robustness is None:
         return None
-    triples = []
+    triples: list[Triple] = []
     for row in robustness.per_image:
         if row.original in shelf and row.picture in shelf and len(triples) < MOST_TRIPLES:
             triples.append(_triple(row, robustness, shelf))
@@ -166,9 +163,12 @@ def painted_claim(synthesis: Synthesis) -> str:
     """Whether another net recognises what this one looks for."""
     judge = synthesis.judge
     if judge is None:
-        return f"These {count(len(synthesis.images), 'image')} score highest for their class; no other net has judged them."
+        images = count(len(synthesis.images), "image")
+        return f"These {images} score highest for their class; no other net has judged them."
     share = value_of(judge.agrees, percent=True)
-    return f"Images painted to score highest for a class are recognised by another net, {judge.net}, in {share} of the cases."
+    return (
+        f"Painted to score highest for a class, images are recognised by another net, {named(judge.net)}, in {share}."
+    )
 
 
 def filters_section(filters: Filters | None, shelf: Shelf) -> Section | None:
@@ -182,11 +182,13 @@ def filters_section(filters: Filters | None, shelf: Shelf) -> Section | None:
     ]
     if not pictures:
         return None
-    out, channels, height, width = filters.shape if len(filters.shape) == 4 else (len(pictures), 1, 0, 0)
-    claim = (
-        f"The first layer looks for {count(out, 'pattern')} of {height} by {width} pixels "
-        f"in {count(channels, 'channel')}."
-    )
+    claim = f"The first layer looks for {count(len(filters.pictures), 'pattern')}."
+    if len(filters.shape) == 4:
+        out, channels, height, width = filters.shape
+        claim = (
+            f"The first layer looks for {count(out, 'pattern')} of {height} by {width} pixels "
+            f"in {count(channels, 'channel')}."
+        )
     low, high = filters.limits
     content = {"pictures": pictures, "filters": filters, "low": _end(low), "high": _end(high)}
     return Section("filters", "Filters", claim, content)
@@ -218,19 +220,19 @@ def colour_bar(key: str, limits: tuple[float, float], signed: bool, units: str) 
     )
 
 
-def _looked(place: int, name: str, key: str, rows: list[MapRow], names: tuple[str, ...], shelf: Shelf) -> Looked:
+def _looked(place: int, rows: list[MapRow], names: tuple[str, ...], shelf: Shelf) -> Looked:
     first = rows[0]
     predicted = class_name(names, first.predicted)
-    maps = []
+    maps: list[Heat] = []
     for row in rows:
-        words = f"{row.method} map of {row.image} for {row.target_name}: alone at the left, over the grey image at the right"
+        words = f"{row.method} map of {row.image} for {row.target_name}: alone, and over the grey image"
         picture = shelf.show(row.picture, words, target=MAP)
         if picture is not None:
             scale = colour_bar(f"ramp-{place}-{len(maps)}", row.limits, row.signed, row.units)
             maps.append(Heat(row, picture, scale))
-    source = shelf.show(key, f"{name}, as the net takes it", target=MAP)
+    source = shelf.show(first.input_picture, f"{first.image}, as the net takes it", target=MAP)
     right = first.predicted == first.target
-    return Looked(name, source, first.target_name, predicted, right, first.probability, first.score, tuple(maps))
+    return Looked(first.image, source, first.target_name, predicted, right, first.probability, first.score, tuple(maps))
 
 
 def _shared_limits(explanation: Explanation) -> str:

@@ -99,7 +99,7 @@ def net_section(summary: Summary | None) -> Section | None:
 
 
 def field_text(field: tuple[Field, Field] | None) -> str:
-    """A receptive field in words: ``"7"`` where both axes agree, ``"7 × 5"`` where not, ``"all"`` where it is no window."""
+    """A receptive field in words: ``"7"``, ``"7 × 5"`` where the axes differ, ``"all"`` where it is no window."""
     if field is None:
         return "all"
     down, across = field

@@ -43,10 +43,9 @@ def cover(values: list[float], *, zero: bool = False, pad: float = 0.0) -> tuple
     low, high = min(values), max(values)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    if low == high:
-        low, high = (
-            (low, low + 1.0) if zero and low == 0 else (low - 0.5 * abs(low or 1.0), high + 0.5 * abs(high or 1.0))
-        )
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-6):  # nothing to tell apart: room around the one value
+        half = 0.5 * (max(abs(low), abs(high)) or 1.0) if abs(low) > 1e-6 else 0.5
+        low, high = (0.0, 1.0) if zero and abs(low) <= 1e-6 else (low - half, high + half)
     room = pad * (high - low)
     return (low if zero and low == 0 else low - room, high if zero and high == 0 else high + room)
 

@@ -20,6 +20,7 @@ from .catalogue import Catalogue
 from .format import (
     bytes_of,
     count,
+    cut,
     fixed,
     is_share,
     large,
@@ -32,7 +33,7 @@ from .format import (
     value_of,
     wrap,
 )
-from .payload import Examination
+from .payload import Demonstration, Examination
 from .record import field_text
 from .section import class_name
 from .table import table
@@ -76,8 +77,8 @@ def _examination(result: Examination, width: int, color: bool) -> list[str]:
         )
         for line in verdict(result)
     ]
-    head = painted(f"{named(result.net)} on {named(result.data)}", "strong", color)
-    left = [f"left out: {readable(each)}" for each in result.left_out]
+    head = painted(cut(f"{named(result.net)} on {named(result.data)}", width), "strong", color)
+    left = [line for each in result.left_out for line in wrap(f"left out: {readable(each)}", width)]
     return [head, *table(("", "", "", ""), rows, width=width, numbers=frozenset({1})), *left]
 
 
@@ -121,6 +122,21 @@ def _evaluation(result: Evaluation, width: int, color: bool) -> list[str]:
         ]
         lines += ["", *wrap(f"most frequent mistakes: {', '.join(told)}", width)]
     return lines
+
+
+@result_lines.register
+def _demonstration(result: Demonstration, width: int, color: bool) -> list[str]:
+    rows = [
+        ("accuracy on new images", value_of(result.accuracy, percent=True), _interval(result.accuracy, percent=True)),
+        (
+            "under attack",
+            value_of(result.robust_accuracy, percent=True),
+            _interval(result.robust_accuracy, percent=True),
+        ),
+    ]
+    lines = table(("", "", ""), [row for row in rows if row[1] != "-"], width=width, numbers=frozenset({1}))
+    lines += ["", f"run: {readable(result.run)}", f"page: {painted(readable(result.page), 'strong', color)}"]
+    return [*lines, "", "next:", *(f"  $ {readable(each)}" for each in result.next)] if result.next else lines
 
 
 @result_lines.register
@@ -195,6 +211,7 @@ def _training(result: Training, width: int, color: bool) -> list[str]:
         painted(head, "strong", color),
         f"{named(result.net)} on {named(result.data)}, recipe {named(result.recipe)}",
     ]
+    lines += [line for note in result.notes for line in wrap(readable(note), width)]
     step = max(1, -(-len(result.history) // MOST_LINES))
     chosen = [
         each for each in result.history if each.epoch % step == 0 or each in (result.history[0], result.history[-1])
@@ -264,11 +281,11 @@ def _reproduction(result: Reproduction, width: int, color: bool) -> list[str]:
     head = f"{result.passed} of {count(result.total, 'figure')} as they should be"
     lines = [painted(head, "strong", color)]
     if len(result.figures) > 3:
-        body = [
+        listed = [
             ("pass" if each.passed else "FAIL", each.id, each.title, each.where, f"{len(each.claims)}")
             for each in result.figures
         ]
-        rows = table(("", "figure", "what", "where", "numbers"), body, width=width, numbers=frozenset({4}))
+        rows = table(("", "figure", "what", "where", "numbers"), listed, width=width, numbers=frozenset({4}))
         return [*lines, "", *(_verdict_painted(row, color) for row in rows)]
     for figure in result.figures:
         lines += ["", f"{named(figure.id)}: {readable(figure.title)} ({readable(figure.where)})"]
