@@ -64,11 +64,12 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Header:
-    """What the first bytes of a file say: format, width and height before any rotation."""
+    """What the first bytes of a file say: format, height and width once it is upright, 1 channel for grey or else 3."""
 
     format: str
-    width: int
     height: int
+    width: int
+    channels: int
 
 
 def decode(source: str | Path | bytes, *, name: str | None = None, allow_huge: bool = False) -> Pixels:
@@ -96,7 +97,10 @@ def decode(source: str | Path | bytes, *, name: str | None = None, allow_huge: b
 def read_header(source: str | Path | bytes, *, name: str | None = None) -> Header:
     """Format and size of an image file from its header, without decoding; raises `ImageError` as `decode` does."""
     with _opened(source, _title(source, name), allow_huge=True) as (image, kind):
-        return Header(kind, *image.size)
+        grey = image.mode in {"1", "L", "LA", "La"} or image.mode.startswith("I;16")
+        turn = image.tag_v2.get(0x0112, 1) if kind == "TIFF" else _orientation(image.info.get("exif"))
+        width, height = image.size[::-1] if turn in {5, 6, 7, 8} else image.size
+        return Header(kind, height, width, 1 if grey else 3)
 
 
 def _title(source: str | Path | bytes, name: str | None) -> str:

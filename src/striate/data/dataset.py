@@ -228,7 +228,7 @@ class Dataset:
         return self if channels == self.channels else replace(self, channels=channels, **_fresh())
 
     def fingerprint(self) -> str:
-        """A sha256 over what images and labels are: pixels in memory, names and sizes of files, ids of what is drawn."""
+        """A sha256 over what images and labels are: pixels in memory, names and sizes of files, ids of drawings."""
         digest = hashlib.sha256(repr((self.classes, self.channels, self.geometry)).encode())
         digest.update(self.labels.numpy().tobytes() + self.ids.numpy().tobytes())
         digest.update(self.store.digest(self.places).encode())

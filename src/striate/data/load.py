@@ -8,6 +8,7 @@ from typing import Literal
 
 from striate.core.errors import StriateError
 from striate.core.image import Geometry
+from striate.core.progress import SILENT, Progress
 
 from .catalog import DATASETS
 from .dataset import Dataset, Splits
@@ -25,6 +26,7 @@ def load_splits(
     partial: bool = False,
     skip_broken: bool = False,
     download: bool = True,
+    progress: Progress = SILENT,
 ) -> Splits:
     """Train, dev and test of a named data set, a folder, ``FILE.py:function``, or data loaded already.
 
@@ -39,6 +41,7 @@ def load_splits(
         partial: Take a local file that holds only a part of a named data set.
         skip_broken: Leave out files that cannot be read; `broken_finding` then counts them.
         download: Fetch a named data set that is not there.
+        progress: How downloads and the checking of many files are shown.
 
     Raises:
         UnknownNameError: No such name; the message holds the nearest ones.
@@ -52,7 +55,7 @@ def load_splits(
     elif isinstance(source, Dataset):
         splits = three_ways(source, seed=seed, said=f"{source.name}: {len(source):,} images")
     else:
-        request = Request(str(source), data_roots(root), seed, partial, skip_broken, download)
+        request = Request(str(source), data_roots(root), seed, partial, skip_broken, download, progress)
         splits = _found(source, request)
     geometry = _geometry(size)
     parts = [_fitted(part, geometry, channels) for part in splits]
@@ -70,6 +73,7 @@ def load_data(
     partial: bool = False,
     skip_broken: bool = False,
     download: bool = True,
+    progress: Progress = SILENT,
 ) -> Dataset:
     """One split of `load_splits`; a `Dataset` is given back as it is, but for size and channels.
 
@@ -82,7 +86,7 @@ def load_data(
         raise StriateError(f"split is {split!r}", accepted="train, dev, test")
     splits = load_splits(
         source, root=root, seed=seed, size=size, channels=channels, partial=partial, skip_broken=skip_broken,
-        download=download,
+        download=download, progress=progress,
     )  # fmt: skip
     data: Dataset = getattr(splits, split)
     if not len(data):
@@ -94,8 +98,30 @@ def load_data(
 def _found(source: str | Path, request: Request) -> Splits:
     name = request.name.split(":")[0]
     if not isinstance(source, Path) and name in DATASETS:
-        return DATASETS.load(name)(request)  # type: ignore[no-any-return]
-    raise StriateError(f"{source} is no data set", accepted=", ".join(DATASETS))
+        splits: Splits = DATASETS.load(name)(request)
+        return splits
+    if ".py:" in request.name:
+        from .layouts.script import read_script
+
+        return read_script(request.name, request)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        from .layouts.folder import read_folder
+
+        return read_folder(path.absolute(), request)
+    if path.is_file():
+        if path.suffix.lower() in {".csv", ".tsv"}:
+            from .layouts.table import read_table
+
+            return read_table(path.absolute(), request)
+        hint = f"{path}:function" if path.suffix == ".py" else ""
+        raise StriateError(
+            f"{path} is a file", accepted="a name, a folder, a CSV beside its images, FILE.py:function", hint=hint
+        )
+    if isinstance(source, Path) or any(sign in request.name for sign in "/\\"):
+        raise StriateError(f"{path} does not exist", accepted=f"a folder, FILE.py:function, or {', '.join(DATASETS)}")
+    DATASETS[name]  # raises, with the nearest names
+    raise AssertionError(name)
 
 
 def _geometry(size: int | tuple[int, int] | Geometry | None) -> Geometry | None:

@@ -31,6 +31,7 @@ COLOURS: dict[str, tuple[float, float, float]] = {
     "pink": (0.95, 0.48, 0.68), "white": (0.94, 0.94, 0.91),
 }  # fmt: skip
 TEXTURES = ("plain", "striped", "checked", "dotted", "shaded", "mottled")
+BARRED = 0.2  # share of pictures with a bar in front of the object
 GROUNDS = ("plain", "graded", "cloudy", "lined", "spotted")
 _LATTICE = 7  # corners a side of the coarse noise that makes clouds and mottling
 
@@ -55,6 +56,10 @@ class Scene:
     dark: Tensor
     light: Tensor
     gain: Tensor
+    haze: Tensor
+    blur: Tensor
+    grain: Tensor
+    bar: Tensor
     fine: Tensor
 
 
@@ -87,12 +92,16 @@ def scene(rng: Rng, ids: Tensor, *, side: int, objects: int) -> Scene:
         radius=radius,
         x=x,
         y=y,
-        turn=(draw[..., 6] - 0.5) * 1.1,
+        turn=(draw[..., 6] - 0.5) * 1.2,
         ground=(whole[:, 1] * len(GROUNDS)).long(),
         ground_colour=(whole[:, 2] * len(COLOURS)).long(),
         dark=dark,
         light=whole[:, 3] * 2 * math.pi,
         gain=0.86 + 0.2 * whole[:, 4],
+        haze=0.6 * whole[:, 5] ** 3,
+        blur=(1.0 + 1.5 * whole[:, 6] ** 3) * unit,
+        grain=0.04 + 0.12 * whole[:, 7] ** 3,
+        bar=rng.child("bar").uniform(ids, (4,)),
         fine=rng.child("fine").uniform(ids, (objects + 1, 4)).view(n, objects + 1, 4),
     )
 
@@ -107,34 +116,35 @@ def labels_of(rng: Rng, ids: Tensor) -> Tensor:
 def render(drawn: Scene, noise: Tensor, *, side: int) -> tuple[Tensor, Tensor]:
     """Pictures (n, 3, side, side) float32 in [0, 1], and how much of each pixel each object covers (n, objects, ...).
 
-    ``noise``: (n, 2, 7, 7) in [0, 1), the coarse noise of ground and object.
+    Covers are of what can be seen: objects with lower numbers lie above, the bar above all. ``noise``: (n, 2, 7, 7) in
+    [0, 1), the coarse noise of ground and object.
     """
     n, objects = drawn.shape.shape
     axis = torch.arange(side, dtype=torch.float32) + 0.5
     px, py = axis[None, None, :], axis[None, :, None]
+    u, v = px / side, py / side
     smooth = torch.nn.functional.interpolate(noise, size=(side, side), mode="bicubic", align_corners=True)
-    picture = _grounds(drawn, smooth[:, 0], px / side, py / side)
+    picture = _grounds(drawn, smooth[:, 0], u, v)
     covers = torch.empty(n, objects, side, side)
-    lit = torch.cos(drawn.light)[:, None, None] * (px / side - 0.5) + torch.sin(drawn.light)[:, None, None] * (
-        py / side - 0.5
-    )
+    clear = (1.0 - drawn.haze)[:, None, None]
     for number in range(objects - 1, -1, -1):
-        right, down = px - drawn.x[:, number, None, None], py - drawn.y[:, number, None, None]
-        cos, sin = (
-            torch.cos(drawn.turn[:, number])[:, None, None],
-            torch.sin(drawn.turn[:, number])[:, None, None],
-        )
+        x, y = _turned(px - drawn.x[:, number, None, None], py - drawn.y[:, number, None, None], drawn.turn[:, number])
         radius = drawn.radius[:, number, None, None]
-        x, y = (right * cos - down * sin) / radius, -(right * sin + down * cos) / radius
+        x, y = x / radius, -y / radius
         distance = _distances(drawn.shape[:, number], x, y) * radius
-        cover = (0.5 - distance).clamp_(0.0, 1.0)
-        shadow = 0.34 * (1.0 - distance / (0.11 * side)).clamp_(0.0, 1.0)
+        cover = _soft(-distance, 1.0 / drawn.blur[:, None, None])
+        shadow = 0.34 * clear * (1.0 - distance / (0.11 * side)).clamp_(0.0, 1.0)
         ink = _inks(drawn, number, x, y, smooth[:, 1])
         picture = picture * (1.0 - shadow)[:, None]
-        picture = picture + cover[:, None] * (ink - picture)
+        picture = picture + (cover * clear)[:, None] * (ink - picture)
+        covers[:, number + 1 :] *= 1.0 - cover[:, None]
         covers[:, number] = cover
+    bar = _bars(drawn, px, py, side)
+    picture = picture + bar[:, None] * (_bar_colours(drawn)[:, :, None, None] - picture)
+    lit = torch.cos(drawn.light)[:, None, None] * (u - 0.5) + torch.sin(drawn.light)[:, None, None] * (v - 0.5)
     picture = picture * (drawn.gain[:, None, None] * (1.0 + 0.34 * lit))[:, None]
-    return (picture + 0.05 * (_grain(drawn.ids, side) - 0.5)[:, None]).clamp_(0.0, 1.0), covers
+    grain = drawn.grain[:, None, None] * (_grain(drawn.ids, side) - 0.5)
+    return (picture + grain[:, None]).clamp_(0.0, 1.0), covers * (1.0 - bar[:, None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,14 +203,16 @@ class ShapesStore:
         """Boxes and masks of what can be seen of each object, attributes, and a caption."""
         _, covers, what = self.drawn(torch.tensor([place]))
         masks = covers[0] > 0.5
-        for number in range(self.objects - 1, 0, -1):  # objects with lower numbers are painted over it
-            masks[number] &= ~masks[:number].any(0)
         boxes = torch.stack([_box(mask) for mask in masks])
         attributes: dict[str, str | float] = {
             "ground": GROUNDS[int(what.ground[0])],
             "ground_colour": _ground_name(what),
             "light": round(math.degrees(float(what.light[0])), 1),
             "gain": round(float(what.gain[0]), 3),
+            "haze": round(float(what.haze[0]), 3),
+            "blur": round(float(what.blur[0]), 2),
+            "grain": round(float(what.grain[0]), 3),
+            "bar": "yes" if float(what.bar[0, 0]) < BARRED else "no",
             "objects": ", ".join(CLASSES[int(kind)] for kind in what.shape[0]),
         }
         for number in range(self.objects):
@@ -215,6 +227,26 @@ class ShapesStore:
                 f"y{end}": round(float(what.y[0, number]), 2),
             }
         return Annotations(boxes, masks, MappingProxyType(attributes), _caption(what), "")
+
+
+def _turned(right: Tensor, down: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+    cos, sin = torch.cos(angle)[:, None, None], torch.sin(angle)[:, None, None]
+    return right * cos - down * sin, right * sin + down * cos
+
+
+def _bars(drawn: Scene, px: Tensor, py: Tensor, side: int) -> Tensor:
+    """How much of each pixel is covered by a bar across the largest object, in the pictures that have one."""
+    there, angle, off, wide = drawn.bar.unbind(1)
+    _, away = _turned(px - drawn.x[:, 0, None, None], py - drawn.y[:, 0, None, None], angle * math.pi)
+    away = away - (1.2 * (off - 0.5) * drawn.radius[:, 0])[:, None, None]
+    half = ((0.8 + 0.8 * wide) * side / 32)[:, None, None]
+    return _soft(half - away.abs(), 1.0) * (there < BARRED).to(away)[:, None, None]
+
+
+def _bar_colours(drawn: Scene) -> Tensor:
+    """The colour third from the ground's in the palette, muted: it differs from the ground and says nothing."""
+    colour = _palette()[(drawn.ground_colour + 3) % len(COLOURS)]
+    return 0.25 + 0.45 * colour
 
 
 def _palette() -> Tensor:
@@ -235,7 +267,7 @@ def _distances(kinds: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return out
 
 
-def _soft(value: Tensor, sharpness: float) -> Tensor:
+def _soft(value: Tensor, sharpness: float | Tensor) -> Tensor:
     """A step from 0 to 1 around 0 whose edge is one over ``sharpness`` wide."""
     return (value * sharpness + 0.5).clamp_(0.0, 1.0)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from striate.core.errors import StriateError
+from striate.core.progress import SILENT, Progress
 
 VARIABLE = "STRIATE_DATA"
 
@@ -22,6 +23,7 @@ class Request:
         partial: Take a file that holds less than the whole data set.
         skip_broken: Leave out files that cannot be read.
         download: Fetch what is missing.
+        progress: How downloads and the reading of many files are shown.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Request:
     partial: bool = False
     skip_broken: bool = False
     download: bool = True
+    progress: Progress = SILENT
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""."""
+"""Layouts of files on disk, one module each."""

@@ -1,0 +1,70 @@
+"""``FILE.py:function``: data made by a function of the user's own, which is called without arguments."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from striate.core.errors import StriateError, UnknownNameError
+from striate.core.image import as_images
+
+from ..dataset import Dataset, Splits
+from ..source import Request
+from ..splits import three_ways
+
+_ACCEPTED = "a Dataset, Splits, or (images, labels) or (images, labels, classes)"
+
+
+def read_script(given: str, request: Request) -> Splits:
+    """Run ``FILE.py`` and take what its function gives; the code runs with all rights of the user.
+
+    Raises:
+        StriateError: No such file or function, the code raises, or it gives something that is no data.
+    """
+    file, _, function = given.rpartition(":")
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise StriateError(f"{path} does not exist", accepted="FILE.py:function")
+    spec = importlib.util.spec_from_file_location(f"striate_data_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise StriateError(f"{path} is no Python file", accepted="FILE.py:function")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        made = _function(module, function, path)()
+    except StriateError:
+        raise
+    except Exception as error:
+        raise StriateError(f"{given} raised {type(error).__name__}: {error}", hint=f"python {path}") from error
+    return _splits(made, f"{path.name}:{function}", request)
+
+
+def _function(module: Any, name: str, path: Path) -> Callable[[], Any]:
+    found = getattr(module, name, None)
+    if not callable(found):
+        there = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
+        raise UnknownNameError(f"function of {path.name}", name, there)
+    return found
+
+
+def _splits(value: Any, name: str, request: Request) -> Splits:
+    if isinstance(value, Splits):
+        return value if value.said else Splits(value.train, value.dev, value.test, f"{name} gave its own splits")
+    if isinstance(value, tuple) and len(value) in {2, 3}:
+        labels = torch.as_tensor(value[1])
+        if labels.dim() != 1 or labels.is_floating_point() or labels.is_complex():
+            raise StriateError(
+                f"{name} gave labels of shape {tuple(labels.shape)}, {labels.dtype}",
+                accepted="one whole number an image",
+            )
+        classes = value[2] if len(value) == 3 else None
+        value = Dataset.of(as_images(value[0]), labels, classes=classes, name=name, layout="made by a function")
+    if not isinstance(value, Dataset):
+        raise StriateError(f"{name} gave a {type(value).__name__}", accepted=_ACCEPTED)
+    if not len(value):
+        raise StriateError(f"{name} gave no images", accepted="at least one")
+    return three_ways(value, seed=request.seed, said=f"{name}: {len(value.classes)} classes, {len(value):,} images")
