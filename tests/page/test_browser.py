@@ -117,7 +117,8 @@ def test_the_filters_leave_what_was_asked_for(visit: Any) -> None:
 def test_a_table_sorts_up_and_down_and_back_to_its_reading_order(visit: Any) -> None:
     page = visit()
     names = "[...document.querySelectorAll('#classes [data-sortable] tbody th')].map((each) => each.textContent)"
-    recalls = "[...document.querySelectorAll('#classes [data-sortable] tbody tr')].map((each) => Number(each.cells[2].dataset.value))"
+    rows = "[...document.querySelectorAll('#classes [data-sortable] tbody tr')]"
+    recalls = f"{rows}.map((each) => Number(each.cells[2].dataset.value))"
     before = page.evaluate(names)
     button = page.get_by_role("button", name="sort by recall")
     button.click()
