@@ -44,8 +44,8 @@ def read_script(given: str, request: Request) -> Splits:
 
 
 def _function(module: Any, name: str, path: Path) -> Callable[[], Any]:
-    found = getattr(module, name, None)
-    if not callable(found):
+    found: Callable[[], Any] | None = getattr(module, name, None)
+    if found is None or not callable(found):
         there = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
         raise UnknownNameError(f"function of {path.name}", name, there)
     return found
