@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from striate.core.errors import StriateError
 
+from .budget import capped
 from .look import Edit, Rule, Seen, plan, run
 from .passes import count_backward, count_forward
 from .site import Pair, Site
@@ -250,7 +251,7 @@ class Net(nn.Module):
         else:
             sizes["input"] = image
             need = 2 * max((sizes[s.name] + sum(sizes[each] for each in s.inputs) for s in found.sites), default=0)
-        return max(1, int(memory // (need + 2 * image)))
+        return capped(max(1, int(memory // (need + 2 * image))))
 
     def fingerprint(self) -> str:
         """SHA-256 of parameters, buffers and their names, normalisation included: equal nets have equal ones."""

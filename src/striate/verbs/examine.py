@@ -107,7 +107,7 @@ def examine_bench(
     from striate.measure.findings import evaluation_findings
     from striate.nets.summary import summarise
 
-    from .pictures import confusion_cells
+    from .pictures import confusion_cells, illustrated
 
     evaluation = analyse(bench.table, bench.data)
     bench.findings += evaluation_findings(evaluation, net=bench.names[0], data=bench.names[1])
@@ -134,7 +134,8 @@ def examine_bench(
         left_out=tuple(bench.left_out),
         limits=LIMITS,
     )
-    return bench.run.report(examination, findings=bench.findings, album=bench.album, cites=bench.cites)
+    findings = illustrated(bench.findings, evaluation, robustness)
+    return bench.run.report(examination, findings=findings, album=bench.album, cites=bench.cites)
 
 
 def _table(run: Session, net: Net, data: Dataset) -> Table:

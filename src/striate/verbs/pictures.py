@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from striate.attack.payload import Robustness
+from striate.core.finding import Finding
 from striate.measure.payload import Evaluation
 
 if TYPE_CHECKING:
@@ -55,3 +57,32 @@ def _with_pictures(evaluation: Evaluation, data: Dataset, rows: Iterable[int]) -
         for mistake in evaluation.mistakes
     )
     return replace(evaluation, mistakes=mistakes), album
+
+
+def illustrated(
+    findings: Sequence[Finding], evaluation: Evaluation, robustness: Robustness | None
+) -> tuple[Finding, ...]:
+    """The findings, each with a picture of what it speaks of where the album has one."""
+    names = evaluation.names
+    shown = [mistake for mistake in evaluation.mistakes if mistake.picture]
+    fooled = [row.picture for row in robustness.per_image if row.success and row.picture] if robustness else []
+
+    def pictures_of(finding: Finding) -> list[str]:
+        subject = finding.id.partition("/")[2]
+        if finding.check == "weak-class":
+            return [each.picture for each in shown if names[each.label] == subject]
+        if finding.check == "confused-pair":
+            pair = set(subject.split("+"))
+            return [each.picture for each in shown if {names[each.label], names[each.predicted]} == pair]
+        if finding.check == "confidence":
+            return [each.picture for each in shown]
+        return fooled if finding.check == "attack" else []
+
+    def with_picture(finding: Finding) -> Finding:
+        pictures = pictures_of(finding)
+        if not pictures or not finding.evidence or any(each.picture for each in finding.evidence):
+            return finding
+        first, *others = finding.evidence
+        return replace(finding, evidence=(replace(first, picture=pictures[0]), *others))
+
+    return tuple(map(with_picture, findings))

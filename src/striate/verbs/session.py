@@ -41,7 +41,7 @@ class Session:
     arguments: Mapping[str, Any]
     settings: Mapping[str, Any]
     progress: Progress
-    passes: Passes
+    passes: Passes | None
     begun: float
     cites: list[str] = field(default_factory=list)
     net_origin: dict[str, Any] | None = None
@@ -109,13 +109,14 @@ class Session:
             device=str(self.settings.get("device", "cpu")),
             threads=_threads(),
             precision=str(self.settings.get("precision", "float32")),
-            memory_format="channels_last" if self.passes.forward else "",
+            memory_format="channels_last" if self.passes and self.passes.forward else "",
             net=self.net_origin,
             data=self.data_origin,
             cites=tuple(dict.fromkeys(self.cites)),
             time=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        cost = Cost(self.passes.forward, self.passes.backward, round(time.monotonic() - self.begun, 3), _peak_bytes())
+        forward, backward = (self.passes.forward, self.passes.backward) if self.passes else (0, 0)
+        cost = Cost(forward, backward, round(time.monotonic() - self.begun, 3), _peak_bytes())
         return Report(
             self.verb, result, ranked(list(findings)), origin, cost, files or {}, album=album or {}, arrays=arrays or {}
         )
@@ -151,10 +152,15 @@ def session(verb: str, arguments: Mapping[str, Any], shared: Mapping[str, Any], 
     progress = Progress(quiet=bool(settings["quiet"]))
     given = {**arguments, **shared}
     with ExitStack() as stack:
-        stack.enter_context(_arithmetic(settings))
-        from striate.nets.passes import counting
+        passes: Passes | None = None
+        if "device" in settings:  # what does not compute loads no torch
+            from striate.nets.budget import at_most
+            from striate.nets.passes import counting
 
-        passes = stack.enter_context(counting())
+            stack.enter_context(_arithmetic(settings))
+            if "memory" in settings:  # elsewhere --batch is the images a step of training
+                stack.enter_context(at_most(settings["batch"]))
+            passes = stack.enter_context(counting())
         yield Session(verb, given, settings, progress, passes, time.monotonic())
 
 
@@ -175,9 +181,6 @@ def with_defaults(shared: Mapping[str, Any], kind: type) -> dict[str, Any]:
 
 @contextmanager
 def _arithmetic(settings: Mapping[str, Any]) -> Iterator[None]:
-    if "device" not in settings:
-        yield
-        return
     import torch
 
     _check_device(str(settings["device"]))
