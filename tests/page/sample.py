@@ -258,7 +258,7 @@ def findings_of(names: tuple[str, ...], pictures: list[str]) -> tuple[Finding, .
             Finding(
                 "robustness/pgd", "robustness", "error", 1.0,
                 "A change of at most 8/255 a pixel, too small to see, fools the net on most images.",
-                (Evidence("robust accuracy", wilson(44, 200), "attacked-0.png"),),
+                (Evidence("robust accuracy", wilson(44, 200), "attacked-1.png"),),
                 "Train on attacked images, or do not rely on the net where someone gains by fooling it.",
                 "striate attack runs/shapes shapes --method pgd --radius 8/255",
             ),

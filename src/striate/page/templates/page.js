@@ -111,6 +111,14 @@
         const ramp = tile.querySelector(".ramp");
         const caption = copy.querySelector("figcaption");
         if (ramp && caption) caption.before(ramp.cloneNode(true));
+        const shown = all(".pic", copy);
+        for (const one of shown) {  // as large as fits, by a whole factor
+          const own = one.naturalWidth || one.viewBox.baseVal.width;
+          const room = Math.min(innerWidth * 0.9, 712) / shown.length - 8;
+          const factor = room / own;
+          one.setAttribute("width", own * (factor >= 1 ? Math.min(Math.floor(factor), Math.max(1, Math.floor(512 / own))) : factor));
+          one.removeAttribute("height");
+        }
         large.replaceChildren(copy);
         dialog.showModal();
       });
