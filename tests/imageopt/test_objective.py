@@ -77,9 +77,7 @@ def test_labels_belong_to_rows_not_to_places_in_the_batch() -> None:
 def test_objectives_compose_print_and_cannot_be_changed() -> None:
     seen = a_pass()
     total = 2 * (logit(1) - margin(1)) + 0.5 * total_variation() - squared_distance(0.5)
-    expected = (
-        2 * (logit(1)(seen) - margin(1)(seen)) + 0.5 * total_variation()(seen) - squared_distance(0.5)(seen)
-    )
+    expected = 2 * (logit(1)(seen) - margin(1)(seen)) + 0.5 * total_variation()(seen) - squared_distance(0.5)(seen)
     torch.testing.assert_close(total(seen), expected)
     torch.testing.assert_close((-logit(0))(seen), -(logit(0)(seen)))
     assert str(logit(3) - 0.1 * squared_distance(0.5)) == "logit(3) - 0.1 * squared_distance(0.5)"

@@ -7,8 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles.imageopt_projection import dual_norm, nearest_by_bisection, nearest_in_ball_and_box
 
+from oracles.imageopt_projection import dual_norm, nearest_by_bisection, nearest_in_ball_and_box
 from striate.core.errors import StriateError
 from striate.core.rng import Rng
 from striate.imageopt.region import Ball, Box, steepest_direction

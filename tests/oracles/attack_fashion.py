@@ -1,4 +1,4 @@
-"""The FashionMNIST net whose two sets of weights, plain and robust, attacks are measured on; imports nothing of striate."""
+"""The FashionMNIST net with plain and robust weights that attacks are measured on; imports nothing of striate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class FashionNet(nn.Module):
-    """Convolutions 5x5/2 to 20, 3x3 to 32, 3x3/2 to 48, 3x3 to 64 channels, each with BatchNorm and ReLU; then a line."""
+    """Convolutions 5x5/2 to 20, 3x3 to 32, 3x3/2 to 48, 3x3 to 64 channels, with BatchNorm and ReLU; then a line."""
 
     def __init__(self) -> None:
         super().__init__()

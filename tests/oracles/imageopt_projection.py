@@ -62,7 +62,7 @@ def dual_norm(gradient: np.ndarray, norm: float) -> float:
 
 
 def linear_margin_after_attack(
-    weights: np.ndarray, bias: np.ndarray, image: np.ndarray, label: int, radius: float, norm: float
+    weights: np.ndarray, bias: np.ndarray, image: np.ndarray, *, label: int, radius: float, norm: float
 ) -> float:
     """The least lead of ``label`` over the other of two classes within the ball: Hoelder's inequality with equality."""
     other = 1 - label

@@ -15,16 +15,18 @@ SIDE = 128  # pixels; smaller images are enlarged by a whole factor
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """One attacked image to be shown: its row in the split, its class, the image before and after."""
+    """One attacked image to be shown: its row in the split, its class, whether it fooled, before and after."""
 
     row: int
     label: int
+    fooled: bool
     before: Tensor
     after: Tensor
 
 
 def chosen(candidates: list[Shown], most: int = SHOWN) -> list[Shown]:
-    """At most so many, in the order of the split: first one of each class, then more."""
+    """At most so many, in the order of the split: those that fooled if any did; first one of each class, then more."""
+    candidates = [each for each in candidates if each.fooled] or candidates
     picked: dict[int, Shown] = {}
     for each in candidates:
         if each.label not in {other.label for other in picked.values()}:

@@ -182,10 +182,9 @@ def _attacked(job: _Job, batch: _Batch) -> _Shard:
     steps = dict(zip(at.tolist(), found.step.tolist(), strict=True))
     listed = _listed(job, batch, predicted=predicted, success=success, away=away, survives=survives, steps=steps)
     one_step = broken_by_one_step(job.net, images, threat, found, running) if job.steps > 1 else 0
-    best = found.success if bool(found.success.any()) else torch.ones_like(found.success)
     shown = [
-        Shown(listed[int(at[k])].row, listed[int(at[k])].label, images[k], found.images[k])
-        for k in best.nonzero().squeeze(1).tolist()
+        Shown(listed[place].row, listed[place].label, bool(found.success[k]), images[k], found.images[k])
+        for k, place in enumerate(at.tolist())
     ]
     broken = _curve(job, batch, success, away)
     return _Shard(listed, broken, len(at), int(found.flat.sum()), one_step, chosen(shown))

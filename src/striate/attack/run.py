@@ -11,6 +11,8 @@ from striate.core.norms import parse_norm
 from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng, image_ids
 from striate.imageopt.found import Found
+from striate.imageopt.search.stay import Stay
+from striate.imageopt.solve import solve
 from striate.nets.net import Net
 
 from .catalog import METHODS
@@ -40,7 +42,8 @@ def attack(
     """The images within ``radius`` of the given ones that fool the net, or came nearest to it.
 
     Success is what a forward pass on the returned image says: any class but the label, or the target. An image that
-    is so from the start is returned unchanged with ``step`` 0. Restarts go on with the images that are not fooled yet.
+    is so from the start is returned unchanged with ``step`` 0 and costs no more than one forward pass. Restarts go on
+    with the images that are not fooled yet.
 
     Args:
         net: Its outputs are logits or probabilities.
@@ -77,13 +80,29 @@ def attack(
         )
     threat = Threat(labels, order, radius, target)
     ids = image_ids(images) if ids is None else ids
-    running = Running(seed=seed, ids=ids, memory=memory, progress=progress, label=f"attack {method}")
-    found = page(net, images, threat, steps=taken, running=running)
-    for restart in range(1, restarts):
+    found = _as_they_are(net, images, threat, memory)
+    for restart in range(restarts):
         rows = (~found.success).nonzero().squeeze(1)
         if len(rows) == 0:
             break
-        again = Rng(seed, "attack/restart").torch_seed(step=restart)
-        running = Running(seed=again, ids=ids[rows.cpu()], memory=memory, progress=progress, label=f"restart {restart}")
-        found = found.updated(page(net, images[rows], threat.of(rows), steps=taken, running=running), rows)
+        label = f"attack {method}" + (f", restart {restart}" if restart else "")
+        again = Rng(seed, "attack/restart").torch_seed(step=restart) if restart else seed
+        running = Running(seed=again, ids=ids[rows.cpu()], memory=memory, progress=progress, label=label)
+        now = page(net, images[rows], threat.of(rows), steps=taken, running=running)
+        found = found.updated(now, rows) if restart else found.replaced(now, rows)
     return found
+
+
+def _as_they_are(net: Net, images: Tensor, threat: Threat, memory: int) -> Found:
+    """Which images are what the attacker wants without any change: those are not attacked."""
+    return solve(
+        net,
+        threat.loss,
+        start=images,
+        search=Stay(),
+        steps=1,
+        within=threat.region(images),
+        goal=threat.goal,
+        keep="first",
+        memory=memory,
+    )

@@ -51,10 +51,15 @@ class Found:
         return self._with(replace(later, step=steps), rows, better)
 
     def replaced(self, later: Found, rows: Tensor) -> Found:
-        """The result with some of its rows from another run of as many steps, whatever it found; passes add up."""
+        """The result with some of its rows from another run, whatever it found; passes add up."""
         result = self._with(later, rows, torch.ones_like(later.success))
-        history = self.history.index_copy(1, rows, later.history)
-        return replace(result, history=history, flat=self.flat.index_copy(0, rows, later.flat))
+        steps = max(len(self.history), len(later.history))
+        history = self.history.new_full((steps, len(self.images)), torch.nan)
+        history[: len(self.history)] = self.history
+        history[:, rows] = torch.nan
+        history[: len(later.history), rows] = later.history
+        flat, origin = self.flat.index_copy(0, rows, later.flat), later.origin
+        return replace(result, history=history, flat=flat, origin=origin)
 
     def _with(self, later: Found, rows: Tensor, better: Tensor) -> Found:
         chosen = rows[better]

@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from striate.attack.catalog import METHODS
+from striate.attack.check import check_radius
+from striate.attack.findings import attack_findings, radius_text
+from striate.attack.masking import masking_of
+from striate.attack.payload import Robustness
+from striate.attack.run import attack, attack_data
+from striate.core.cite import cite
+from striate.core.codec import from_json, to_json
+from striate.core.errors import StriateError, UnknownNameError
+from striate.core.image import read_image
+from striate.data.dataset import Dataset
+from striate.measure.table import Table
+from striate.nets.net import Net
+
+
+def net(seed: int = 0, classes: int = 3, scale: float = 1.0) -> Net:
+    torch.manual_seed(seed)
+    module = nn.Sequential(
+        nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 36, classes), nn.Linear(classes, classes)
+    )
+    module[4].weight.data = scale * torch.eye(classes)
+    module[4].bias.data.zero_()
+    return Net(module, classes=tuple("abcdefgh"[:classes]), size=8).eval()
+
+
+def data(count: int = 30, classes: int = 3, model: Net | None = None, wrong: int = 4) -> Dataset:
+    """Images on the 8-bit grid whose labels are the net's answers, but for the first few."""
+    pixels = torch.randint(0, 256, (count, 1, 8, 8), generator=torch.Generator().manual_seed(2)) / 255
+    with torch.no_grad():
+        labels = (model or net(classes=classes))(pixels).argmax(1)
+    labels[:wrong] = (labels[:wrong] + 1) % classes
+    return Dataset.of(pixels, labels, classes=tuple("abcdefgh"[:classes]))
+
+
+def table(model: Net, split: Dataset) -> Table:
+    with torch.no_grad():
+        logits = model.logits(split.images())
+    return Table(logits, split.labels, split.ids, torch.arange(len(split)), split.classes, "key")
+
+
+def measured(model: Net, split: Dataset, **options: object) -> tuple[Robustness, dict[str, bytes]]:
+    return attack_data(model, split, table(model, split), **({"radius": 0.02, "steps": 8} | options))
+
+
+def test_robust_accuracy_counts_what_was_right_and_stays_right() -> None:
+    model, split = net(), data()
+    result, _ = measured(model, split)
+    assert result.n == 30
+    assert result.clean_accuracy.value == pytest.approx(26 / 30)
+    assert [one.row for one in result.per_image] == list(range(30))
+    for one in result.per_image:
+        assert one.success == (one.predicted != one.label)
+        assert (one.step == 0) == (one.clean != one.label)
+        assert (one.survives_8bit is None) == (not one.success or one.step == 0)
+        assert one.distance <= 0.02
+    held = sum(not one.success for one in result.per_image)
+    assert result.robust_accuracy.value == held / 30
+    assert result.robust_accuracy.low < held / 30 < result.robust_accuracy.high
+    assert 0 < held < 26
+    moved = [one.distance for one in result.per_image if one.step]
+    assert result.distance.value == pytest.approx(float(np.median(moved)))
+    assert result.distance.low <= result.distance.value <= result.distance.high
+
+
+def test_clean_mistakes_cost_no_pass_of_the_attack() -> None:
+    model, split = net(), data(wrong=30)
+    result, _ = measured(model, split)
+    assert result.robust_accuracy.value == 0
+    assert result.passes == {"forward": 30, "backward": 0}  # the control alone
+    assert result.distance.value is None
+
+
+def test_the_curve_is_exactly_the_main_number_at_its_radius_and_never_rises() -> None:
+    model, split = net(), data()
+    radii = (0.005, 0.01, 0.04, 0.08, 0.0)
+    result, _ = measured(model, split, radii=radii)
+    assert [point.radius for point in result.curve] == [0.0, 0.005, 0.01, 0.02, 0.04, 0.08]
+    shares = [point.accuracy.value for point in result.curve]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == result.clean_accuracy.value
+    assert shares[3] == result.robust_accuracy.value
+    alone, _ = measured(model, split)
+    assert alone.robust_accuracy == result.robust_accuracy
+    assert alone.curve == ()
+    for radius, share in zip((0.005, 0.04), (shares[1], shares[4]), strict=True):
+        other, _ = measured(model, split, radius=radius)
+        assert abs(other.robust_accuracy.value - share) <= 2 / 30
+
+
+def test_a_curve_passes_only_images_whose_verdict_is_open() -> None:
+    model, split = net(), data()
+    once, _ = measured(model, split)
+    curve, _ = measured(model, split, radii=(0.0001,))
+    broken = sum(bool(one.step) for one in once.per_image)
+    assert 0 < curve.passes["backward"] - once.passes["backward"] <= 8 * broken
+
+
+def test_memory_makes_shards_and_changes_no_verdict() -> None:
+    model, split = net(), data()
+    whole, album = measured(model, split)
+    parts, other = measured(model, split, memory=20_000)
+    assert [one.success for one in whole.per_image] == [one.success for one in parts.per_image]
+    assert sorted(album) == sorted(other)
+
+
+def test_with_a_target_success_is_the_target_and_its_own_images_are_left_out() -> None:
+    model, split = net(), data()
+    result, _ = measured(model, split, target=1, radius=0.05)
+    assert result.target == 1
+    assert all(one.label != 1 for one in result.per_image)
+    assert result.n == int((split.labels != 1).sum())
+    assert all(one.success == (one.predicted == 1) for one in result.per_image)
+    assert 0 < result.robust_accuracy.value < 1
+    easier, _ = measured(model, split, radius=0.05)
+    assert easier.robust_accuracy.value <= result.robust_accuracy.value
+
+
+def test_pictures_show_before_after_and_the_change_by_one_whole_factor() -> None:
+    model, split = net(), data()
+    result, album = measured(model, split, radius=0.1)
+    shown = [one for one in result.per_image if one.picture]
+    assert 1 <= len(shown) <= 8
+    assert len(album) == 3 * len(shown)
+    assert result.factor == 5
+    for one in shown:
+        before, after, change = (
+            read_image(album[name], channels=1) for name in (one.original, one.picture, one.difference)
+        )
+        assert min(after.shape[-2:]) >= 128
+        small = split.images([one.row])[0]
+        torch.testing.assert_close(before[:, ::16, ::16], small, atol=1e-6, rtol=0)
+        amplified = 0.5 + 5 * (after - before)
+        torch.testing.assert_close(change, amplified, atol=0.02, rtol=0)
+
+
+def test_survival_of_rounding_is_a_pass_on_the_rounded_image() -> None:
+    """A change of a fifth of a grey level rounds away altogether."""
+    model = net()
+    pixels = torch.full((3, 1, 8, 8), 100 / 255)
+    with torch.no_grad():
+        logits = model(pixels)[0]
+    order = logits.sort(descending=True).indices
+    model.module[4].bias.data[order[1]] += float(logits[order[0]] - logits[order[1]]) - 1e-4
+    split = Dataset.of(pixels, torch.full((3,), int(order[0])), classes=tuple("abc"))
+    result, _ = measured(model, split, radius=0.2 / 255)
+    assert [one.success for one in result.per_image] == [True] * 3
+    assert [one.survives_8bit for one in result.per_image] == [False] * 3
+    assert result.survives_8bit.value == 0
+    assert "attack/8-bit" in [finding.id for finding in attack_findings(result, net="n", data="d")]
+
+
+def test_saturated_logits_are_named_and_broken_all_the_same() -> None:
+    honest, loud = net(), net(scale=3000.0)
+    split = data(model=honest, wrong=0)
+    plain, _ = measured(honest, split, radius=0.1)
+    result, _ = measured(loud, split, radius=0.1)
+    assert plain.masking.signs == ()
+    assert result.masking.saturated.value > 0.5
+    assert any("rounds to 1" in sign for sign in result.masking.signs)
+    assert abs(result.robust_accuracy.value - plain.robust_accuracy.value) <= 0.1
+
+
+def test_missing_gradients_are_named() -> None:
+    class Quantised(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner((x * 15).round() / 15)
+
+    model = Net(Quantised(net().module), classes=tuple("abc"), size=8, channels=1).eval()
+    split = data(model=model, wrong=0)
+    result, _ = measured(model, split)
+    assert result.masking.zero_gradients.value == 1
+    assert any("zero or not finite on 30 of 30" in sign for sign in result.masking.signs)
+    finding = next(
+        each for each in attack_findings(result, net="n", data="d") if each.check == "attack" and "mask" in each.id
+    )
+    assert finding.severity == "warning"
+
+
+def test_one_step_that_beats_many_is_named() -> None:
+    quiet = masking_of(attacked=200, flat=0, n=200, sure=0, one_step=2)
+    assert quiet.signs == ()
+    loud = masking_of(attacked=200, flat=0, n=200, sure=0, one_step=9)
+    assert len(loud.signs) == 1
+    assert "one step broke 9 images" in loud.signs[0]
+
+
+def test_restarts_go_on_with_survivors_and_only_add_successes() -> None:
+    model, split = net(), data(wrong=0)
+    x, y = split.images(), split.labels
+    one = attack(model, x, y, radius=0.012, steps=2)
+    five = attack(model, x, y, radius=0.012, steps=2, restarts=5)
+    assert bool((five.success | ~one.success).all())
+    assert torch.equal(five.images[one.success], one.images[one.success])
+    assert five.passes["backward"] <= 5 * one.passes["backward"]
+    assert bool((five.distances["inf"] <= 0.012).all())
+
+
+def test_probabilities_are_attacked_through_their_logarithm() -> None:
+    inner = net().module
+    soft = Net(nn.Sequential(inner, nn.Softmax(1)), classes=tuple("abc"), size=8, channels=1, outputs="probabilities")
+    split = data(wrong=0)
+    hard = attack(net(), split.images(), split.labels, radius=0.02, steps=8)
+    same = attack(soft.eval(), split.images(), split.labels, radius=0.02, steps=8)
+    assert int((hard.success != same.success).sum()) <= 1
+
+
+def test_findings_say_what_broke_and_give_a_command_that_exists() -> None:
+    model, split = net(), data()
+    result, _ = measured(model, split, radius=24 / 255)
+    finding = next(each for each in attack_findings(result, net="my run", data="shapes") if "robust" in each.id)
+    assert finding.severity == "warning"
+    assert f"{result.robust_accuracy.value:.1%}" in finding.seen
+    assert finding.command.startswith(
+        "striate attack 'my run' shapes --method pgd --norm inf --radius 24/255 --radii 3/255,6/255,12/255"
+    )
+    strong, _ = measured(model, split, radius=0.0001)
+    finding = attack_findings(strong, net="n", data="d")[0]
+    assert finding.severity == "note"
+    assert finding.command == "striate attack n d --method pgd --norm 2 --radius 0.5"
+    fast, _ = measured(model, split, method="fgsm", steps=None)
+    assert "--method pgd --norm inf --radius 0.02" in attack_findings(fast, net="n", data="d")[0].command
+    assert radius_text(8 / 255) == "8/255"
+    assert radius_text(0.5) == "0.5"
+
+
+def test_the_payload_goes_through_json() -> None:
+    result, _ = measured(net(), data(), radii=(0.01,))
+    assert from_json(to_json(result), Robustness) == result
+
+
+def test_every_method_is_cited_and_described() -> None:
+    for name, entry in METHODS.items():
+        assert all(cite(key).bibtex for key in entry.cites)
+        assert entry.summary
+        assert METHODS.load(name).norms
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"radius": -0.1}, "radius is -0.1"),
+        ({"radius": math.nan}, "radius is nan"),
+        ({"radius": 8.0}, "radius is 8; accepted: at most 1 .* 8/255"),
+        ({"norm": "1"}, "norm is 1; accepted: inf, 2: those pgd can hold"),
+        ({"norm": 0}, "norm is 0"),
+        ({"norm": "3"}, "norm is '3'"),
+        ({"steps": 0}, "steps is 0"),
+        ({"method": "fgsm", "steps": 5}, "steps is 5; accepted: at most 1"),
+        ({"target": 3}, "target is 3; accepted: 0 to 2"),
+        ({"target": -1}, "target is -1"),
+    ],
+)
+def test_what_no_attack_can_do_is_refused_before_it_costs_anything(change: dict[str, object], message: str) -> None:
+    split = data()
+    with pytest.raises(StriateError, match=message):
+        measured(net(), split, **change)
+    with pytest.raises(StriateError, match=message):
+        attack(net(), split.images(), split.labels, **({"radius": 0.1} | change))
+
+
+def test_an_unknown_method_gives_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="nearest are pgd"):
+        measured(net(), data(), method="pdg")
+
+
+def test_images_and_labels_that_do_not_fit_are_refused() -> None:
+    split = data()
+    x, y = split.images(), split.labels
+    for images, labels, message in (
+        (x, y[:5], r"labels are \(5,\)"),
+        (x, y.float(), "labels are"),
+        (x, y + 1, "label 3 is out of range"),
+        (x, y - 1, "label -1 is out of range"),
+        (x * 1.5, y, "pixels from"),
+        (x[:, :, :4], y, "4 x 8"),
+    ):
+        with pytest.raises(StriateError, match=message):
+            attack(net(), images, labels, radius=0.1)
+    with pytest.raises(StriateError, match="restarts is 3; accepted: 1: fgsm"):
+        attack(net(), x, y, radius=0.1, method="fgsm", restarts=3)
+    with pytest.raises(StriateError, match="radius is -1"):
+        check_radius(-1)
+
+
+def test_a_table_of_another_net_or_other_data_is_refused() -> None:
+    split = data()
+    with pytest.raises(StriateError, match="is not seen as the table of predictions says"):
+        attack_data(net(1), split, table(net(), split), radius=0.1)
+    with pytest.raises(StriateError, match="predictions for data of"):
+        attack_data(net(), split.limit(5), table(net(), split), radius=0.1)
