@@ -89,7 +89,7 @@ def _help(parameter: Parameter, *, positional: bool) -> str:
         return words
     text = ",".join(str(each) for each in default) if isinstance(default, tuple) else str(default)
     if parameter.name == "memory":
-        text = f"{default // (1 << 20)}MiB"
+        text = f"{int(default) // (1 << 20)}MiB"
     return f"{words} (default: {text})"
 
 
