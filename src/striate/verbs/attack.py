@@ -50,7 +50,13 @@ def attack(
         images = run.data(data, loaded)
         wanted = None if target is None else class_number(target, loaded.classes)
         table = predict(
-            loaded, images, batch=run["batch"], memory=run["memory"], workers=run["workers"], progress=run.progress
+            loaded,
+            images,
+            batch=run["batch"],
+            memory=run["memory"],
+            workers=run["workers"],
+            precision=run["precision"],
+            progress=run.progress,
         )
         result, album = attack_data(
             loaded,

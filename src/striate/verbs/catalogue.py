@@ -49,7 +49,14 @@ def datasets(
         from striate.data.catalog import list_datasets
 
         rows = tuple(
-            CatalogueRow(row.name, row.summary, row.source, row.licence, tuple(row.cites), dict(row.detail))
+            CatalogueRow(
+                row.name,
+                row.summary,
+                row.source,
+                row.licence,
+                tuple(row.cites),
+                {key: row.detail[key] for key in ("train / dev / test", "here")},
+            )
             for row in list_datasets(Path(data_root) if data_root else None)
             if pattern.lower() in row.name.lower()
         )

@@ -32,7 +32,13 @@ def evaluate(
         loaded = run.net(net)
         images = run.data(data, loaded)
         table = predict(
-            loaded, images, batch=run["batch"], memory=run["memory"], workers=run["workers"], progress=run.progress
+            loaded,
+            images,
+            batch=run["batch"],
+            memory=run["memory"],
+            workers=run["workers"],
+            precision=run["precision"],
+            progress=run.progress,
         )
         evaluation = analyse(table, images)
         evaluation, album = mistakes_with_pictures(evaluation, images, most=24 if out else 0)

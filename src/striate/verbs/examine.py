@@ -141,7 +141,15 @@ def examine_bench(
 def _table(run: Session, net: Net, data: Dataset) -> Table:
     from striate.measure.table import predict
 
-    return predict(net, data, batch=run["batch"], memory=run["memory"], workers=run["workers"], progress=run.progress)
+    return predict(
+        net,
+        data,
+        batch=run["batch"],
+        memory=run["memory"],
+        workers=run["workers"],
+        precision=run["precision"],
+        progress=run.progress,
+    )
 
 
 def _explanation(bench: Bench, most: int) -> Explanation:

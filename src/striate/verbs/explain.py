@@ -55,10 +55,11 @@ def explain(
         from striate.inside.explain import explain as explain_images
         from striate.inside.findings import explanation_findings
 
-        from .images import open_images
+        from .images import check_paths, open_images
 
         methods = words(method) if isinstance(method, str) else tuple(method)
         cites = [key for name in methods for key in METHODS[name].cites]
+        check_paths(images)
         loaded = run.net(net)
         names, pixels = open_images(images, loaded)
         result, album, arrays = explain_images(

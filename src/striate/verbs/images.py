@@ -45,6 +45,15 @@ def open_images(given: ImagesLike, net: Net) -> tuple[list[str], Tensor]:
     return [path.name for path in paths], torch.stack(read).to(device)
 
 
+def check_paths(given: ImagesLike) -> None:
+    """Raises where a file is named that is not there: said before a net is loaded."""
+    from torch import Tensor
+
+    for path in [] if isinstance(given, Tensor) else _paths(given):
+        if not path.exists():
+            raise ImageError(f"{path} does not exist", accepted="the path of an image file, or of a folder of them")
+
+
 def _fits(net: Net, image: Tensor, path: Path) -> None:
     height, width = image.shape[1:]
     if min(height, width) < net.least_size:

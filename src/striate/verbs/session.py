@@ -46,6 +46,7 @@ class Session:
     cites: list[str] = field(default_factory=list)
     net_origin: dict[str, Any] | None = None
     data_origin: dict[str, Any] | None = None
+    memory_format: str = "contiguous"
 
     def __getitem__(self, name: str) -> Any:
         return self.settings[name]
@@ -63,6 +64,10 @@ class Session:
             "licence": net.origin.licence,
             "fingerprint": net.fingerprint()[:16] if weights else None,
         }
+        from torch import nn
+
+        if any(isinstance(module, nn.Conv2d) for module in net.modules()):  # passes then run in the faster layout
+            self.memory_format = "channels_last"
         return net.to(self.settings.get("device", "cpu"))
 
     def data(self, given: DataLike, net: Net | None = None) -> Dataset:
@@ -109,7 +114,7 @@ class Session:
             device=str(self.settings.get("device", "cpu")),
             threads=_threads(),
             precision=str(self.settings.get("precision", "float32")),
-            memory_format="channels_last" if self.passes and self.passes.forward else "",
+            memory_format=self.memory_format if self.passes and self.passes.forward else "",
             net=self.net_origin,
             data=self.data_origin,
             cites=tuple(dict.fromkeys(self.cites)),
