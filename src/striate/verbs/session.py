@@ -64,11 +64,23 @@ class Session:
             "licence": net.origin.licence,
             "fingerprint": net.fingerprint()[:16] if weights else None,
         }
+        return self._placed(net, given)
+
+    def _placed(self, net: Net, given: NetLike) -> Net:
+        """The net on the device asked for; a caller's own net is copied rather than moved."""
+        import copy
+
+        import torch
         from torch import nn
 
         if any(isinstance(module, nn.Conv2d) for module in net.modules()):  # passes then run in the faster layout
             self.memory_format = "channels_last"
-        return net.to(self.settings.get("device", "cpu"))
+        own = isinstance(given, nn.Module)
+        here = next((each.device for each in net.parameters()), torch.device("cpu"))
+        device = torch.device(self.settings.get("device", "cpu"))
+        if here == device or (own and "device" not in self.arguments):
+            return net
+        return (copy.deepcopy(net) if own else net).to(device)
 
     def data(self, given: DataLike, net: Net | None = None) -> Dataset:
         """The split that was asked for, as the net takes it, cut to the limit."""
