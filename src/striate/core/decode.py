@@ -6,6 +6,8 @@ import importlib
 import io
 import struct
 import sys
+import threading
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +56,9 @@ _LOW_BYTES = {
 }
 
 
+_QUIET = threading.RLock()  # the list of warning filters belongs to the whole process
+
+
 @dataclass(frozen=True)
 class Pixels:
     """What a file holds: ``colour`` (H, W, 1 or 3) uint8 or uint16, ``alpha`` (H, W) of the same kind or None."""
@@ -87,7 +92,11 @@ def decode(source: str | Path | bytes, *, name: str | None = None, allow_huge: b
             raw = _rawmode(image)
             if "16" in raw and image.mode in {"RGB", "RGBA"}:
                 return _deep_colour(source, image, raw, kind, title=title, allow_huge=allow_huge)
-            image.load()
+            if kind == "TIFF":
+                with _quiet():
+                    image.load()
+            else:
+                image.load()
             upright = _upright(image, kind)
         if upright.width * upright.height == 0:
             raise ImageError(f"{title} holds no pixels")
@@ -98,8 +107,11 @@ def read_header(source: str | Path | bytes, *, name: str | None = None) -> Heade
     """Format and size of an image file from its header, without decoding; raises `ImageError` as `decode` does."""
     with _opened(source, _title(source, name), allow_huge=True) as (image, kind):
         grey = image.mode in {"1", "L", "LA", "La"} or image.mode.startswith("I;16")
-        turn = image.tag_v2.get(0x0112, 1) if kind == "TIFF" else _orientation(image.info.get("exif"))
-        width, height = image.size[::-1] if turn in {5, 6, 7, 8} else image.size
+        if kind == "TIFF":  # by its tags: releases of Pillow differ in whether the size is turned already
+            turn, sides = image.tag_v2.get(0x0112, 1), (image.tag_v2[0x0100], image.tag_v2[0x0101])
+        else:
+            turn, sides = _orientation(image.info.get("exif")), image.size
+        width, height = sides[::-1] if turn in {5, 6, 7, 8} else sides
         return Header(kind, height, width, 1 if grey else 3)
 
 
@@ -113,7 +125,7 @@ def _opened(source: str | Path | bytes, title: str, *, allow_huge: bool) -> Iter
         start = stream.read(32)
         stream.seek(0)
         kind = _kind(start, title)
-        with _translated(title, f"begins as {kind} but its header cannot be read"):
+        with _translated(title, f"begins as {kind} but its header cannot be read"), _quiet():
             image = _plugin(kind)(stream)
         if image.width * image.height > PIXEL_LIMIT and not allow_huge:
             raise ImageError(
@@ -181,6 +193,14 @@ def _translated(title: str, what: str) -> Iterator[None]:
     except (OSError, ValueError, TypeError, KeyError, IndexError, SyntaxError, EOFError, OverflowError, AttributeError,
             struct.error, zlib.error, ZeroDivisionError, RuntimeError, Warning) as error:  # fmt: skip
         raise ImageError(f"{title} {what} ({error})", hint="open it in a viewer, or save it anew") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No word from Pillow on what is beside the picture, such as damaged EXIF data: it is not what was asked for."""
+    with _QUIET, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def _rawmode(image: Any) -> str:

@@ -34,8 +34,8 @@ class Geometry:
     """How an image is brought to the size a net takes: once, when it enters; recorded in the origin of a report.
 
     Files of eight bits are resized by Pillow itself, so that the pixels are bit for bit those of torchvision's and
-    timm's evaluation pipelines; tensors get the same filter in float32, which differs by at most 2/255 because
-    Pillow rounds between its two passes.
+    timm's evaluation pipelines; tensors get the same filter in float32, which differs by at most 2/255 when shrinking
+    and a little more at sharp edges when enlarging, because Pillow rounds and clips between its two passes.
 
     Attributes:
         size: Height and width that come out.
@@ -267,13 +267,21 @@ def _resize(batch: Tensor, size: tuple[int, int], interpolation: Interpolation, 
     if tuple(batch.shape[-2:]) == size:
         return batch
     if interpolation == "nearest":
-        return F.interpolate(batch, size=size, mode="nearest-exact")
+        down, across = (_nearest(given, wanted) for given, wanted in zip(batch.shape[-2:], size, strict=True))
+        return batch[..., down.to(batch.device)[:, None], across.to(batch.device)]
     if interpolation == "lanczos":
         down = _lanczos(batch.shape[-2], size[0], antialias).to(batch)
         across = _lanczos(batch.shape[-1], size[1], antialias).to(batch)
         return (down @ batch @ across.T).clamp(0.0, 1.0)
     done = F.interpolate(batch, size=size, mode=interpolation, align_corners=False, antialias=antialias)
     return done.clamp(0.0, 1.0)
+
+
+def _nearest(given: int, wanted: int) -> Tensor:
+    """The pixel in whose square each new centre falls; centres are summed up as Pillow does, which settles ties."""
+    steps = np.full(wanted, given / wanted)
+    steps[0] /= 2
+    return torch.from_numpy(np.cumsum(steps).astype(np.int64)).clamp(max=given - 1)
 
 
 def _lanczos(given: int, wanted: int, antialias: bool) -> Tensor:
@@ -370,6 +378,10 @@ def _told(shape: tuple[int, ...]) -> Layout:
         raise ImageError(f"images have shape {shape}", accepted="2 axes (HW), 3 (CHW, HWC, NHW) or 4 (NCHW, NHWC)")
     first, last = shape[-3] in channels, shape[-1] in channels
     names: tuple[Layout, Layout] = ("NCHW", "NHWC") if len(shape) == 4 else ("CHW", "HWC")
+    if len(shape) == 3 and shape[0] == 4 and not last:
+        raise ImageError(
+            f"images of shape {shape} may be CHW with alpha or four grey ones", hint="say layout='CHW' or 'NHW'"
+        )
     if first and last:
         raise ImageError(
             f"images of shape {shape} may be {names[0]} or {names[1]}", hint=f"say layout={names[0]!r} or {names[1]!r}"

@@ -61,7 +61,7 @@ def shapes(request: Request) -> Splits:
             raise StriateError(f"shapes with {split}={numbers[split]}", accepted="1 to 1,000,000,000 images")
         ids = torch.arange(numbers[split]) + first
         parts[split] = Dataset(
-            "shapes", split, CLASSES, labels_of(store.rng, ids), ids, store, ids, 3,
+            request.name, split, CLASSES, labels_of(store.rng, ids), ids, store, ids, 3,
             licence=DATASETS["shapes"].licence, layout=f"drawn by rule, {side}x{side}",
         )  # fmt: skip
     counts = "/".join(f"{numbers[split]:,}" for split in _SHAPES)
