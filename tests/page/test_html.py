@@ -274,3 +274,12 @@ def test_a_snippet_for_a_notebook_is_escaped_text(report: Report[Examination]) -
     assert snippet.startswith("<pre")
     assert "<script" not in snippet
     assert NAMES[4] in render_snippet(report)
+
+
+def test_a_painted_image_seen_as_another_class_says_so(report: Report[Examination]) -> None:
+    synthesis = report.result.synthesis
+    images = (replace(synthesis.images[0], predicted=3, probability=0.2), *synthesis.images[1:])
+    changed = replace(report.result, synthesis=replace(synthesis, images=images))
+    words = Reader(render_page(replace(report, result=changed))).words()
+    assert "the net sees star of its class 20.0 %" in words
+    assert "the net sees square 99.9 %" in words

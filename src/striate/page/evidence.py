@@ -206,7 +206,7 @@ def mistakes_section(evaluation: Evaluation, shelf: Shelf) -> Section | None:
         lines = (
             ("says", f"{said} {value_of(each.confidence, percent=True)}"),
             ("is", f"{true} {value_of(each.probability, percent=True)}"),
-            ("image", each.name),
+            ("", each.name),
         )
         if picture is None:
             rest.append((each.name, true, said, each.confidence, each.probability))

@@ -27,11 +27,22 @@ MAP = 128
 
 @dataclass(frozen=True)
 class Heat:
-    """One map with its colour bar, its check, and what it is."""
+    """One map with its colour bar; ``known`` where the list of methods already says what its values and check are."""
 
     row: MapRow
     picture: Picture
     scale: Markup
+    known: bool
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A method as the maps of it share it: name, meaning, units of the values, what the check holds them to."""
+
+    name: str
+    meaning: str
+    units: str
+    check: str
 
 
 @dataclass(frozen=True)
@@ -71,11 +82,12 @@ def maps_section(explanation: Explanation | None, names: tuple[str, ...], shelf:
             images.setdefault((row.image, row.input_picture), []).append(row)
     if not images:
         return None
-    looked = tuple(_looked(place, rows, names, shelf) for place, rows in enumerate(images.values()))
-    methods = list(dict.fromkeys(row.method for row in explanation.maps))
+    methods = {name: _explained(name, explanation) for name in dict.fromkeys(row.method for row in explanation.maps)}
+    known = {name for name, method in methods.items() if method.units and method.check}
+    looked = tuple(_looked(place, rows, names, shelf, known=known) for place, rows in enumerate(images.values()))
     content = {
         "images": looked,
-        "methods": [(method, *TERMS.get(method, (method, ""))) for method in methods],
+        "methods": list(methods.values()),
         "opacity": fixed(100 * OPACITY, 0),
         "shared": _shared_limits(explanation),
     }
@@ -148,8 +160,11 @@ def classes_painted_section(synthesis: Synthesis | None, names: tuple[str, ...],
             continue
         lines = [("for", image.target), ("score", fixed(image.score, 2))]
         if image.probability is not None:
-            seen = class_name(names, image.predicted) if image.predicted is not None else image.target
-            lines.append(("the net sees", f"{seen} {value_of(image.probability, percent=True)}"))
+            share = value_of(image.probability, percent=True)
+            if image.predicted is not None and image.predicted != image.index:
+                lines += [("the net sees", class_name(names, image.predicted)), ("of its class", share)]
+            else:
+                lines.append(("the net sees", f"{image.target} {share}"))
         if judge is not None and place < len(judge.predicted):
             lines.append((f"{judge.net} sees", class_name(names, judge.predicted[place])))
         figures.append(Figure(picture, tuple(lines)))
@@ -220,7 +235,14 @@ def colour_bar(key: str, limits: tuple[float, float], signed: bool, units: str) 
     )
 
 
-def _looked(place: int, rows: list[MapRow], names: tuple[str, ...], shelf: Shelf) -> Looked:
+def _explained(name: str, explanation: Explanation) -> Explained:
+    rows = [row for row in explanation.maps if row.method == name]
+    units, checks = {row.units for row in rows}, {row.check.what for row in rows}
+    title, meaning = TERMS.get(name, (name, ""))
+    return Explained(title, meaning, units.pop() if len(units) == 1 else "", checks.pop() if len(checks) == 1 else "")
+
+
+def _looked(place: int, rows: list[MapRow], names: tuple[str, ...], shelf: Shelf, *, known: set[str]) -> Looked:
     first = rows[0]
     predicted = class_name(names, first.predicted)
     maps: list[Heat] = []
@@ -229,7 +251,7 @@ def _looked(place: int, rows: list[MapRow], names: tuple[str, ...], shelf: Shelf
         picture = shelf.show(row.picture, words, target=MAP)
         if picture is not None:
             scale = colour_bar(f"ramp-{place}-{len(maps)}", row.limits, row.signed, row.units)
-            maps.append(Heat(row, picture, scale))
+            maps.append(Heat(row, picture, scale, row.method in known))
     source = shelf.show(first.input_picture, f"{first.image}, as the net takes it", target=MAP)
     right = first.predicted == first.target
     return Looked(first.image, source, first.target_name, predicted, right, first.probability, first.score, tuple(maps))

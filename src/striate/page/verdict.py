@@ -112,7 +112,9 @@ def shown_findings(findings: tuple[Finding, ...], shelf: Shelf) -> tuple[Shown, 
         numbers = [each for each in finding.evidence if each.number is not None]
         keys = [each for each in finding.evidence if each.picture is not None and each.picture in shelf]
         picture = shelf.show(str(keys[0].picture), f"{keys[0].what}: {finding.seen}") if keys else None
-        sure = "certain" if finding.sure >= 1 else f"{fixed(100 * finding.sure, 0)} % sure"
+        sure = "certain" if finding.sure >= 1 else f"{fixed(min(100 * finding.sure, 99), 0)} % sure"
+        if 0.99 < finding.sure < 1:
+            sure = f"over {sure}"
         first = numbers[0] if numbers else None
         rest = tuple(each for each in finding.evidence if each is not first and each.number is not None)
         listed.append(Shown(finding, SIGNS[finding.severity], sure, first, rest, picture))
