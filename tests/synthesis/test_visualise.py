@@ -42,7 +42,7 @@ def test_class_images_are_what_the_classes_look_like_and_an_independent_net_agre
     assert result.judge.agrees == 1
     assert result.judge.predicted == (1, 2, 0)
     assert [one.target for one in result.images] == ["bar", "column", "spot"]
-    assert all(one.probability > 1 / 3 for one in result.images)
+    assert all(one.probability >= 0.5 for one in result.images)
     bar, column = (read_image(album[one.picture], channels=1)[0, ::11, ::11] for one in result.images[:2])
     assert bar.diff(dim=0).abs().sum() > 1.5 * bar.diff(dim=1).abs().sum()
     assert column.diff(dim=1).abs().sum() > 1.5 * column.diff(dim=0).abs().sum()
@@ -69,10 +69,17 @@ def test_an_image_depends_on_seed_and_class_alone() -> None:
 
 
 def test_a_penalty_that_hides_the_class_is_weakened_for_that_image_alone() -> None:
-    """At 1,000 the image stays grey, which one class wins; the others are made again without penalty."""
-    model = net()
+    """Grey is a spot to this net, so that 1,000 leaves it grey; the others are made again without penalty."""
+
+    class Leaning(Templates):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) + torch.tensor([0.0, 0.0, 2.0])
+
+    model = Net(Leaning(3.0), classes=("bar", "column", "spot"), channels=1, size=12)
     result, _ = class_images(model, [0, 1, 2], steps=30, preset=Preset(smoothness=(1000.0, 0.0)))
     assert [one.predicted for one in result.images] == [0, 1, 2]
+    grey, _ = class_images(model, [2], steps=30, preset=Preset(smoothness=(1000.0,)))
+    assert result.images[2].score == pytest.approx(grey.images[0].score, rel=1e-4)
     assert result.objective.startswith("log-odds of the class - 83.3 or 0 * total variation")
     assert "up to 1 px" in result.objective
 

@@ -35,8 +35,9 @@ class Preset:
         rate: Step of Adam, in pixel values.
         noise: Standard deviation of the start around mid grey.
         jitter: Largest shift at each step, as a share of the shorter side.
-        smoothness: Weights of the total variation, tried from the strongest on until the net sees the class. They are
-            divided by the shorter side: the length of an outline grows with it, the score does not.
+        smoothness: Weights of the total variation, tried from the strongest on until the net sees the class at a
+            probability of at least twice chance (one half with few classes). They are divided by the shorter side: the
+            length of an outline grows with it, the score does not.
     """
 
     rate: float = 0.05
@@ -67,9 +68,9 @@ def class_images(
 ) -> tuple[Synthesis, dict[str, bytes]]:
     """One image for each class that the net sees as that class, with pictures; each judged after 8-bit rounding.
 
-    From grey noise, ascends ``S(I) - m TV(I)`` over pixels in [0, 1] under random shifts. Where the net does not see
-    the class at the end, the image is made again with a weaker penalty. Cost: ``steps + 11`` forward passes an image,
-    as often as it is made.
+    From grey noise, ascends ``S(I) - m TV(I)`` over pixels in [0, 1] under random shifts. Where the net does not
+    clearly see the class at the end, the image is made again with a weaker penalty. Cost: ``steps + 11`` forward passes
+    an image, as often as it is made.
 
     Args:
         net: A classifier.
@@ -161,8 +162,9 @@ def _painted(
     used = torch.full((len(classes),), preset.smoothness[0])
     found = made(every, preset.smoothness[0])
     for smoothness in preset.smoothness[1:]:
-        _, predicted = seen_by(net, from_bytes(to_bytes(found.images)), memory=memory)
-        rows = (predicted != classes).nonzero().squeeze(1)
+        probability, predicted = seen_by(net, from_bytes(to_bytes(found.images)), memory=memory)
+        clear = probability.gather(1, classes[:, None]).squeeze(1) >= min(0.5, 2 / probability.shape[1])
+        rows = (~(clear & (predicted == classes))).nonzero().squeeze(1)
         if len(rows) == 0:
             break
         found, used = found.replaced(made(rows, smoothness), rows), used.index_fill(0, rows, smoothness)
