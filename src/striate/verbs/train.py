@@ -47,6 +47,8 @@ def train(
         how = varied(recipe, epochs=epochs, rate=rate, batch=run["batch"])
         if resume and out is None:
             raise StriateError("--resume is given without --out", accepted="the run folder to go on with")
+        if resume and not (Path(str(out)) / "run.json").is_file():
+            raise StriateError(f"{out} holds no run to resume", hint="leave out --resume to begin one there")
         folder = Path(out if out is not None else number_folder(FOLDERS["train"], {"data": data}))
         splits = run.splits(data)
         run.progress.say(splits.said)
