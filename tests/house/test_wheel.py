@@ -41,7 +41,7 @@ def test_the_wheel_holds_templates_weights_and_the_type_mark(wheel: Path) -> Non
     names = zipfile.ZipFile(wheel).namelist()
     assert "striate/py.typed" in names
     assert "striate/nets/own/weights/small.safetensors" in names
-    assert any(name.startswith("striate/page/templates/") and name.endswith(".html") for name in names)
+    assert {"striate/page/templates/page.css", "striate/page/templates/page.js"} < set(names)
     assert any(name.startswith("striate/core/bib/") for name in names)
     assert wheel.stat().st_size < 3_000_000
 
