@@ -32,6 +32,20 @@ def net(seed: int = 0, classes: int = 3, scale: float = 1.0) -> Net:
     return Net(module, classes=tuple("abcdefgh"[:classes]), size=8).eval()
 
 
+class Quantised(nn.Module):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner((x * 15).round() / 15)
+
+
+def blind() -> Net:
+    """A net that rounds its input, so that no gradient comes through."""
+    return Net(Quantised(net().module), classes=tuple("abc"), size=8, channels=1).eval()
+
+
 def data(count: int = 30, classes: int = 3, model: Net | None = None, wrong: int = 4) -> Dataset:
     """Images on the 8-bit grid whose labels are the net's answers, but for the first few."""
     pixels = torch.randint(0, 256, (count, 1, 8, 8), generator=torch.Generator().manual_seed(2)) / 255
@@ -170,15 +184,7 @@ def test_saturated_logits_are_named_and_broken_all_the_same() -> None:
 
 
 def test_missing_gradients_are_named() -> None:
-    class Quantised(nn.Module):
-        def __init__(self, inner: nn.Module) -> None:
-            super().__init__()
-            self.inner = inner
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.inner((x * 15).round() / 15)
-
-    model = Net(Quantised(net().module), classes=tuple("abc"), size=8, channels=1).eval()
+    model = blind()
     split = data(model=model, wrong=0)
     result, _ = measured(model, split)
     assert result.masking.zero_gradients.value == 1
@@ -206,6 +212,19 @@ def test_restarts_go_on_with_survivors_and_only_add_successes() -> None:
     assert torch.equal(five.images[one.success], one.images[one.success])
     assert five.passes["backward"] <= 5 * one.passes["backward"]
     assert bool((five.distances["inf"] <= 0.012).all())
+    left = ~five.success
+    assert bool((five.scores[left] >= one.scores[left]).all())
+    assert int(left.sum()) > 0
+
+
+def test_every_restart_begins_elsewhere() -> None:
+    """Without gradients PGD only draws its start: the more draws, the more it finds."""
+    model = blind()
+    split = data(model=model, wrong=0)
+    x, y = split.images(), split.labels
+    one = attack(model, x, y, radius=0.15, steps=1)
+    many = attack(model, x, y, radius=0.15, steps=1, restarts=20)
+    assert int(many.success.sum()) > int(one.success.sum())
 
 
 def test_probabilities_are_attacked_through_their_logarithm() -> None:

@@ -84,7 +84,7 @@ def attacked(net: Net, x: Tensor, y: Tensor, method: str, *, norm: float, radius
     return attack(net, x, y, method=method, norm=norm, radius=radius, steps=steps, **more)
 
 
-def same_verdicts(whole: Found, part: Found, rows: list[int], y: Tensor, *, tolerance: float) -> None:
+def check_same_verdicts(whole: Found, part: Found, rows: list[int], y: Tensor, *, tolerance: float) -> None:
     scale = float(whole.scores.abs().max())
     assert float((whole.scores[rows] - part.scores).abs().max()) <= tolerance * max(scale, 1.0)
     for place, row in enumerate(rows):
@@ -114,7 +114,7 @@ def test_an_attack_says_the_same_of_an_image_whatever_stands_beside_it(
     whole = attacked(net, x, y, method, norm=norm, radius=radius)
     for rows in PARTS[split](len(x)):
         part = attacked(net, x[rows], y[rows], method, norm=norm, radius=radius)
-        same_verdicts(whole, part, rows, y, tolerance=1e-5 if dtype == torch.float32 else 1e-12)
+        check_same_verdicts(whole, part, rows, y, tolerance=1e-5 if dtype == torch.float32 else 1e-12)
 
 
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
@@ -126,9 +126,9 @@ def test_a_search_says_the_same_of_an_image_alone_reordered_and_in_chunks(search
     whole = searched(net, x, y, search)
     chunked = searched(net, x, y, search, memory=1)
     assert chunked.origin["chunk"] == 1
-    same_verdicts(whole, chunked, list(range(5)), y, tolerance=tolerance)
+    check_same_verdicts(whole, chunked, list(range(5)), y, tolerance=tolerance)
     for rows in ([3], [4, 2, 0, 1, 3]):
-        same_verdicts(whole, searched(net, x[rows], y[rows], search), rows, y, tolerance=tolerance)
+        check_same_verdicts(whole, searched(net, x[rows], y[rows], search), rows, y, tolerance=tolerance)
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -171,7 +171,7 @@ def test_success_is_what_a_fresh_pass_on_the_returned_images_says(method: str) -
     torch.testing.assert_close(found.output, fresh, atol=1e-5, rtol=1e-5)
 
 
-def untouched(make: Callable[[Net, Tensor, Tensor], object]) -> None:
+def check_untouched(make: Callable[[Net, Tensor, Tensor], object]) -> None:
     """Whatever ran: parameters, buffers, gradients, modes, hooks and the global generator are bit for bit as before."""
     net, x = small_net(), images(4)
     y = labels_of(net, x)
@@ -199,7 +199,7 @@ def untouched(make: Callable[[Net, Tensor, Tensor], object]) -> None:
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("method", list(METHODS))
 def test_an_attack_leaves_net_and_global_generator_untouched(method: str, norm: float) -> None:
-    untouched(lambda net, x, y: attacked(net, x, y, method, norm=norm, radius=0.05))
+    check_untouched(lambda net, x, y: attacked(net, x, y, method, norm=norm, radius=0.05))
 
 
 def test_a_search_that_fails_half_way_leaves_the_net_untouched() -> None:
@@ -210,7 +210,7 @@ def test_a_search_that_fails_half_way_leaves_the_net_untouched() -> None:
         with pytest.raises(KeyError):
             solve(net, logit(0), start=x, search=Adam(0.1), steps=3, callback=stop)
 
-    untouched(fail)
+    check_untouched(fail)
 
 
 @pytest.mark.parametrize("method", list(METHODS))

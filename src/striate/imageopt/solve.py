@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +14,7 @@ from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress, Step
 from striate.core.rng import Rng, image_ids
 from striate.nets.net import Net
-from striate.nets.passes import counting
+from striate.nets.passes import Passes, counting
 from striate.nets.undisturbed import undisturbed
 
 from .canvas import Canvas, Pixels
@@ -26,6 +26,9 @@ from .problem import Search
 from .region import Box, Region
 from .running import Running, looking
 from .view import View
+
+
+CPU_VALUES = 8 * 3 * 224 * 224  # pixels that a CPU passes at once at its fastest: 8 photographs, 1,536 of 28 x 28
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ def solve(
 ) -> Found:
     """Images near ``start`` that raise an objective, one for each, found by a search within a region.
 
-    Every image is treated as if it were alone: its scores, random draws and verdict do not depend on its neighbours,
-    on their order or on the chunks. Rows that are done cost nothing more. The net is left as it was found.
+    Every image is treated as if it were alone: scores, draws and verdict do not depend on neighbours, order or chunks.
+    Rows that are done cost nothing more. The net is left as it was found.
 
     Args:
         net: Looked at in eval mode; no gradient of its parameters is computed.
@@ -86,15 +89,8 @@ def solve(
     Raises:
         StriateError: The start is no batch of images in the region, steps are below 1, the objective is not a number.
     """
-    _check(start, steps=steps, draws=draws)
     within, goal = within or Box(), goal or none()
-    inside = within.contains(start, torch.arange(len(start), device=start.device))
-    if not bool(inside.all()):
-        row = int((~inside).nonzero()[0])
-        raise StriateError(f"start image {row} is outside of {within.words}", accepted="a start in the region")
-    ids = image_ids(start) if ids is None else ids.to("cpu", torch.int64)
-    if len(ids) != len(start):
-        raise StriateError(f"{len(ids)} ids for {len(start)} images", accepted="one id an image")
+    _check(start, within, steps=steps, draws=draws)
     with ExitStack() as stack:
         passes = stack.enter_context(counting())
         stack.enter_context(undisturbed(net))
@@ -111,25 +107,42 @@ def solve(
             goal=goal,
             keep=keep_named(keep),
             rng=Rng(seed, "imageopt"),
-            ids=ids,
-            chunk=net.batch_size((start.shape[-2], start.shape[-1]), memory=memory, backward=True),
+            ids=_ids(start, ids),
+            chunk=_chunk(net, start, memory),
             memory_format=best_format(net, start),
         )
         with progress.task(label, steps, unit="steps") as step:
             history = _search(running, search, step, callback)
-        scores, success, output = running.verdict()
+        verdict = running.verdict()
+    return _found(running, verdict, history, passes, _origin(running, search, seed))
+
+
+def _found(
+    running: Running,
+    verdict: tuple[Tensor, Tensor, Tensor | None],
+    history: Tensor,
+    passes: Passes,
+    origin: Mapping[str, str | int | float],
+) -> Found:
+    scores, success, output = verdict
     return Found(
         images=running.best,
         scores=scores,
         success=success,
         step=running.first,
         output=output,
-        distances=distances_between(running.best, start),
+        distances=distances_between(running.best, running.images),
         history=history,
         flat=running.flat,
         passes={"forward": passes.forward, "backward": passes.backward},
-        origin=_origin(running, search, seed),
+        origin=origin,
     )
+
+
+def _chunk(net: Net, start: Tensor, memory: int) -> int:
+    """Images a pass: what fits the memory, on a CPU no more than stay near its caches."""
+    fits = net.batch_size((start.shape[-2], start.shape[-1]), memory=memory, backward=True)
+    return fits if start.device.type != "cpu" else max(1, min(fits, CPU_VALUES // start[0].numel()))
 
 
 def best_format(net: Net, images: Tensor) -> torch.memory_format:
@@ -154,7 +167,7 @@ def _search(running: Running, search: Search, step: Step, callback: Callable[[Mo
     return torch.stack(history)
 
 
-def _check(start: Tensor, *, steps: int, draws: int) -> None:
+def _check(start: Tensor, within: Region, *, steps: int, draws: int) -> None:
     if not isinstance(start, Tensor) or start.ndim != 4 or len(start) == 0 or not start.is_floating_point():
         shown = f"{tuple(start.shape)} {start.dtype}" if isinstance(start, Tensor) else type(start).__name__
         raise StriateError(f"start is {shown}", accepted="float images (N, C, H, W), N at least 1")
@@ -166,6 +179,18 @@ def _check(start: Tensor, *, steps: int, draws: int) -> None:
         raise StriateError(f"steps is {steps}", accepted="at least 1")
     if draws < 1:
         raise StriateError(f"draws is {draws}", accepted="at least 1")
+    inside = within.contains(start, torch.arange(len(start), device=start.device))
+    if not bool(inside.all()):
+        row = int((~inside).nonzero()[0])
+        raise StriateError(f"start image {row} is outside of {within.words}", accepted="a start in the region")
+
+
+def _ids(start: Tensor, ids: Tensor | None) -> Tensor:
+    if ids is None:
+        return image_ids(start)
+    if len(ids) != len(start):
+        raise StriateError(f"{len(ids)} ids for {len(start)} images", accepted="one id an image")
+    return ids.to("cpu", torch.int64)
 
 
 def _origin(running: Running, search: Search, seed: int) -> dict[str, str | int | float]:
