@@ -59,7 +59,7 @@ class DatasetRow:
 
 _FACTS = {  # source; classes; images for train, dev, test; pixels; folder under the root, its telling file
     "shapes": ("drawn", 10, "20,000 / 2,000 / 5,000", "32x32 (64, 96), 3 channels", None),
-    "digits": ("scikit-learn", 10, "1,078 / 359 / 360", "28x28, 1 channel", None),
+    "digits": ("scikit-learn", 10, "1,078 / 360 / 359", "28x28, 1 channel", None),
     "MNIST": ("torchvision", 10, "54,000 / 6,000 / 10,000", "28x28, 1 channel", ("MNIST/raw/train-images-idx3-ubyte",)),
     "FashionMNIST": (
         "torchvision", 10, "54,000 / 6,000 / 10,000", "28x28, 1 channel",

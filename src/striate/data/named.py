@@ -29,6 +29,7 @@ _CLOTHES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 _PHOTOGRAPHS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_WHOLE = {"MNIST": (60_000, 10_000), "FashionMNIST": (60_000, 10_000), "CIFAR10": (50_000, 10_000)}
 _CIFAR = "cifar-10-batches-py"
 _CIFAR_MD5 = {  # as the authors' page and torchvision state them
     "data_batch_1": "c99cafc152244af753f735de768cd75f",
@@ -108,7 +109,7 @@ def cifar10(request: Request) -> Splits:
         folder = _fetch_cifar(request)
     train = [_cifar_batch(folder / file, request) for file in list(_CIFAR_MD5)[:-1]]
     test = [_cifar_batch(folder / "test_batch", request)]
-    return _train_and_test(request, _PHOTOGRAPHS, _joined(train, 3, 32), _joined(test, 3, 32), full=(50_000, 10_000))
+    return _train_and_test(request, _PHOTOGRAPHS, _joined(train, 3, 32), _joined(test, 3, 32))
 
 
 Part = tuple[Tensor, Tensor]  # images and labels
@@ -131,9 +132,7 @@ def _idx(request: Request, classes: tuple[str, ...]) -> Splits:
         for stem in stems:
             if _plain_or_packed(folder / stem) is None:
                 fetch(request, remotes[f"{stem}.gz"], folder / f"{stem}.gz")
-    return _train_and_test(
-        request, classes, _idx_part(folder, "train", request), _idx_part(folder, "t10k", request), full=(60_000, 10_000)
-    )
+    return _train_and_test(request, classes, _idx_part(folder, "train", request), _idx_part(folder, "t10k", request))
 
 
 def _idx_part(folder: Path, part: str, request: Request) -> Part:
@@ -208,10 +207,8 @@ def _joined(parts: list[Part | None], channels: int, side: int) -> Part:
     return torch.cat([images for images, _ in there]), torch.cat([labels for _, labels in there])
 
 
-def _train_and_test(
-    request: Request, classes: tuple[str, ...], train: Part, test: Part, *, full: tuple[int, int]
-) -> Splits:
-    name = request.name
+def _train_and_test(request: Request, classes: tuple[str, ...], train: Part, test: Part) -> Splits:
+    name, full = request.name, _WHOLE[request.name]
     found = (len(train[0]), len(test[0]))
     if found != full and not request.partial:
         raise _cut(f"{name} holds {found[0]:,} training and {found[1]:,} test images", f"{full[0]:,} and {full[1]:,}")
