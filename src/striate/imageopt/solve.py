@@ -27,7 +27,6 @@ from .region import Box, Region
 from .running import Running, looking
 from .view import View
 
-
 CPU_VALUES = 8 * 3 * 224 * 224  # pixels that a CPU passes at once at its fastest: 8 photographs, 1,536 of 28 x 28
 
 
