@@ -22,10 +22,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from striate.nets.load import load_net
 from torch import Tensor
 
 from striate.data.dataset import Dataset, Splits
+from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.train.events import Events, Observer, State
 from striate.train.loop import fit
@@ -44,9 +44,17 @@ def random_split(split: str, count: int, seed: int) -> Dataset:
     return Dataset.of(pixels, torch.arange(count) % CLASSES, classes=classes, name="noise", split=split)
 
 
+def batches_of(order: Tensor, batch: int) -> list[Tensor]:
+    """The order in pieces of a batch."""
+    return [order[first : first + batch] for first in range(0, len(order), batch)]
+
+
 def bare_loop(net: Net, recipe: Recipe, train: Dataset, dev: Dataset) -> Callable[[], None]:
     """One epoch as one would write it by hand."""
     assert isinstance(recipe.optimizer, Sgd)
+    assert net.mean is not None
+    assert net.std is not None
+    mean, std = net.mean, net.std
     module = net.module.to(memory_format=torch.channels_last)
     how = recipe.optimizer
     optimizer = torch.optim.SGD(
@@ -56,12 +64,12 @@ def bare_loop(net: Net, recipe: Recipe, train: Dataset, dev: Dataset) -> Callabl
 
     def forward(raw: Tensor) -> Tensor:
         images = raw.to(torch.float32).div_(255).contiguous(memory_format=torch.channels_last)
-        logits: Tensor = module((images - net.mean) / net.std)
+        logits: Tensor = module((images - mean) / std)
         return logits
 
     def block() -> None:
         module.train()
-        for rows in torch.randperm(len(pixels)).split(recipe.batch):
+        for rows in batches_of(torch.randperm(len(pixels)), recipe.batch):
             loss = F.cross_entropy(forward(pixels[rows]), train.labels[rows], label_smoothing=recipe.label_smoothing)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -69,7 +77,7 @@ def bare_loop(net: Net, recipe: Recipe, train: Dataset, dev: Dataset) -> Callabl
         module.eval()
         right = 0
         with torch.no_grad():
-            for rows in torch.arange(len(others)).split(recipe.batch):
+            for rows in batches_of(torch.arange(len(others)), recipe.batch):
                 right += int((forward(others[rows]).argmax(1) == dev.labels[rows]).sum())
 
     return block

@@ -22,6 +22,6 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_bits(tmp_path):
         assert result["differs"] == [], result
         assert result["stray"] == [], result
     killed = [result for result in results if result["first"] == "killed"]
-    assert len(killed) >= 16  # a run may be quicker than the one it was timed by, and end before it is killed
+    assert len(killed) >= 19  # the last write may not come, where few epochs were the best so far
     assert sum("last.pt" in result["left"] for result in killed) >= 5  # some in the middle of a run
     assert any(any(name.startswith(".last.pt.") for name in result["left"]) for result in killed)  # some in a write

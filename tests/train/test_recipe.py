@@ -29,7 +29,7 @@ def test_either_optimizer_comes_back_from_json():
 
 def test_the_budget_of_samples_sets_the_epochs_unless_they_are_given():
     recipe = Recipe("mine", Sgd(0.1), samples=1000)
-    assert [recipe.epochs_on(count) for count in (100, 300, 5000)] == [10, 3, 1]
+    assert [recipe.epochs_on(count) for count in (1, 100, 300, 5000)] == [60, 10, 3, 1]
     assert dataclasses.replace(recipe, epochs=2).epochs_on(100) == 2
 
 

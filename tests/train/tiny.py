@@ -48,7 +48,7 @@ def tiny_split(split: str, count: int, *, classes: int = 3, seed: int = 0) -> Da
     labels = torch.arange(count) % classes
     pixels = torch.randint(0, 200, (count, 1, 8, 8), dtype=torch.uint8, generator=made)
     for row, label in enumerate(labels.tolist()):
-        pixels[row, :, 2 * label : 2 * label + 2] += 30
+        pixels[row, :, 2 * label : 2 * label + 2] += 45
     names = tuple(f"bar{index}" for index in range(classes))
     return Dataset.of(pixels, labels, classes=names, name="bars", split=split, ids=torch.arange(count) + 1000 * seed)
 

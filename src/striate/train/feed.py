@@ -11,6 +11,7 @@ import torch
 from striate.core.rng import Rng
 from striate.data.batches import batches
 from striate.data.dataset import Dataset
+from striate.data.transforms import RandomCrop, RandomFlip, Transform, transformed
 
 from .recipe import Augment
 from .task import Batch
@@ -50,14 +51,24 @@ class Feed:
     def shuffled(self, epoch: int) -> Iterator[Batch]:
         """Full batches in an order of this epoch, changed at random; each image's draws hang on (seed, id, epoch)."""
         order = Rng(self.seed, "train/order").permutation(len(self.data), step=epoch)
-        yield from self._batches(order[: self.steps * self.batch])
+        yield from self._batches(order[: self.steps * self.batch], epoch=epoch)
 
     def plain(self) -> Iterator[Batch]:
         """Every image once, in the split's own order, unchanged."""
         return self._batches(None)
 
-    def _batches(self, order: torch.Tensor | None) -> Iterator[Batch]:
-        layout = FORMATS[self.memory_format]
+    def _batches(self, order: torch.Tensor | None, *, epoch: int | None = None) -> Iterator[Batch]:
+        layout, changes = FORMATS[self.memory_format], transforms(self.augment)
         for rows, images, labels in batches(self.data, self.batch, order=order, workers=self.workers):
-            placed = images.to(self.device).contiguous(memory_format=layout)
-            yield Batch(placed, labels.to(self.device), self.data.ids[rows], rows)
+            ids = self.data.ids[rows]
+            placed = images.to(self.device)
+            if epoch is not None:
+                placed = transformed(placed, ids, changes, seed=self.seed, step=epoch)
+            yield Batch(placed.contiguous(memory_format=layout), labels.to(self.device), ids, rows)
+
+
+def transforms(how: Augment) -> tuple[Transform, ...]:
+    """The operations that ``how`` stands for."""
+    shift: tuple[Transform, ...] = (RandomCrop(how.shift, "reflect"),) if how.shift else ()
+    mirror: tuple[Transform, ...] = (RandomFlip(how.mirror),) if how.mirror else ()
+    return shift + mirror

@@ -35,11 +35,13 @@ def build_task(subject: str | Path | nn.Module | Task, splits: Splits, *, recipe
     check_splits(splits)
     if not isinstance(subject, (str, Path, nn.Module)):
         return subject
-    if isinstance(subject, str) and _from_scratch(subject):
-        net = _fresh(subject, splits.train, recipe=recipe, seed=seed)
-    else:
-        given = load_net(subject, classes=None if isinstance(subject, (str, Path)) else splits.train.classes)
-        net = copy.deepcopy(given)
+    with seeded(seed, "train/init"):  # for a Python function that draws its weights by itself
+        if isinstance(subject, str) and _from_scratch(subject):
+            net = _fresh(subject, splits.train, recipe=recipe, seed=seed)
+        elif isinstance(subject, nn.Module):
+            net = copy.deepcopy(load_net(subject, classes=splits.train.classes))
+        else:
+            net = load_net(subject)
     check_fit(net, splits.train)
     return Classification(net, label_smoothing=recipe.label_smoothing)
 
@@ -51,7 +53,7 @@ def check_splits(splits: Splits) -> None:
             raise RunError(f"the {part.split} split of {part.name} is empty", accepted="at least one image")
         if part.classes != splits.train.classes:
             raise RunError(f"classes of train and {part.split} differ", accepted="splits of one data set")
-        wrong = [int(label) for label in part.labels.unique() if not 0 <= int(label) < len(part.classes)]
+        wrong = sorted({label for label in part.labels.tolist() if not 0 <= label < len(part.classes)})
         if wrong:
             raise RunError(
                 f"the {part.split} split of {part.name} has the labels {wrong[:5]}",
@@ -156,19 +158,10 @@ def _from_scratch(name: str) -> bool:
 
 
 def _fresh(name: str, train: Dataset, *, recipe: Recipe, seed: int) -> Net:
-    with seeded(seed, "train/init"):
-        net = load_net(name, classes=train.classes, channels=train.channels, weights=False)
-        if recipe.init == "he_normal":
-            he_normal(net.module)
+    net = load_net(f"{name}.random", classes=train.classes, channels=train.channels, size=train.size, seed=seed)
+    if recipe.init == "he_normal":
+        he_normal(net.module)
+    if train.in_memory:
+        train.pixels()  # the run will need them: what is drawn or decoded for the statistics is kept
     mean, std = channel_statistics(train)
-    return Net(
-        net.module,
-        mean=mean,
-        std=std,
-        classes=train.classes,
-        name=net.name,
-        channels=train.channels,
-        size=net.size,
-        outputs=net.outputs,
-        origin=net.origin,
-    )
+    return net.adapted(mean=mean, std=std, classes=train.classes, geometry=train.geometry or net.geometry)

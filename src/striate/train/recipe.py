@@ -68,7 +68,8 @@ class Recipe:
         schedule: Course of the learning rate over all steps.
         init: Starting weights of a net that starts from scratch: ``built`` (as its layers draw them) or ``he_normal``.
         samples: Budget: how many images a run sees in all; the epochs follow from the size of the training split.
-        epochs: Passes over the training split; None lets ``samples`` decide.
+        most: Most epochs that the budget is spent on, however few the images.
+        epochs: Passes over the training split; None lets the budget decide.
         batch: Images a step. The remainder of an epoch that does not fill a batch is left out of that epoch.
         label_smoothing: Share of the target spread evenly over all classes.
         augment: Random changes of the training images.
@@ -81,7 +82,8 @@ class Recipe:
     optimizer: Sgd | AdamW
     schedule: Schedule = field(default_factory=lambda: Schedule("one_cycle"))
     init: Literal["built", "he_normal"] = "built"
-    samples: int = 400_000
+    samples: int = 240_000
+    most: int = 60
     epochs: int | None = None
     batch: int = 128
     label_smoothing: float = 0.0
@@ -90,7 +92,12 @@ class Recipe:
 
     def __post_init__(self) -> None:
         whole = "a whole number of at least 1"
-        for name, value in (("epochs", self.epochs), ("batch", self.batch), ("samples", self.samples)):
+        for name, value in (
+            ("epochs", self.epochs),
+            ("batch", self.batch),
+            ("samples", self.samples),
+            ("most", self.most),
+        ):
             if value is not None and value < 1:
                 raise StriateError(f"{name} is {value}", accepted=whole)
         rate = self.optimizer.rate
@@ -106,7 +113,7 @@ class Recipe:
     def epochs_on(self, count: int) -> int:
         """Passes over a training split of ``count`` images: ``epochs``, or as many as the budget pays for, at least 1.
 
-        >>> Recipe("mine", Sgd(0.1), samples=400_000).epochs_on(60_000)
-        7
+        >>> Recipe("mine", Sgd(0.1), samples=240_000).epochs_on(55_000)
+        4
         """
-        return self.epochs or max(1, round(self.samples / max(count, 1)))
+        return self.epochs or min(max(1, round(self.samples / max(count, 1))), self.most)
