@@ -37,6 +37,7 @@ def read_folder(folder: Path, request: Request) -> Splits:
     folders = [path for path in inside if path.is_dir()]
     loose = [path for path in inside if is_image(path)]
     parts = {path: _SPLITS[path.name.lower()] for path in folders if path.name.lower() in _SPLITS}
+    parts = dict(sorted(parts.items(), key=lambda item: ("train", "dev", "test").index(item[1])))
     if parts and any(next(image_files(child), None) for part in parts for child in entries(part) if child.is_dir()):
         return _divided(folder, parts, [path for path in folders if path not in parts], request)
     if tables:

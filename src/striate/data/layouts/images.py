@@ -45,15 +45,20 @@ def is_image(path: Path) -> bool:
 
 
 def image_files(folder: Path) -> Iterator[Path]:
-    """Every image file under a folder, deeper ones too, by name; a folder that links lead to twice is read once."""
+    """Every image file under a folder, deeper ones too, by name.
+
+    A folder that links lead to twice is read once, and a link to a folder above itself is not followed.
+    """
     yield from _under(folder, {os.path.realpath(folder)})
 
 
 def _under(folder: Path, seen: set[str]) -> Iterator[Path]:
+    here = Path(os.path.realpath(folder))
     for path in entries(folder):
         if path.is_dir():
             place = os.path.realpath(path)
-            if place not in seen:
+            loop = Path(place) in (here, *here.parents)
+            if place not in seen and not loop:
                 seen.add(place)
                 yield from _under(path, seen)
         elif is_image(path):

@@ -56,6 +56,8 @@ def _splits(value: Any, name: str, request: Request) -> Splits:
         return value if value.said else Splits(value.train, value.dev, value.test, f"{name} gave its own splits")
     if isinstance(value, tuple) and len(value) in {2, 3}:
         labels = torch.as_tensor(value[1])
+        if not labels.numel():
+            raise StriateError(f"{name} gave no images", accepted="at least one")
         if labels.dim() != 1 or labels.is_floating_point() or labels.is_complex():
             raise StriateError(
                 f"{name} gave labels of shape {tuple(labels.shape)}, {labels.dtype}",
