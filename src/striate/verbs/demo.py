@@ -34,7 +34,7 @@ def demo(
         computing: dict[str, Any] = {name: value for name, value in shared.items() if name not in ("out", "overwrite")}
         run.progress.say(f"training striate/small on {data} ...")
         learning = {name: value for name, value in computing.items() if name not in ("batch", "memory")}
-        training = train(data, out=place, limit=4000 if fast else None, epochs=2 if fast else None, **learning)
+        train(data, out=place, limit=4000 if fast else None, epochs=2 if fast else None, **learning)
         run.progress.say(f"examining {place} ...")
         examined = examine(place, data, out=page, overwrite=True, limit=500 if fast else None, **computing)
         robust = examined.result.robustness
@@ -45,7 +45,6 @@ def demo(
             robust_accuracy=robust.robust_accuracy if robust else Number.missing("the attack was left out"),
             next=tuple(dict.fromkeys(each.command for each in examined.findings if each.command))[:3],
         )
-        files = {"run": str(place), "page": str(page), **{f"run/{name}": path for name, path in training.files.items()}}
-        report = run.report(result, findings=examined.findings, files=files, cites=examined.origin.cites)
+        report = run.report(result, findings=examined.findings, cites=examined.origin.cites)
         report.save(folder / MARK)
         return report

@@ -65,7 +65,7 @@ def train(
             workers=run["workers"],
             progress=run.progress,
         )
-        files = {path.name: str(shown(path)) for path in sorted(folder.glob("*.*"))}
+        files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
         return run.report(replace(result, run=str(shown(folder))), files=files, cites=RECIPES[recipe].cites)
 
 
