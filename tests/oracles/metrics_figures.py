@@ -13,8 +13,8 @@ def wilson_by_search(k: int, n: int, z: float) -> tuple[float, float]:
         return abs(k / n - p) > z * math.sqrt(p * (1 - p) / n)
 
     ends = []
-    for outer in (0.0, 1.0):
-        inner = k / n
+    for end in (0.0, 1.0):
+        outer, inner = end, k / n
         if not too_far(outer) and outer == inner:
             ends.append(outer)
             continue

@@ -13,7 +13,7 @@ NORMS: dict[str, float] = {"0": 0.0, "1": 1.0, "2": 2.0, "inf": math.inf}
 
 
 def parse_norm(name: str | float) -> float:
-    """The order p of a norm by its name: ``"0"``, ``"1"``, ``"2"``, ``"inf"`` (or ``"linf"``, ``"l2"``, 2, math.inf...)."""
+    """The order p of a norm by its name: ``"0"``, ``"1"``, ``"2"``, ``"inf"`` (also ``"l2"``, 2, math.inf)."""
     text = str(name).lower().removeprefix("l").removesuffix(".0")
     if text not in NORMS:
         raise StriateError(f"norm is {name!r}", accepted=", ".join(NORMS))
