@@ -170,9 +170,10 @@ def _explanation(bench: Bench, most: int) -> Explanation:
         memory=run["memory"],
         progress=run.progress,
     )
-    bench.findings += explanation_findings(result, net=bench.names[0])
+    kept = bench.keep(result, album, "explain-")
+    bench.findings += explanation_findings(kept, net=bench.names[0])
     bench.cites += [key for name in EXPLAINED for key in METHODS[name].cites]
-    return bench.keep(result, album, "explain-")
+    return kept
 
 
 def telling_rows(table: Table, most: int) -> list[int]:
@@ -208,9 +209,10 @@ def _robustness(bench: Bench, most: int, radius: float) -> Robustness:
         memory=run["memory"],
         progress=run.progress,
     )
-    bench.findings += attack_findings(result, net=bench.names[0], data=bench.names[1])
+    kept = bench.keep(result, album, "attack-")
+    bench.findings += attack_findings(kept, net=bench.names[0], data=bench.names[1])
     bench.cites += METHODS["pgd"].cites
-    return bench.keep(result, album, "attack-")
+    return kept
 
 
 def _class_images(bench: Bench) -> Synthesis:
