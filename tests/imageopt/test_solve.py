@@ -53,6 +53,24 @@ def test_adam_finds_the_closed_form_of_a_penalised_linear_score() -> None:
     torch.testing.assert_close(found.images, (0.5 + weights / (2 * strength)).expand(3, -1, -1, -1), atol=2e-3, rtol=0)
 
 
+def test_a_falling_rate_ends_at_rest_where_a_fixed_one_swings() -> None:
+    """On the score -|x - c| Adam of a fixed rate swings about c; a falling one settles there."""
+    roof = Term("roof", lambda seen: -(seen.images - 0.62).abs().flatten(1).sum(1))
+    ends = []
+    for falling in (False, True):
+        places: list[Tensor] = []
+        solve(
+            line(),
+            roof,
+            start=grey(1),
+            search=Adam(0.1, falling=falling),
+            steps=60,
+            callback=lambda moment, places=places: places.append(moment.z),
+        )
+        ends.append(float((places[-1] - places[-2]).abs().mean()))
+    assert ends[1] < 1e-3 < ends[0]
+
+
 def test_one_evaluation_a_step_and_done_rows_cost_nothing() -> None:
     net, start = line(), grey(6)
     with torch.no_grad():

@@ -23,7 +23,13 @@ from striate.nets.net import Net
 from .judge import judged_by, seen_by
 from .payload import Painted, Synthesis
 
-CITES = ("simonyan2013deep", "rudin1992nonlinear", "mordvintsev2015inceptionism", "kingma2015adam")
+CITES = (
+    "simonyan2013deep",
+    "rudin1992nonlinear",
+    "mordvintsev2015inceptionism",
+    "kingma2015adam",
+    "loshchilov2017sgdr",
+)
 SIDE = 128  # pixels of a picture at least; smaller images are enlarged by a whole factor
 
 
@@ -32,7 +38,7 @@ class Preset:
     """How class images are made.
 
     Attributes:
-        rate: Step of Adam, in pixel values.
+        rate: First step of Adam, in pixel values; it falls to zero along a half cosine.
         noise: Standard deviation of the start around mid grey.
         jitter: Largest shift at each step, as a share of the shorter side.
         smoothness: Weights of the total variation, tried from the strongest on until the net sees the class at a
@@ -40,10 +46,10 @@ class Preset:
             length of an outline grows with it, the score does not.
     """
 
-    rate: float = 0.05
+    rate: float = 0.1
     noise: float = 0.02
     jitter: float = 0.125
-    smoothness: tuple[float, ...] = (6.0, 3.0, 1.5, 0.75, 0.375, 0.0)
+    smoothness: tuple[float, ...] = (3.0, 1.5, 0.75, 0.375, 0.0)
 
     def objective(self, targets: Tensor, smoothness: float, side: int) -> Objective:
         """What is ascended: log-odds of the class less the total variation."""
@@ -143,7 +149,7 @@ def _painted(
             net,
             preset.objective(classes[rows], smoothness, min(size)),
             start=start[rows],
-            search=Adam(preset.rate),
+            search=Adam(preset.rate, falling=True),
             steps=steps,
             view=Jitter(int(preset.jitter * min(size))),
             seed=seed,

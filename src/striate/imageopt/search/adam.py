@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,14 +19,16 @@ class Adam:
 
     Args:
         rate: Length of a step, in units of the free numbers.
+        falling: Whether the rate falls along a half cosine to zero over the steps, so that it ends at rest.
         beta1: Share of the first moment that is kept.
         beta2: Share of the second moment that is kept.
         epsilon: Added to the corrected root.
 
-    Source: Kingma & Ba 2015, algorithm 1, with the sign of ascent.
+    Source: Kingma & Ba 2015, algorithm 1, with the sign of ascent; falling: Loshchilov & Hutter 2017, equation 5.
     """
 
     rate: float = 0.05
+    falling: bool = False
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
@@ -37,7 +40,7 @@ class Adam:
     @property
     def words(self) -> str:
         """How it searches."""
-        return f"Adam at {self.rate:g}"
+        return f"Adam at {self.rate:g}{', falling to 0' if self.falling else ''}"
 
     def __call__(self, problem: Problem) -> Iterator[Tensor]:
         """One evaluation and one step for each value yielded; rows that are done are left alone."""
@@ -48,7 +51,8 @@ class Adam:
             rows, grad = answer.rows, answer.gradient
             first[rows] = self.beta1 * first[rows] + (1 - self.beta1) * grad
             second[rows] = self.beta2 * second[rows] + (1 - self.beta2) * grad.square()
+            share = (1 + math.cos(math.pi * step / problem.steps)) / 2 if self.falling else 1.0
             mean = first[rows] / (1 - self.beta1**step)
             root = (second[rows] / (1 - self.beta2**step)).sqrt()
-            z = z.index_copy(0, rows, problem.project(z[rows] + self.rate * mean / (root + self.epsilon), rows))
+            z = z.index_copy(0, rows, problem.project(z[rows] + share * self.rate * mean / (root + self.epsilon), rows))
             yield z
