@@ -49,6 +49,9 @@ def test_a_geometry_replaces_the_one_before_and_starts_from_what_is_stored() -> 
     data = small()
     assert torch.equal(data.resized(Geometry((3, 3))).resized(Geometry((8, 8))).images(), data.images())
     assert data.resized(Geometry((3, 3))).resized(None).size == (8, 8)
+    data.images()  # kept in memory from here on
+    assert data.resized(Geometry((3, 3))).images([0]).shape == (1, 3, 3, 3)
+    assert data.as_channels(1).images([0]).shape == (1, 1, 8, 8)
 
 
 def test_labels_ids_and_names_stay_with_their_rows() -> None:
