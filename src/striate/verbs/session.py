@@ -86,18 +86,18 @@ class Session:
         """The split that was asked for, as the net takes it, cut to the limit."""
         from striate.data.load import load_data
 
-        data = load_data(given, split=self["split"], **self._data_options(net))
+        data = load_data(given, split=self["split"], **self._data_options())
         if net is not None:
             data = as_taken(data, net)
         data = data.limit(self["limit"])
         self._note(data)
         return data
 
-    def splits(self, given: DataLike) -> Splits:
-        """All splits of the data, each cut to the limit."""
+    def splits(self, given: DataLike, *, size: int | None = None) -> Splits:
+        """All splits of the data, each cut to the limit, images brought to ``size`` where one is given."""
         from striate.data.load import load_splits
 
-        splits = load_splits(given, **self._data_options(None))
+        splits = load_splits(given, size=size, **self._data_options())
         limit = self["limit"]
         if limit is not None:
             splits = replace(
@@ -138,8 +138,7 @@ class Session:
             self.verb, result, ranked(list(findings)), origin, cost, files or {}, album=album or {}, arrays=arrays or {}
         )
 
-    def _data_options(self, net: Net | None) -> dict[str, Any]:
-        del net
+    def _data_options(self) -> dict[str, Any]:
         root = self["data_root"]
         return {"root": Path(root) if root else None, "partial": self["partial"], "skip_broken": self["skip_broken"]}
 

@@ -30,6 +30,10 @@ def train(
     rate: Annotated[
         float | None, Option("peak learning rate (default: the recipe's)", "X", lambda text: number(text, "rate"))
     ] = None,
+    size: Annotated[
+        int | None,
+        Option("side that images are brought to (default: their own)", "PX", lambda text: count(text, "size")),
+    ] = None,
     out: Annotated[str | Path | None, Option("run folder", "RUN")] = None,
     resume: Annotated[bool, Option("go on where the run in this folder stopped")] = False,
     **shared: Unpack[Learning],
@@ -39,7 +43,16 @@ def train(
     A kill at any moment loses at most the current epoch; `--resume` ends exactly where the uninterrupted run ends. The
     epoch that is best on the dev split is kept; the test split is never looked at.
     """
-    given = {"data": data, "net": net, "recipe": recipe, "epochs": epochs, "rate": rate, "out": out, "resume": resume}
+    given = {
+        "data": data,
+        "net": net,
+        "recipe": recipe,
+        "epochs": epochs,
+        "rate": rate,
+        "size": size,
+        "out": out,
+        "resume": resume,
+    }
     with session("train", given, shared, Learning) as run:
         from striate.train.catalog import RECIPES
         from striate.train.loop import fit
@@ -50,7 +63,9 @@ def train(
         if resume and not (Path(str(out)) / "run.json").is_file():
             raise StriateError(f"{out} holds no run to resume", hint="leave out --resume to begin one there")
         folder = Path(out if out is not None else number_folder(FOLDERS["train"], {"data": data}))
-        splits = run.splits(data)
+        splits = run.splits(data, size=size)
+        if splits.train.size is None:
+            raise StriateError(f"the images of {splits.train.name} differ in size", hint="--size 64")
         run.progress.say(splits.said)
         result = fit(
             net if isinstance(net, (str, Path)) else run.net(net),

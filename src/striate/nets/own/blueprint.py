@@ -31,4 +31,5 @@ def within(name: str, size: Pair, least: int, greatest: int | None = None) -> No
     """Raises where images of ``size`` are none that the network ``name`` is meant for."""
     if min(size) < least or (greatest is not None and max(size) > greatest):
         accepted = f"{least} to {greatest} px" if greatest else f"at least {least} px"
-        raise StriateError(f"striate/{name} for images of {size[0]} x {size[1]}", accepted=accepted)
+        hint = f"--size {min(greatest, 64)}" if greatest and max(size) > greatest else ""
+        raise StriateError(f"striate/{name} for images of {size[0]} x {size[1]}", accepted=accepted, hint=hint)
