@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from oracles.peers_net import TARGETS, FixedNet, fixed_images
-from striate.attack.run import attack
+from striate.attacks.run import attack
 from striate.inside.explain import explain
 from striate.nets.net import Net
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from oracles.imageopt_projection import linear_margin_after_attack
-from striate.attack.catalog import METHODS
-from striate.attack.run import attack
+from striate.attacks.catalog import METHODS
+from striate.attacks.run import attack
 from striate.imageopt.found import Found
 from striate.imageopt.goal import misclassified
 from striate.imageopt.objective import log_odds, logit, margin, squared_distance, total_variation

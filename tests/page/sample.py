@@ -10,7 +10,7 @@ from functools import cache
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from striate.attack.payload import Attacked, CurvePoint, Masking, Robustness
+from striate.attacks.payload import Attacked, CurvePoint, Masking, Robustness
 from striate.core.finding import Evidence, Finding, ranked
 from striate.core.number import Number
 from striate.core.report import Cost, Origin, Report

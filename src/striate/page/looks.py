@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from striate.attack.payload import Attacked, Robustness
+from striate.attacks.payload import Attacked, Robustness
 from striate.core.number import Number
 from striate.inside.colours import OPACITY, stops
 from striate.inside.payload import Explanation, Filters, MapRow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from striate.attack.payload import Robustness
+from striate.attacks.payload import Robustness
 from striate.core.number import Number
 from striate.inside.payload import Explanation, Filters
 from striate.measure.payload import Evaluation

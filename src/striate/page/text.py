@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import singledispatch
 from typing import Any
 
-from striate.attack.payload import Robustness
+from striate.attacks.payload import Robustness
 from striate.core.finding import Finding, ranked
 from striate.core.report import Report
 from striate.figures.payload import Reproduction

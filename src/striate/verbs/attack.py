@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Unpack
 
-from striate.attack.payload import Robustness
+from striate.attacks.payload import Robustness
 from striate.core.report import Report
 
 from .options import DataArgument, NetArgument, OnData, Option, OutArgument, count, number, numbers
@@ -36,9 +36,9 @@ def attack(
     """
     given = {"net": net, "data": data, "method": method, "norm": norm, "radius": radius, "target": target}
     with session("attack", {**given, "steps": steps, "radii": radii, "out": out}, shared, OnData) as run:
-        from striate.attack.catalog import METHODS
-        from striate.attack.findings import attack_findings
-        from striate.attack.run import attack_data, check_radius
+        from striate.attacks.catalog import METHODS
+        from striate.attacks.findings import attack_findings
+        from striate.attacks.run import attack_data, check_radius
         from striate.core.classes import class_number
         from striate.core.norms import parse_norm
         from striate.measure.table import predict

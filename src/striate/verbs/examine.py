@@ -19,7 +19,7 @@ from .options import DataArgument, NetArgument, OnData, Option, count, number
 from .session import Session, session, shown
 
 if TYPE_CHECKING:
-    from striate.attack.payload import Robustness
+    from striate.attacks.payload import Robustness
     from striate.data.dataset import Dataset
     from striate.inside.payload import Explanation, Filters
     from striate.measure.table import Table
@@ -191,9 +191,9 @@ def telling_rows(table: Table, most: int) -> list[int]:
 
 
 def _robustness(bench: Bench, most: int, radius: float) -> Robustness:
-    from striate.attack.catalog import METHODS
-    from striate.attack.findings import attack_findings
-    from striate.attack.run import attack_data
+    from striate.attacks.catalog import METHODS
+    from striate.attacks.findings import attack_findings
+    from striate.attacks.run import attack_data
 
     run = bench.run
     few = bench.data.limit(most)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from striate.attack.payload import Robustness
+from striate.attacks.payload import Robustness
 from striate.core.finding import Finding
 from striate.measure.payload import Evaluation
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from striate.attack.catalog import METHODS
-from striate.attack.check import check_radius
-from striate.attack.findings import attack_findings, radius_text
-from striate.attack.masking import masking_of
-from striate.attack.payload import Robustness
-from striate.attack.run import attack, attack_data
+from striate.attacks.catalog import METHODS
+from striate.attacks.check import check_radius
+from striate.attacks.findings import attack_findings, radius_text
+from striate.attacks.masking import masking_of
+from striate.attacks.payload import Robustness
+from striate.attacks.run import attack, attack_data
 from striate.core.cite import cite
 from striate.core.codec import from_json, to_json
 from striate.core.errors import StriateError, UnknownNameError

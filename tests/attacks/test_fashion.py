@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from oracles.attack_fashion import MEAN, STD, fashion_net, fashion_test
-from striate.attack.payload import Robustness
-from striate.attack.run import attack_data
+from striate.attacks.payload import Robustness
+from striate.attacks.run import attack_data
 from striate.data.dataset import Dataset
 from striate.measure.table import Table
 from striate.nets.net import Net

@@ -13,12 +13,12 @@ METHODS: Registry[Method] = Registry(
     "attack",
     {
         "fgsm": Entry(
-            "striate.attack.fgsm:FGSM",
+            "striate.attacks.fgsm:FGSM",
             "fast gradient sign: one step of the whole radius; a lower bar, two passes an image",
             ("goodfellow2015explaining",),
         ),
         "pgd": Entry(
-            "striate.attack.pgd:PGD",
+            "striate.attacks.pgd:PGD",
             "projected gradient: many short steps from a random start in the ball; images leave once fooled",
             ("madry2018towards", "kurakin2017adversarial"),
         ),
