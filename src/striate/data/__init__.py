@@ -1,1 +1,1 @@
-"""."""
+"""Data: images with labels, named, in folders or drawn; splits, batches, statistics, random changes."""
