@@ -33,7 +33,7 @@ from striate.train.recipe import Augment, Recipe, Sgd
 from striate.train.recipes import QUICK
 
 BLOCKS, LIMIT = 30, 1.08
-TRAIN, DEV, SIZE, CLASSES = 2048, 512, 32, 10
+TRAIN, DEV, SIZE, CLASSES = 4096, 1024, 32, 10
 
 
 def random_split(split: str, count: int, seed: int) -> Dataset:

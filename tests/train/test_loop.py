@@ -55,6 +55,36 @@ def test_training_learns_the_bars_and_keeps_the_best_epoch(tmp_path):
     assert (logits.argmax(1) == splits.dev.labels).float().mean().item() == pytest.approx(training.best.value)
 
 
+def test_the_best_epoch_stays_when_later_ones_are_worse(tmp_path):
+    kept = {}
+
+    def note(state):
+        kept[state.epoch] = {name: value.clone() for name, value in state.nets["net"].module.state_dict().items()}
+
+    def spoil(state):
+        if state.step == 16:
+            with torch.no_grad():
+                state.nets["net"].module[-1].weight.zero_()
+
+    observers = [lambda events: events.attached(epoch_end=note, step=spoil)]
+    training = fit(tiny_net(), tiny_splits(), out=tmp_path / "run", recipe=RECIPE, observers=observers)
+    assert training.best.epoch < 4
+    assert training.best.value > training.history[-1].dev_accuracy
+    best = saved(tmp_path / "run").module.state_dict()
+    assert all(torch.equal(value, best[name]) for name, value in kept[training.best.epoch].items())
+
+
+def test_the_figures_of_dev_are_those_of_the_net_in_eval_mode(tmp_path):
+    splits = tiny_splits()
+    training = fit(tiny_net(), splits, out=tmp_path / "run", recipe=replace(RECIPE, epochs=1))
+    with torch.no_grad():
+        logits = saved(tmp_path / "run")(splits.dev.images()).double()
+    loss = nn.functional.cross_entropy(logits, splits.dev.labels).item()
+    assert training.history[0].dev_loss == pytest.approx(loss, rel=1e-5)
+    right = (logits.argmax(1) == splits.dev.labels).double().mean().item()
+    assert training.history[0].dev_accuracy == pytest.approx(right, rel=1e-12)
+
+
 def test_the_loop_takes_the_steps_that_plain_torch_takes(tmp_path):
     # no dropout, no changes of the images: the whole run written by hand in a few lines
     torch.manual_seed(0)
@@ -79,6 +109,7 @@ def test_the_loop_takes_the_steps_that_plain_torch_takes(tmp_path):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    assert isinstance(task.nets["net"], Net)  # what Fabric put there is gone
     for ours, theirs in zip(module.parameters(), hand.parameters(), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-6)
 
@@ -96,6 +127,7 @@ def test_two_runs_are_equal_to_the_last_bit_and_another_seed_is_not(tmp_path):
 def test_nothing_outside_the_run_folder_is_changed(tmp_path):
     net, splits = tiny_net(), tiny_splits()
     before, mode = net.fingerprint(), net.training
+    torch.use_deterministic_algorithms(False)
     settings = (torch.are_deterministic_algorithms_enabled(), torch.get_num_threads(), torch.backends.cudnn.benchmark)
     torch.manual_seed(9)
     expected = torch.rand(2)

@@ -108,6 +108,21 @@ def test_resume_with_other_arguments_names_what_differs(run, changes, words):
         fit(given.pop("net"), given.pop("splits"), out=run, resume=True, **given)
 
 
+def test_resume_with_other_threads_or_versions_says_so(tmp_path, capsys):
+    def press(state):
+        raise KeyboardInterrupt
+
+    observers, out = [lambda events: events.attached(step=press)], tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_net(), tiny_splits(), out=out, recipe=ONE, threads=1, observers=observers)
+    record = json.loads((out / "run.json").read_text())
+    (out / "run.json").write_text(json.dumps({**record, "versions": {**record["versions"], "torch": "0.1"}}))
+    fit(tiny_net(), tiny_splits(), out=out, recipe=ONE, threads=2, resume=True, progress=Progress())
+    said = capsys.readouterr().err
+    assert "began with threads 1 and goes on with 2" in said
+    assert "began with torch 0.1 and goes on with" in said
+
+
 def test_resume_and_overwrite_exclude_each_other(run):
     with pytest.raises(RunError, match="one of them"):
         fit(tiny_net(), tiny_splits(), out=run, recipe=ONE, resume=True, overwrite=True)
@@ -166,6 +181,7 @@ def test_a_full_disk_keeps_the_run_and_resume_ends_where_it_would_have(tmp_path,
         fit(tiny_net(), tiny_splits(), out=out, recipe=RECIPE, observers=[fill])
     assert read_record(out).state == "stopped"
     assert "No space left" in read_record(out).why
+    assert str(tmp_path) not in (out / "run.json").read_text()
     assert len(read_run(out).history) >= 2
     saved(out)
     monkeypatch.undo()

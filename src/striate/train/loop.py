@@ -25,7 +25,7 @@ from .init import seeded
 from .observers import checkpoints, metrics_file, progress_bar, restore
 from .optim import set_rate
 from .payload import Epoch, Training
-from .prepare import build_task, describe
+from .prepare import build_task, changes_since, describe
 from .recipe import Recipe
 from .run import guarded, opened, read_run, save_record
 from .task import Batch, Task
@@ -45,6 +45,7 @@ def fit(
     memory_format: MemoryFormat = "channels_last",
     workers: int = 0,
     threads: int | None = None,
+    weights_root: Path | None = None,
     observers: Sequence[Observer] = (),
     progress: Progress = SILENT,
 ) -> Training:
@@ -67,6 +68,7 @@ def fit(
         memory_format: Layout of weights and images; on a CPU ``channels_last`` is faster.
         workers: Processes that decode images of data that do not fit in memory.
         threads: Threads of torch; None takes what is set.
+        weights_root: Where the weights of a net are looked for that is given by the name of weights.
         observers: What else watches; see `events`.
         progress: Where to show progress.
 
@@ -78,7 +80,7 @@ def fit(
     folder = Path(out)
     with exact(device, threads):
         fabric = build_fabric(device, precision, memory_format)
-        task = build_task(subject, splits, recipe=how, seed=seed)
+        task = build_task(subject, splits, recipe=how, seed=seed, weights_root=weights_root)
         feed, dev = (
             Feed(part, how.batch, seed, fabric.device, memory_format, workers, how.augment)
             for part in (splits.train, splits.dev)
@@ -90,7 +92,7 @@ def fit(
             if run.state == "complete":
                 progress.say(f"the run in {folder} is complete: nothing is left to do")
                 return read_run(out)
-            for note in run.notes:
+            for note in (*run.notes, *changes_since(run)):
                 progress.say(f"note: {note}")
             watching = [checkpoints(folder, run), metrics_file(folder), progress_bar(progress), *observers]
             with (

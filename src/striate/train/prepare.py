@@ -22,7 +22,14 @@ from .run import Record, Split
 from .task import Classification, Task
 
 
-def build_task(subject: str | Path | nn.Module | Task, splits: Splits, *, recipe: Recipe, seed: int) -> Task:
+def build_task(
+    subject: str | Path | nn.Module | Task,
+    splits: Splits,
+    *,
+    recipe: Recipe,
+    seed: int,
+    weights_root: Path | None = None,
+) -> Task:
     """The task of training ``subject``: a net by name or as an object, or a task that is taken as it is.
 
     ``SOURCE/ARCH`` starts from scratch, with normalisation by the statistics of the training split; every other name
@@ -41,7 +48,7 @@ def build_task(subject: str | Path | nn.Module | Task, splits: Splits, *, recipe
         elif isinstance(subject, nn.Module):
             net = copy.deepcopy(load_net(subject, classes=splits.train.classes))
         else:
-            net = load_net(subject)
+            net = load_net(subject, weights_root=weights_root)
     check_fit(net, splits.train)
     return Classification(net, label_smoothing=recipe.label_smoothing)
 
@@ -140,6 +147,17 @@ def describe(
         device=device,
         precision=precision,
         memory_format=memory_format,
+    )
+
+
+def changes_since(run: Record) -> tuple[str, ...]:
+    """Sentences on what is no longer as it was when the run began and may change the last bits of its numbers."""
+    now = {"threads": str(torch.get_num_threads()), **versions()}
+    then = {"threads": str(run.threads), **run.versions}
+    return tuple(
+        f"the run began with {name} {value} and goes on with {now.get(name, 'none')}: the last bits may differ"
+        for name, value in then.items()
+        if now.get(name) != value
     )
 
 

@@ -7,7 +7,7 @@ from .schedules import Schedule
 
 QUICK = Recipe(
     name="quick",
-    states="",
+    states="set below, with % measured",
     optimizer=Sgd(rate=0.2, momentum=0.9, nesterov=True, weight_decay=5e-4),
     schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
     samples=240_000,

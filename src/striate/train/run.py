@@ -10,6 +10,7 @@ import csv
 import dataclasses
 import io
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -130,7 +131,7 @@ def guarded(folder: Path, record: Record, state: State, progress: Progress) -> I
         interrupted = isinstance(error, KeyboardInterrupt)
         why = "interrupted" if interrupted else f"{type(error).__name__}: {error}"
         try:
-            save_record(folder, replace(record, state="stopped", why=why))
+            save_record(folder, replace(record, state="stopped", why=why.replace(f"{folder}{os.sep}", "")))
         except StriateError as second:
             progress.say(f"{folder / RECORD} could not be brought up to date: {second}")
         kept = f"{state.saved} of {state.epochs} epochs are kept in {folder}"
@@ -233,7 +234,7 @@ def _taken_up(folder: Path, record: Record) -> Record:
     differ = list(_differences(old, new))
     if differ:
         raise RunError(f"the run in {folder} has other arguments: {', '.join(differ)}", hint="give those of the run")
-    return replace(before, threads=record.threads, versions=record.versions)
+    return before
 
 
 def _differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
