@@ -27,10 +27,10 @@ from torch import Tensor
 from striate.data.dataset import Dataset, Splits
 from striate.nets.load import load_net
 from striate.nets.net import Net
-from striate.train.events import Events, Observer, State
-from striate.train.loop import fit
-from striate.train.recipe import Augment, Recipe, Sgd
-from striate.train.recipes import QUICK
+from striate.training.events import Events, Observer, State
+from striate.training.loop import fit
+from striate.training.recipe import Augment, Recipe, Sgd
+from striate.training.recipes import QUICK
 
 BLOCKS, LIMIT = 30, 1.08
 TRAIN, DEV, SIZE, CLASSES = 4096, 1024, 32, 10
