@@ -27,7 +27,7 @@ from striate.measure.payload import (
 from striate.nets.payload import Field, SiteRow, Summary, Totals
 from striate.page.payload import Examination
 from striate.synthesis.payload import Judged, Painted, Synthesis
-from striate.train.payload import Best, Epoch, Training
+from striate.training.payload import Best, Epoch, Training
 
 NAMES = ("circle", "square", "triangle", "star", "ring", "cross", "crescent", "hexagon", "heart", "arrow")
 HOSTILE = (

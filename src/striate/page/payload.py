@@ -10,7 +10,7 @@ from striate.inside.payload import Explanation, Filters
 from striate.measure.payload import Evaluation
 from striate.nets.payload import Summary
 from striate.synthesis.payload import Synthesis
-from striate.train.payload import Training
+from striate.training.payload import Training
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from striate.core.cite import citations
 from striate.core.number import Number
 from striate.core.report import Cost, Origin
 from striate.nets.payload import Field, Summary
-from striate.train.payload import Training
+from striate.training.payload import Training
 
 from .charts import Axis, Chart, Series, line_chart, sparkline
 from .format import bytes_of, count, fixed, large, named, seconds, value_of

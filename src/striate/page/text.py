@@ -14,7 +14,7 @@ from striate.inside.payload import Explanation
 from striate.measure.payload import Evaluation
 from striate.nets.payload import Summaries, Summary
 from striate.synthesis.payload import Synthesis
-from striate.train.payload import Training
+from striate.training.payload import Training
 
 from .catalogue import Catalogue
 from .format import (

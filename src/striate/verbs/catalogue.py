@@ -74,7 +74,7 @@ def methods(
         from striate.attacks.catalog import METHODS as ATTACKS
         from striate.inside.attribution import METHODS as ATTRIBUTIONS
         from striate.synthesis.catalog import METHODS as SYNTHESES
-        from striate.train.catalog import RECIPES
+        from striate.training.catalog import RECIPES
 
         rows = tuple(
             CatalogueRow(name, entry.summary, verb, entry.licence, entry.cites, {})

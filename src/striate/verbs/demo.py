@@ -10,7 +10,7 @@ from striate.core.report import Report
 from striate.page.payload import Demonstration
 
 from .options import Computing, DataLike, Option
-from .session import MARK, claim_folder, session
+from .session import MARK, claim_folder, session, shown
 
 
 def demo(
@@ -39,8 +39,8 @@ def demo(
         examined = examine(place, data, out=page, overwrite=True, limit=500 if fast else None, **computing)
         robust = examined.result.robustness
         result = Demonstration(
-            run=str(place),
-            page=str(page),
+            run=str(shown(place)),
+            page=str(shown(page)),
             accuracy=examined.result.evaluation.accuracy,
             robust_accuracy=robust.robust_accuracy if robust else Number.missing("the attack was left out"),
             next=tuple(dict.fromkeys(each.command for each in examined.findings if each.command))[:3],

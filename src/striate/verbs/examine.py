@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from striate.measure.table import Table
     from striate.nets.net import Net
     from striate.synthesis.payload import Synthesis
-    from striate.train.payload import Training
+    from striate.training.payload import Training
 
 T = TypeVar("T")
 PICTURES = {"picture", "original", "difference", "input_picture"}  # fields that name a picture of the album
@@ -247,9 +247,9 @@ def _prefixed(value: Json, prefix: str) -> Json:
 def training_record(net: Any) -> Training | None:
     """The record of a run folder; None for any other net."""
     if isinstance(net, (str, Path)) and (Path(net) / "run.json").is_file():
-        from striate.train.run import read_run
+        from striate.training.run import read_run
 
-        return read_run(Path(net))
+        return replace(read_run(Path(net)), run=str(shown(net)))
     return None
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 
 from striate.core.errors import StriateError
 from striate.core.report import Report
-from striate.train.payload import Training
+from striate.training.payload import Training
 
 from . import FOLDERS
 from .options import DataArgument, Learning, NetLike, Option, count, number
 from .session import number_folder, session, shown
 
 if TYPE_CHECKING:
-    from striate.train.recipe import Recipe
+    from striate.training.recipe import Recipe
 
 
 def train(
@@ -54,8 +54,8 @@ def train(
         "resume": resume,
     }
     with session("train", given, shared, Learning) as run:
-        from striate.train.catalog import RECIPES
-        from striate.train.loop import fit
+        from striate.training.catalog import RECIPES
+        from striate.training.loop import fit
 
         how = varied(recipe, epochs=epochs, rate=rate, batch=run["batch"])
         if resume and out is None:
@@ -86,7 +86,7 @@ def train(
 
 def varied(name: str, *, epochs: int | None, rate: float | None, batch: int | None) -> Recipe:
     """The recipe of this name with what the caller wants otherwise; a variation says so in its name."""
-    from striate.train.catalog import RECIPES
+    from striate.training.catalog import RECIPES
 
     recipe = RECIPES.load(name)
     given = {"epochs": epochs, "rate": rate, "batch": batch}

@@ -1,0 +1,1 @@
+"""Training: one explicit loop, a Task (what is trained), a Recipe (how), a run folder (what is left)."""

@@ -1,0 +1,21 @@
+"""Recipes by name, none of them loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from striate.core.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
+
+RECIPES: Registry[Recipe] = Registry(
+    "recipe",
+    {
+        "quick": Entry(
+            "striate.training.recipes:QUICK",
+            "a small net on small images in about a minute: SGD, one cycle, label smoothing, mirrored images",
+            ("smith2018super", "sutskever2013importance", "szegedy2016rethinking"),
+        )
+    },
+)

@@ -1,0 +1,90 @@
+"""Named events of a run, and the state that whoever watches is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from .payload import Best, Epoch
+from .task import Task
+
+EVENTS = ("run_start", "epoch_start", "step", "epoch_end", "checkpoint", "run_end", "interrupted")
+
+
+@dataclass
+class State:
+    """Where a run stands. Observers read it; only the loop writes it.
+
+    Attributes:
+        task: What is trained, with its nets as Fabric set them up.
+        nets: The nets themselves.
+        optimizers: One for each net.
+        epochs: How many there will be.
+        steps: How many steps there will be in all.
+        batch: Images a step.
+        epoch: Epochs that are finished.
+        step: Steps that are finished.
+        saved: Epochs that the checkpoint holds.
+        rate: Learning rate of the latest step.
+        figures: ``loss`` and ``accuracy`` of the latest step, means over its batch.
+        history: One row for each finished epoch.
+    """
+
+    task: Task
+    nets: Mapping[str, nn.Module]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    epochs: int
+    steps: int
+    batch: int
+    epoch: int = 0
+    step: int = 0
+    saved: int = 0
+    rate: float = 0.0
+    figures: Mapping[str, float] = field(default_factory=dict)
+    history: list[Epoch] = field(default_factory=list)
+
+
+Call = Callable[[State], None]
+
+
+class Events:
+    """Calls by the name of the event that they wait for (`EVENTS`).
+
+    ``epoch_end`` comes when the row of history is there, ``checkpoint`` when the files of that epoch are safe,
+    ``run_end`` once after the last epoch, ``interrupted`` instead of it when an exception ends the run.
+    """
+
+    def __init__(self) -> None:
+        self._calls: dict[str, list[Call]] = {name: [] for name in EVENTS}
+
+    @contextmanager
+    def attached(self, **calls: Call) -> Iterator[None]:
+        """Inside, each named event also makes this call; afterwards it no longer does."""
+        for name, call in calls.items():
+            self._calls[name].append(call)
+        try:
+            yield
+        finally:
+            for name, call in calls.items():
+                self._calls[name].remove(call)
+
+    def emit(self, name: str, state: State) -> None:
+        """Make the calls of one event, in the order in which they were attached."""
+        for call in tuple(self._calls[name]):
+            call(state)
+
+
+Observer = Callable[[Events], AbstractContextManager[None]]
+
+
+def best_of(history: list[Epoch] | tuple[Epoch, ...]) -> Best:
+    """The epoch with the highest dev accuracy; of equal ones that with the lowest dev loss, then the earliest.
+
+    As the highest of several, its accuracy is a little too good for new images: the test split tells the truth.
+    """
+    best = max(history, key=lambda row: (row.dev_accuracy, -row.dev_loss, -row.epoch))
+    return Best("dev accuracy", best.dev_accuracy, best.epoch)

@@ -1,0 +1,207 @@
+"""The training loop, from top to bottom: prepare, open the run folder, epochs of steps, dev after each, done."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from striate.core.errors import RunError
+from striate.core.progress import SILENT, Progress
+from striate.data.dataset import Splits
+
+from .catalog import RECIPES
+from .engine import Precision, build_fabric, exact, set_up
+from .events import Events, Observer, State
+from .feed import Feed, MemoryFormat
+from .init import seeded
+from .observers import checkpoints, metrics_file, progress_bar, restore
+from .optim import set_rate
+from .payload import Epoch, Training
+from .prepare import build_task, changes_since, describe
+from .recipe import Recipe
+from .run import guarded, opened, read_run, save_record
+from .task import Batch, Task
+
+
+def fit(
+    subject: str | Path | nn.Module | Task,
+    splits: Splits,
+    *,
+    out: str | Path,
+    recipe: Recipe | str = "quick",
+    seed: int = 0,
+    resume: bool = False,
+    overwrite: bool = False,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    memory_format: MemoryFormat = "channels_last",
+    workers: int = 0,
+    threads: int | None = None,
+    weights_root: Path | None = None,
+    observers: Sequence[Observer] = (),
+    progress: Progress = SILENT,
+) -> Training:
+    """Trains on ``splits.train``, keeps the epoch that is best on ``splits.dev``, never looks at ``splits.test``.
+
+    The run lies in the folder ``out``; a kill at any moment loses at most the epoch that was running, and ``resume``
+    with the same arguments ends, bit for bit, where the uninterrupted run would have ended (on the same machine with
+    as many threads; seconds apart). As the best of several epochs, the accuracy on dev is a little too good.
+
+    Args:
+        subject: A net by name (``striate/small``: from scratch), a net (a copy is trained), or a `Task`.
+        splits: What to learn from and to choose by.
+        out: The run folder.
+        recipe: How; by name or as a value.
+        seed: Of starting weights, order, random changes, dropout.
+        resume: Go on with the run in ``out``; one that is complete is left as it is.
+        overwrite: Delete the run in ``out`` first; other folders are never deleted.
+        device: ``cpu``, ``cuda``, ``mps``.
+        precision: ``bfloat16`` computes in it where that is safe; weights stay float32.
+        memory_format: Layout of weights and images; on a CPU ``channels_last`` is faster.
+        workers: Processes that decode images of data that do not fit in memory.
+        threads: Threads of torch; None takes what is set.
+        weights_root: Where the weights of a net are looked for that is given by the name of weights.
+        observers: What else watches; see `events`.
+        progress: Where to show progress.
+
+    Raises:
+        RunError: Net, data, recipe and folder do not fit together, the loss is no number, the disk is full...
+        KeyboardInterrupt: Ctrl-C, once the folder says that the run was stopped.
+    """
+    how = RECIPES.load(recipe) if isinstance(recipe, str) else recipe
+    folder = Path(out)
+    with exact(device, threads):
+        fabric = build_fabric(device, precision, memory_format)
+        task = build_task(subject, splits, recipe=how, seed=seed, weights_root=weights_root)
+        feed, dev = (
+            Feed(part, how.batch, seed, fabric.device, memory_format, workers, how.augment)
+            for part in (splits.train, splits.dev)
+        )
+        record = describe(
+            subject, task, splits, how, seed=seed, device=device, precision=precision, memory_format=memory_format
+        )
+        with opened(folder, record, resume=resume, overwrite=overwrite) as run:
+            if run.state == "complete":
+                progress.say(f"the run in {folder} is complete: nothing is left to do")
+                return read_run(out)
+            for note in (*run.notes, *changes_since(run)):
+                progress.say(f"note: {note}")
+            watching = [checkpoints(folder, run), metrics_file(folder), progress_bar(progress), *observers]
+            with (
+                set_up(fabric, task, how, epochs=run.epochs, feed=feed, memory_format=memory_format) as state,
+                guarded(folder, run, state, progress),
+            ):
+                restore(folder, state)
+                train(state, how, feed, dev, observers=watching, seed=seed, fabric=fabric)
+                save_record(folder, replace(run, state="complete"))
+    return read_run(out)
+
+
+def train(
+    state: State, recipe: Recipe, feed: Feed, dev: Feed, *, observers: Sequence[Observer], seed: int, fabric: Fabric
+) -> None:
+    """The epochs that are still to do, each with its steps, its look at dev, its row of history."""
+    events = Events()
+    with ExitStack() as stack:
+        for observer in observers:
+            stack.enter_context(observer(events))
+        events.emit("run_start", state)
+        try:
+            while state.epoch < state.epochs:
+                events.emit("epoch_start", state)
+                begun = time.perf_counter()
+                with seeded(seed, "train/torch", step=state.epoch):
+                    learnt = learn(state, recipe, feed, events, fabric)
+                    judged = evaluate(state.task, dev)
+                state.epoch += 1
+                state.history.append(
+                    Epoch(
+                        epoch=state.epoch,
+                        train_loss=learnt["loss"],
+                        train_accuracy=learnt["accuracy"],
+                        dev_loss=judged["loss"],
+                        dev_accuracy=judged["accuracy"],
+                        rate=state.rate,
+                        seconds=time.perf_counter() - begun,
+                    )
+                )
+                events.emit("epoch_end", state)
+        except BaseException:
+            events.emit("interrupted", state)
+            raise
+        events.emit("run_end", state)
+
+
+def learn(state: State, recipe: Recipe, feed: Feed, events: Events, fabric: Fabric) -> dict[str, float]:
+    """One pass over the training split; gives mean loss and accuracy of the batches as they were met.
+
+    Raises:
+        RunError: The loss is no number; the message holds epoch, step and learning rate.
+    """
+    task, seen, sums = state.task, 0, {"loss": 0.0, "accuracy": 0.0}
+
+    def update(loss: Tensor, name: str) -> None:
+        optimizer = state.optimizers[name]
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        optimizer.step()
+
+    set_mode(task, training=True)
+    for batch in feed.shuffled(state.epoch):
+        state.rate = recipe.optimizer.rate * recipe.schedule(state.step, state.steps)
+        for optimizer in state.optimizers.values():
+            set_rate(optimizer, state.rate)
+        figures = task.step(batch, update)
+        count = len(batch.rows)
+        state.figures = {name: float(figures[name].sum()) / count for name in sums}
+        if not math.isfinite(state.figures["loss"]):
+            raise diverged(state, batch)
+        seen += count
+        for name in sums:
+            sums[name] += state.figures[name] * count
+        state.step += 1
+        events.emit("step", state)
+    return {name: total / seen for name, total in sums.items()}
+
+
+@torch.no_grad()
+def evaluate(task: Task, feed: Feed) -> dict[str, float]:
+    """Mean loss and accuracy of the task over every image of a split, in eval mode.
+
+    Raises:
+        RunError: The loss is no number.
+    """
+    set_mode(task, training=False)
+    sums = {"loss": 0.0, "accuracy": 0.0}
+    for batch in feed.plain():
+        judged = task.judge(task.predict(batch), batch)
+        for name in sums:
+            sums[name] += float(judged[name].sum())
+    if not math.isfinite(sums["loss"]):
+        raise RunError(f"the loss on the {feed.data.split} split is {sums['loss']}", hint="a lower learning rate")
+    return {name: total / len(feed.data) for name, total in sums.items()}
+
+
+def set_mode(task: Task, *, training: bool) -> None:
+    """Training or eval mode for every net of the task."""
+    for net in task.nets.values():
+        net.train(training)
+
+
+def diverged(state: State, batch: Batch) -> RunError:
+    """What to say of a loss that is no number: the pixels if they are at fault, else the learning rate."""
+    where = f"epoch {state.epoch + 1}, step {state.step + 1} of {state.steps}, learning rate {state.rate:.4g}"
+    given = f"the loss is {state.figures['loss']} in {where}"
+    finite = batch.images.flatten(1).isfinite().all(1)
+    if not bool(finite.all()):
+        bad = batch.rows[~finite.cpu()].tolist()
+        return RunError(f"{given}: pixels of training images {bad[:5]} are not finite", accepted="pixels from 0 to 1")
+    return RunError(given, hint="a lower learning rate, or a longer warm-up")

@@ -1,0 +1,127 @@
+"""What watches a run: the progress bar, the CSV, the checkpoints. Each hangs on named events and undoes itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+import torch
+
+from striate.core.codec import from_json, to_json
+from striate.core.errors import RunError
+from striate.core.progress import Progress, Step
+from striate.core.storage import write_with
+from striate.nets.load import save_weights
+from striate.nets.net import Net
+
+from .events import Events, Observer, State, best_of
+from .payload import Epoch
+from .run import CHECKPOINT, WEIGHTS, Record, save_history
+
+
+def progress_bar(progress: Progress) -> Observer:
+    """Images done of all epochs together, with the loss of the latest step and the latest accuracy on dev."""
+
+    @contextmanager
+    def watch(events: Events) -> Iterator[None]:
+        with ExitStack() as stack:
+            steps: list[Step] = []
+
+            def begin(state: State) -> None:
+                total = (state.steps - state.step) * state.batch
+                steps.append(stack.enter_context(progress.task("training", total)))
+
+            def count(state: State) -> None:
+                dev = f", dev {state.history[-1].dev_accuracy:.1%}" if state.history else ""
+                epoch = f"epoch {min(state.epoch + 1, state.epochs)}/{state.epochs}"
+                steps[0](state.batch, f"{epoch}, loss {state.figures['loss']:.3f}{dev}")
+
+            with events.attached(run_start=begin, step=count):
+                yield
+
+    return watch
+
+
+def metrics_file(folder: Path) -> Observer:
+    """``metrics.csv``, whole after every epoch."""
+
+    def write(state: State) -> None:
+        save_history(folder, state.history)
+
+    @contextmanager
+    def watch(events: Events) -> Iterator[None]:
+        with events.attached(run_start=write, epoch_end=write):
+            yield
+
+    return watch
+
+
+def checkpoints(folder: Path, record: Record) -> Observer:
+    """The weights of the best epoch so far, then all that is needed to go on, after every epoch."""
+
+    @contextmanager
+    def watch(events: Events) -> Iterator[None]:
+        def save(state: State) -> None:
+            if best_of(state.history).epoch == state.epoch:
+                save_best(folder, state, record)
+            save_checkpoint(folder, state)
+            state.saved = state.epoch
+            events.emit("checkpoint", state)
+
+        with events.attached(epoch_end=save):
+            yield
+
+    return watch
+
+
+def save_best(folder: Path, state: State, record: Record) -> None:
+    """``weights.safetensors`` of the first net, ``weights.NAME.safetensors`` of others."""
+    row = state.history[-1]
+    said = {
+        "data": record.data,
+        "recipe": record.recipe.name,
+        "epoch": str(row.epoch),
+        "dev_accuracy": repr(row.dev_accuracy),
+    }
+    for index, (name, net) in enumerate(state.nets.items()):
+        path = folder / (WEIGHTS if index == 0 else f"weights.{name}.safetensors")
+        assert isinstance(net, Net)  # checked before the run began
+        save_weights(net, path, metadata=said)
+
+
+def save_checkpoint(folder: Path, state: State) -> None:
+    """``checkpoints/last.pt``: nets, optimizers, history; ``torch.load(..., weights_only=True)`` reads it."""
+    content = {
+        "nets": {name: net.state_dict() for name, net in state.nets.items()},
+        "optimizers": {name: each.state_dict() for name, each in state.optimizers.items()},
+        "history": to_json(state.history),
+    }
+
+    def fill(stream: IO[bytes]) -> None:
+        torch.save(content, stream)
+
+    write_with(folder / CHECKPOINT, fill)
+
+
+def restore(folder: Path, state: State) -> None:
+    """Bring nets, optimizers and history to where the last checkpoint left them; without one, leave them at the start.
+
+    Raises:
+        RunError: The checkpoint cannot be read or does not fit.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        for name, net in state.nets.items():
+            net.load_state_dict(content["nets"][name])
+        for name, optimizer in state.optimizers.items():
+            optimizer.load_state_dict(content["optimizers"][name])
+        state.history[:] = from_json(content["history"], list[Epoch])
+    except Exception as error:
+        raise RunError(f"cannot go on from {path}: {error}", hint="--overwrite to begin anew") from error
+    state.epoch = state.saved = len(state.history)
+    state.step = state.epoch * (state.steps // state.epochs)

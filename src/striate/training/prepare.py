@@ -1,0 +1,185 @@
+"""What must be true before the first step: a net that fits the data, data that can teach it."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import platform
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from striate.core.errors import RunError
+from striate.data.dataset import Dataset, Splits
+from striate.data.stats import channel_statistics
+from striate.nets.load import load_net
+from striate.nets.net import Net
+
+from .init import he_normal, seeded
+from .recipe import Recipe
+from .run import Record, Split
+from .task import Classification, Task
+
+
+def build_task(
+    subject: str | Path | nn.Module | Task,
+    splits: Splits,
+    *,
+    recipe: Recipe,
+    seed: int,
+    weights_root: Path | None = None,
+) -> Task:
+    """The task of training ``subject``: a net by name or as an object, or a task that is taken as it is.
+
+    ``SOURCE/ARCH`` starts from scratch, with normalisation by the statistics of the training split; every other name
+    (with weights, a file, a run folder) and every net that is given as an object starts from the weights it has. The
+    object itself is left alone: a copy is trained.
+
+    Raises:
+        RunError: Net and data do not fit, or the data cannot teach it.
+    """
+    check_splits(splits)
+    if not isinstance(subject, (str, Path, nn.Module)):
+        return subject
+    with seeded(seed, "train/init"):  # for a Python function that draws its weights by itself
+        if isinstance(subject, str) and _from_scratch(subject):
+            net = _fresh(subject, splits.train, recipe=recipe, seed=seed)
+        elif isinstance(subject, nn.Module):
+            net = copy.deepcopy(load_net(subject, classes=splits.train.classes))
+        else:
+            net = load_net(subject, weights_root=weights_root)
+    check_fit(net, splits.train)
+    return Classification(net, label_smoothing=recipe.label_smoothing)
+
+
+def check_splits(splits: Splits) -> None:
+    """Both splits hold images of known classes, and every class has some to learn from; `RunError` otherwise."""
+    for part in (splits.train, splits.dev):
+        if not len(part):
+            raise RunError(f"the {part.split} split of {part.name} is empty", accepted="at least one image")
+        if part.classes != splits.train.classes:
+            raise RunError(f"classes of train and {part.split} differ", accepted="splits of one data set")
+        wrong = sorted({label for label in part.labels.tolist() if not 0 <= label < len(part.classes)})
+        if wrong:
+            raise RunError(
+                f"the {part.split} split of {part.name} has the labels {wrong[:5]}",
+                accepted=f"0 to {len(part.classes) - 1}, for {len(part.classes)} classes",
+            )
+    absent = absent_classes(splits.train)
+    if absent:
+        raise RunError(
+            f"the training split of {splits.train.name} has no image of {', '.join(absent)}",
+            accepted="at least one image of each class",
+            hint="add images, leave the class out, or train on more of the data",
+        )
+
+
+def absent_classes(part: Dataset) -> list[str]:
+    """Names of the classes that have no image in this split."""
+    counts = torch.bincount(part.labels, minlength=len(part.classes))
+    return [name for name, count in zip(part.classes, counts.tolist(), strict=True) if not count]
+
+
+def split_notes(splits: Splits) -> tuple[str, ...]:
+    """Sentences on what does not stop a run but bears on its numbers."""
+    absent = absent_classes(splits.dev)
+    said = f"the dev split has no image of {', '.join(absent)}: its accuracy says nothing about them" if absent else ""
+    return (said,) if said else ()
+
+
+def check_fit(net: Net, data: Dataset) -> None:
+    """The net takes these images and knows as many classes; `RunError` with both sides otherwise."""
+    name = net.name or "the net"
+    if len(net.classes) != len(data.classes):
+        raise RunError(
+            f"{name} has {len(net.classes)} classes, {data.name} has {len(data.classes)}",
+            accepted="a net with as many outputs as the data have classes",
+            hint="give the net without weights, so that it is built for these classes",
+        )
+    if net.channels != data.channels:
+        raise RunError(f"{name} takes {net.channels} channels, images of {data.name} have {data.channels}")
+    if net.size is not None and data.size is not None and tuple(net.size) != tuple(data.size):
+        raise RunError(f"{name} takes images of {net.size}, those of {data.name} are {data.size}")
+
+
+def fingerprint(task: Task) -> str:
+    """Hash of all weights of the task's nets.
+
+    Raises:
+        RunError: One of them is not a `Net`, so that nobody could load what the run will save.
+    """
+    digest = hashlib.sha256()
+    for name, net in task.nets.items():
+        if not isinstance(net, Net):
+            raise RunError(f"net {name!r} of the task is a {type(net).__name__}", accepted="striate.Net(module, ...)")
+        digest.update(f"{name}={net.fingerprint()};".encode())
+    return digest.hexdigest()
+
+
+def describe(
+    subject: object,
+    task: Task,
+    splits: Splits,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: str,
+    precision: str,
+    memory_format: str,
+) -> Record:
+    """What ``run.json`` says of a run that begins."""
+    first = next(iter(task.nets.values()))
+    train, dev = (Split(len(part), part.fingerprint()) for part in (splits.train, splits.dev))
+    return Record(
+        net=str(getattr(first, "name", "")) or type(subject).__name__,
+        data=splits.train.name,
+        said=splits.said,
+        recipe=recipe,
+        epochs=recipe.epochs_on(len(splits.train)),
+        seed=seed,
+        start=fingerprint(task),
+        train=train,
+        dev=dev,
+        threads=torch.get_num_threads(),
+        versions=versions(),
+        notes=split_notes(splits),
+        device=device,
+        precision=precision,
+        memory_format=memory_format,
+    )
+
+
+def changes_since(run: Record) -> tuple[str, ...]:
+    """Sentences on what is no longer as it was when the run began and may change the last bits of its numbers."""
+    now = {"threads": str(torch.get_num_threads()), **versions()}
+    then = {"threads": str(run.threads), **run.versions}
+    return tuple(
+        f"the run began with {name} {value} and goes on with {now.get(name, 'none')}: the last bits may differ"
+        for name, value in then.items()
+        if now.get(name) != value
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what takes part in a run."""
+    from importlib.metadata import version
+
+    named = {name: version(name) for name in ("torch", "lightning-fabric")}
+    return {"python": platform.python_version(), **named}
+
+
+def _from_scratch(name: str) -> bool:
+    source, _, arch = name.partition("/")
+    bare = bool(source) and bool(arch) and not set(arch) & set("/@.:")
+    return bare and not Path(name).exists()
+
+
+def _fresh(name: str, train: Dataset, *, recipe: Recipe, seed: int) -> Net:
+    net = load_net(f"{name}.random", classes=train.classes, channels=train.channels, size=train.size, seed=seed)
+    if recipe.init == "he_normal":
+        he_normal(net.module)
+    if train.in_memory:
+        train.pixels()  # the run will need them: what is drawn or decoded for the statistics is kept
+    mean, std = channel_statistics(train)
+    return net.adapted(mean=mean, std=std, classes=train.classes, geometry=train.geometry or net.geometry)

@@ -1,0 +1,119 @@
+"""Recipe: how a net is trained, as one frozen value that a run saves as JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from striate.core.errors import StriateError
+
+from .schedules import Schedule
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """Stochastic gradient descent with momentum.
+
+    ``weight_decay`` is L2, added to the gradient (so momentum and rate apply to it). It leaves alone what has one
+    axis or none (biases, scales and shifts of normalisation) unless ``decay_all``.
+    """
+
+    rate: float
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    decay_all: bool = False
+    name: Literal["sgd"] = "sgd"
+
+
+@dataclass(frozen=True)
+class AdamW:
+    """Adam with bias correction and decoupled weight decay.
+
+    ``weight_decay`` shrinks the weights themselves by rate times decay at each step, apart from the gradient. It
+    leaves alone what has one axis or none (biases, scales and shifts of normalisation) unless ``decay_all``.
+    """
+
+    rate: float
+    momentum: float = 0.9
+    second_momentum: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.05
+    decay_all: bool = False
+    name: Literal["adamw"] = "adamw"
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes of training images; zero means that this one is not made.
+
+    Attributes:
+        mirror: Probability that left and right change places.
+        shift: Most pixels by which an image moves on each axis; what that uncovers is filled by reflection.
+    """
+
+    mirror: float = 0.0
+    shift: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a net is trained; a variation is ``dataclasses.replace(recipe, epochs=3)``.
+
+    Attributes:
+        name: Its name; a variation should get one of its own.
+        states: What it reaches, on what, at what cost.
+        optimizer: `Sgd` or `AdamW`, with the peak learning rate.
+        schedule: Course of the learning rate over all steps.
+        init: Starting weights of a net that starts from scratch: ``built`` (as its layers draw them) or ``he_normal``.
+        samples: Budget: how many images a run sees in all; the epochs follow from the size of the training split.
+        most: Most epochs that the budget is spent on, however few the images.
+        epochs: Passes over the training split; None lets the budget decide.
+        batch: Images a step. The remainder of an epoch that does not fill a batch is left out of that epoch.
+        label_smoothing: Share of the target spread evenly over all classes.
+        augment: Random changes of the training images.
+
+    Raises:
+        StriateError: A number is out of its range; the message names it.
+    """
+
+    name: str
+    optimizer: Sgd | AdamW
+    schedule: Schedule = field(default_factory=lambda: Schedule("one_cycle"))
+    init: Literal["built", "he_normal"] = "built"
+    samples: int = 240_000
+    most: int = 60
+    epochs: int | None = None
+    batch: int = 128
+    label_smoothing: float = 0.0
+    augment: Augment = field(default_factory=Augment)
+    states: str = ""
+
+    def __post_init__(self) -> None:
+        whole = "a whole number of at least 1"
+        for name, value in (
+            ("epochs", self.epochs),
+            ("batch", self.batch),
+            ("samples", self.samples),
+            ("most", self.most),
+        ):
+            if value is not None and value < 1:
+                raise StriateError(f"{name} is {value}", accepted=whole)
+        rate = self.optimizer.rate
+        if not (math.isfinite(rate) and rate > 0):
+            raise StriateError(f"the learning rate is {rate}", accepted="a number above 0")
+        if not 0.0 <= self.label_smoothing < 1.0:
+            raise StriateError(f"label_smoothing is {self.label_smoothing}", accepted="a number from 0 to below 1")
+        if not 0.0 <= self.augment.mirror <= 1.0 or self.augment.shift < 0:
+            raise StriateError(
+                f"augment is {self.augment}", accepted="a probability for mirror, at least 0 pixels for shift"
+            )
+
+    def epochs_on(self, count: int) -> int:
+        """Passes over a training split of ``count`` images: ``epochs``, or as many as the budget pays for, at least 1.
+
+        >>> Recipe("mine", Sgd(0.1), samples=240_000).epochs_on(55_000)
+        4
+        """
+        return self.epochs or min(max(1, round(self.samples / max(count, 1))), self.most)

@@ -1,0 +1,17 @@
+"""The recipes themselves."""
+
+from __future__ import annotations
+
+from .recipe import Augment, Recipe, Sgd
+from .schedules import Schedule
+
+QUICK = Recipe(
+    name="quick",
+    states="set below, with % measured",
+    optimizer=Sgd(rate=0.2, momentum=0.9, nesterov=True, weight_decay=5e-4),
+    schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
+    samples=240_000,
+    batch=128,
+    label_smoothing=0.05,
+    augment=Augment(mirror=0.5),
+)

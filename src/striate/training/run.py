@@ -1,0 +1,271 @@
+"""The run folder: what a run is (``run.json``), what it measured (``metrics.csv``), what it made, and its lock.
+
+Layout: ``run.json``, ``metrics.csv``, ``weights.safetensors`` (best epoch on dev), ``checkpoints/last.pt`` (all that is
+needed to go on). Every file is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from striate.core.codec import dumps, from_json, to_json
+from striate.core.errors import RunError, StriateError
+from striate.core.progress import Progress
+from striate.core.storage import write_text
+
+from .events import State, best_of
+from .lock import NAME as LOCK
+from .lock import locked
+from .payload import Epoch, Training
+from .recipe import Recipe
+
+FORMAT = 1
+RECORD, METRICS, WEIGHTS, CHECKPOINT = "run.json", "metrics.csv", "weights.safetensors", "checkpoints/last.pt"
+_IDENTITY = ("net", "start", "train", "dev", "recipe", "seed", "device", "precision", "memory_format")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which images a run saw: how many, and the hash of them with their labels."""
+
+    count: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What ``run.json`` holds.
+
+    Attributes:
+        net: Name of the net.
+        data: Name of the data set.
+        said: What was recognised of its layout.
+        recipe: How it is trained.
+        epochs: Passes over the training split, as the recipe's budget came out.
+        seed: Seed of every random draw.
+        start: Hash of the weights that the run begins from.
+        train: The training split.
+        dev: The split that chooses the best epoch.
+        device: Where it runs.
+        precision: ``float32`` or ``bfloat16``.
+        memory_format: ``channels_last`` or ``contiguous``.
+        threads: Threads of torch; other counts may change the last bits.
+        versions: Of what took part.
+        notes: What was noticed about the data.
+        state: ``running`` (or killed), ``stopped`` (can be resumed), ``complete``.
+        why: Why it was stopped.
+    """
+
+    net: str
+    data: str
+    said: str
+    recipe: Recipe
+    epochs: int
+    seed: int
+    start: str
+    train: Split
+    dev: Split
+    device: str
+    precision: str
+    memory_format: str
+    threads: int
+    versions: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    state: Literal["running", "stopped", "complete"] = "running"
+    why: str = ""
+    format: int = field(default=FORMAT, metadata={"name": "striate"})
+
+
+@contextmanager
+def opened(folder: Path, record: Record, *, resume: bool, overwrite: bool) -> Iterator[Record]:
+    """The folder, held for this run alone; gives the record as it now stands there.
+
+    Raises:
+        RunError: The folder holds a run and neither ``resume`` nor ``overwrite`` is given, holds other things, holds a
+            run with other arguments, has nothing to resume, or is in use.
+    """
+    if resume and overwrite:
+        raise RunError("both resume and overwrite are given", accepted="one of them")
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file", accepted="a folder")
+    found = _is_run(folder)
+    if resume and not found:
+        raise RunError(f"{folder} holds no run to resume", hint="leave out --resume")
+    if not found and folder.exists() and any(not _ours(each) for each in folder.iterdir()):
+        raise RunError(f"{folder} is not empty and holds no run of ours", hint="give another --out")
+    with locked(folder):
+        found = _is_run(folder)  # again: another process may have finished one meanwhile
+        if found and resume:
+            record = _taken_up(folder, record)
+        elif found and overwrite:
+            _empty(folder)
+        elif found:
+            raise RunError(f"{folder} already holds a run", hint="--resume to go on with it, --overwrite to begin anew")
+        _sweep(folder)
+        if not (resume and record.state == "complete"):
+            record = replace(record, state="running", why="")
+            save_record(folder, record)
+        yield record
+
+
+@contextmanager
+def guarded(folder: Path, record: Record, state: State, progress: Progress) -> Iterator[None]:
+    """Inside, whatever ends a run is noted in its ``run.json``, and what can be used of it is said.
+
+    Raises:
+        RunError: Instead of any error of ours, with what is kept of the run.
+    """
+    try:
+        yield
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        why = "interrupted" if interrupted else f"{type(error).__name__}: {error}"
+        try:
+            save_record(folder, replace(record, state="stopped", why=why.replace(f"{folder}{os.sep}", "")))
+        except StriateError as second:
+            progress.say(f"{folder / RECORD} could not be brought up to date: {second}")
+        kept = f"{state.saved} of {state.epochs} epochs are kept in {folder}"
+        if interrupted:
+            progress.say(f"stopped: {kept}; the same command with --resume goes on")
+        if isinstance(error, StriateError):
+            raise RunError(f"{error.given}; {kept}", accepted=error.accepted, hint=error.hint) from error
+        raise
+
+
+def save_record(folder: Path, record: Record) -> None:
+    """Write ``run.json``."""
+    write_text(folder / RECORD, dumps(record) + "\n")
+
+
+def save_history(folder: Path, history: list[Epoch]) -> None:
+    """Write ``metrics.csv``: one row for each epoch, numbers in full so that they read back as they were."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([each.name for each in dataclasses.fields(Epoch)])
+    writer.writerows([repr(value) for value in dataclasses.astuple(row)] for row in history)
+    write_text(folder / METRICS, text.getvalue())
+
+
+def read_record(folder: Path) -> Record:
+    """What ``run.json`` of ``folder`` holds.
+
+    Raises:
+        RunError: There is no such file, or it is not ours, or a newer Striate wrote it.
+    """
+    data = _json_of(folder)
+    if data["striate"] > FORMAT:
+        raise RunError(f"{folder}: a newer Striate wrote this run (format {data['striate']})", hint="upgrade")
+    try:
+        return from_json(data, Record)
+    except ValueError as error:
+        raise RunError(f"{folder / RECORD} does not describe a run: {error}") from error
+
+
+def read_history(folder: Path) -> tuple[Epoch, ...]:
+    """The rows of ``metrics.csv``; none where no epoch was finished."""
+    path = folder / METRICS
+    if not path.exists():
+        return ()
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines))
+        return tuple(
+            Epoch(epoch=int(row["epoch"]), **{key: float(row[key]) for key in row if key != "epoch"}) for row in rows
+        )
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RunError(f"cannot read {path}: {error}") from error
+
+
+def read_run(folder: str | Path) -> Training:
+    """The run in ``folder``, finished or not.
+
+    Raises:
+        RunError: The folder does not exist, holds no run of ours, or a run without a finished epoch.
+    """
+    place = Path(folder)
+    record, history = read_record(place), read_history(place)
+    if not history:
+        raise RunError(f"the run in {place} has no finished epoch yet", hint="go on with it with --resume")
+    return Training(
+        run=str(folder),
+        net=record.net,
+        data=record.data,
+        recipe=record.recipe.name,
+        epochs=record.epochs,
+        best=best_of(history),
+        history=history,
+        complete=record.state == "complete",
+        notes=record.notes,
+    )
+
+
+def _json_of(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise RunError(f"{folder} is no folder", accepted="the folder of a run (--out of train)")
+    try:
+        data = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder} holds no run ({RECORD}: {error})", accepted="the folder of a run") from error
+    if not isinstance(data, dict) or not isinstance(data.get("striate"), int) or "recipe" not in data:
+        raise RunError(f"{folder / RECORD} is not one of ours", accepted="the folder of a run (--out of train)")
+    return data
+
+
+def _is_run(folder: Path) -> bool:
+    if not (folder / RECORD).exists():
+        return False
+    _json_of(folder)  # a run.json of somebody else is an error, whatever was asked for
+    return True
+
+
+def _taken_up(folder: Path, record: Record) -> Record:
+    before = read_record(folder)
+    old, new = ({name: to_json(getattr(each, name)) for name in _IDENTITY} for each in (before, record))
+    differ = list(_differences(old, new))
+    if differ:
+        raise RunError(f"the run in {folder} has other arguments: {', '.join(differ)}", hint="give those of the run")
+    return before
+
+
+def _differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            yield from _differences(old.get(key), new.get(key), f"{place}.{key}" if place else key)
+    elif old != new:
+        yield f"{place} is {_short(new)}, the run's is {_short(old)}"
+
+
+def _short(value: Any) -> str:
+    return f"{value[:8]}..." if isinstance(value, str) and len(value) == 64 else repr(value)
+
+
+def _ours(path: Path) -> bool:
+    """Whether a file may lie in a folder that has no run yet: the lock, or what a kill left of a first ``run.json``."""
+    return path.name == LOCK or path.name.startswith(f".{RECORD}.")
+
+
+def _empty(folder: Path) -> None:
+    # the record goes last: a kill on the way leaves a folder that is still known to be a run
+    last = folder / RECORD
+    for each in folder.iterdir():
+        if each.name not in (LOCK, RECORD):
+            shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
+    last.unlink()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a kill left of files that were being written."""
+    for name in (RECORD, METRICS, WEIGHTS, CHECKPOINT):
+        path = folder / name
+        for left in path.parent.glob(f".{path.name}.*"):
+            left.unlink(missing_ok=True)

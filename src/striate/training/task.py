@@ -1,0 +1,84 @@
+"""Task: what is trained. Classification is the first; a segmenter, a detector or a GAN is another class like it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from striate.core.errors import RunError
+from striate.nets.net import Net
+
+from .losses import cross_entropy
+
+Update = Callable[[Tensor, str], None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images (n, C, H, W) in [0, 1] with labels (n,), the ids (n,) their random draws hang on, rows in the split."""
+
+    images: Tensor
+    labels: Tensor
+    ids: Tensor
+    rows: Tensor
+
+
+class Task(Protocol):
+    """What is trained.
+
+    Attributes:
+        nets: The nets by name, each with an optimizer of its own. While a run lasts the loop puts in their place what
+            Fabric made of them (precision, devices), so `step` and `predict` must take them from here at each call.
+    """
+
+    nets: MutableMapping[str, nn.Module]
+
+    def step(self, batch: Batch, update: Update) -> Mapping[str, Tensor]:
+        """Learn from one batch; ``update(loss, name)`` runs backward and the step of that net's optimizer.
+
+        Gives ``loss`` and ``accuracy``, detached, one number per image.
+        """
+
+    def predict(self, batch: Batch) -> Any:
+        """What the nets say about a batch; the loop has set them to eval mode and switched gradients off."""
+
+    def judge(self, prediction: Any, batch: Batch) -> Mapping[str, Tensor]:
+        """``loss`` and ``accuracy`` of a prediction, one number per image; higher accuracy chooses the best epoch."""
+
+
+class Classification:
+    """One net, cross-entropy, the share of images whose largest logit is the label's."""
+
+    nets: MutableMapping[str, nn.Module]
+
+    def __init__(self, net: Net, *, label_smoothing: float = 0.0) -> None:
+        if net.outputs == "other":
+            raise RunError(
+                f"outputs of {net.name or 'the net'} are {net.outputs!r}", accepted="a net that gives logits of classes"
+            )
+        self.nets = {"net": net}
+        self.label_smoothing = label_smoothing
+        self._as_logits = net.as_logits
+
+    def step(self, batch: Batch, update: Update) -> Mapping[str, Tensor]:
+        """Cross-entropy with label smoothing; ``loss`` is what is minimised, smoothing included."""
+        logits = self.predict(batch)
+        losses = cross_entropy(logits, batch.labels, smoothing=self.label_smoothing)
+        update(losses.mean(), "net")
+        return {"loss": losses.detach(), "accuracy": _right(logits.detach(), batch.labels)}
+
+    def predict(self, batch: Batch) -> Tensor:
+        """Logits (n, K), or log-probabilities where that is what the net's outputs give."""
+        return self._as_logits(self.nets["net"](batch.images))
+
+    def judge(self, prediction: Tensor, batch: Batch) -> Mapping[str, Tensor]:
+        """Plain cross-entropy, without smoothing, and whether each image is right."""
+        return {"loss": cross_entropy(prediction, batch.labels), "accuracy": _right(prediction, batch.labels)}
+
+
+def _right(logits: Tensor, labels: Tensor) -> Tensor:
+    return (logits.argmax(1) == labels).to(torch.float32)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import torch
+from train.tiny import tiny_split
+
+from striate.data.dataset import Dataset
+from striate.training.feed import Feed
+from striate.training.recipe import Augment
+
+CPU = torch.device("cpu")
+
+
+def by_id(feed, epoch):
+    """What each image looks like in an epoch."""
+    return {
+        int(each): image for batch in feed.shuffled(epoch) for each, image in zip(batch.ids, batch.images, strict=True)
+    }
+
+
+def test_an_epoch_is_a_function_of_seed_and_number():
+    data, how = tiny_split("train", 48), Augment(mirror=0.5, shift=2)
+    first = by_id(Feed(data, 16, 0, CPU, augment=how), 2)
+    again = by_id(Feed(data, 16, 0, CPU, augment=how), 2)
+    assert list(first) == list(again)
+    assert all(torch.equal(first[each], again[each]) for each in first)
+    assert list(first) != list(by_id(Feed(data, 16, 0, CPU, augment=how), 3))
+    assert list(first) != list(by_id(Feed(data, 16, 1, CPU, augment=how), 2))
+
+
+def test_images_change_anew_in_every_epoch_and_alike_in_every_batch_size():
+    data, how = tiny_split("train", 48), Augment(mirror=0.5, shift=2)
+    first, second = (by_id(Feed(data, 16, 0, CPU, augment=how), epoch) for epoch in range(2))
+    assert sum(not torch.equal(first[each], second[each]) for each in first) > 30
+    other = by_id(Feed(data, 12, 0, CPU, augment=how), 0)
+    assert all(torch.equal(first[each], other[each]) for each in first)
+
+
+def test_without_augmentation_and_on_dev_the_images_are_as_they_are():
+    data = tiny_split("dev", 20, seed=0)
+    feed = Feed(data, 8, 0, CPU, augment=Augment(mirror=1.0))
+    plain = list(feed.plain())
+    assert torch.equal(torch.cat([batch.images for batch in plain]), data.images())
+    assert torch.equal(torch.cat([batch.labels for batch in plain]), data.labels)
+    mirrored = by_id(feed, 0)
+    assert all(torch.equal(image, data.images([each])[0].flip(2)) for each, image in mirrored.items())
+    assert all(torch.equal(image, data.images([each])[0]) for each, image in by_id(Feed(data, 8, 0, CPU), 0).items())
+
+
+def test_labels_and_rows_belong_to_the_images():
+    data = tiny_split("train", 40)
+    for batch in Feed(data, 16, 0, CPU).shuffled(0):
+        assert torch.equal(batch.images, data.images(batch.rows))
+        assert torch.equal(batch.labels, data.labels[batch.rows])
+        assert torch.equal(batch.ids, data.ids[batch.rows])
+        assert len(batch.rows) == 16
+
+
+def test_images_lie_in_the_format_that_is_asked_for():
+    pixels = torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8)
+    data = Dataset.of(pixels, [0, 1] * 3, classes=("a", "b"))
+    for name, layout in (("channels_last", torch.channels_last), ("contiguous", torch.contiguous_format)):
+        for batch in Feed(data, 4, 0, CPU, memory_format=name, augment=Augment(shift=1)).shuffled(0):
+            assert batch.images.is_contiguous(memory_format=layout)
