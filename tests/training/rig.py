@@ -20,11 +20,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
-from train.tiny import RECIPE as FOUR
-from train.tiny import bits, tiny_net, tiny_splits
 
 from striate.core.rng import Rng
 from striate.training.loop import fit
+from training.tiny import RECIPE as FOUR
+from training.tiny import bits, tiny_net, tiny_splits
 
 MOMENTS = 10
 RECIPE = replace(FOUR, epochs=8)

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import torch
-from train.tiny import tiny_split
 
 from striate.data.dataset import Dataset
 from striate.training.feed import Feed
 from striate.training.recipe import Augment
+from training.tiny import tiny_split
 
 CPU = torch.device("cpu")
 

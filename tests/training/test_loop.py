@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from train.tiny import RECIPE, bits, saved, tiny_net, tiny_split, tiny_splits
 
 from striate.core.errors import RunError, StriateError
 from striate.core.progress import Progress
@@ -19,6 +18,7 @@ from striate.training.recipe import AdamW, Sgd
 from striate.training.run import read_record, read_run
 from striate.training.schedules import Schedule
 from striate.training.task import Classification
+from training.tiny import RECIPE, bits, saved, tiny_net, tiny_split, tiny_splits
 
 SHORT = replace(RECIPE, epochs=2)
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from train.tiny import RECIPE, bits, saved, tiny_net, tiny_splits
 
 from striate.core import storage
 from striate.core.errors import RunError, StriateError
@@ -15,6 +14,7 @@ from striate.core.progress import Progress
 from striate.training.loop import fit
 from striate.training.recipe import Sgd
 from striate.training.run import read_record, read_run
+from training.tiny import RECIPE, bits, saved, tiny_net, tiny_splits
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc to tell which file is written")
 ONE = replace(RECIPE, epochs=1)
