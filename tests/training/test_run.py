@@ -97,7 +97,7 @@ def test_resume_of_a_finished_run_says_so_and_changes_nothing(run, capsys):
     [
         ({"seed": 1}, "seed is 1, the run's is 0"),
         ({"recipe": replace(ONE, batch=8, optimizer=Sgd(0.3))}, r"recipe.optimizer.rate is 0.3.*recipe.batch is 8"),
-        ({"net": tiny_net(seed=1)}, "start is"),
+        ({"net": tiny_net(seed=1)}, "hash of the starting weights is"),
         ({"splits": tiny_splits(count=71)}, "train.count is 71, the run's is 70"),
         ({"memory_format": "contiguous"}, "memory_format is 'contiguous'"),
     ],
@@ -188,6 +188,28 @@ def test_a_full_disk_keeps_the_run_and_resume_ends_where_it_would_have(tmp_path,
     again = fit(tiny_net(), tiny_splits(), out=out, recipe=RECIPE, resume=True)
     assert [replace(row, seconds=0) for row in again.history] == [replace(row, seconds=0) for row in whole.history]
     assert bits(out) == bits(tmp_path / "whole")
+
+
+def test_a_checkpoint_that_finds_no_room_says_so(tmp_path):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(state):  # no file may become larger: the kernel refuses the write itself
+        size = (tmp_path / "run/checkpoints/last.pt").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size - 1000, before[1]))
+
+    try:
+        with pytest.raises(RunError, match=r"cannot write .*last.pt: File too large.*1 of 4 epochs are kept"):
+            fit(
+                tiny_net(),
+                tiny_splits(),
+                out=tmp_path / "run",
+                recipe=RECIPE,
+                observers=[lambda events: events.attached(checkpoint=limit)],
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert fit(tiny_net(), tiny_splits(), out=tmp_path / "run", recipe=RECIPE, resume=True).complete
 
 
 @needs_proc

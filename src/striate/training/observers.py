@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
 import torch
 
 from striate.core.codec import from_json, to_json
 from striate.core.errors import RunError
 from striate.core.progress import Progress, Step
-from striate.core.storage import write_with
+from striate.core.storage import write_bytes
 from striate.nets.load import save_weights
 from striate.nets.net import Net
 
@@ -99,10 +99,9 @@ def save_checkpoint(folder: Path, state: State) -> None:
         "history": to_json(state.history),
     }
 
-    def fill(stream: IO[bytes]) -> None:
-        torch.save(content, stream)
-
-    write_with(folder / CHECKPOINT, fill)
+    buffer = io.BytesIO()  # written straight to a full disk, torch would hide why it failed
+    torch.save(content, buffer)
+    write_bytes(folder / CHECKPOINT, buffer.getvalue())
 
 
 def restore(folder: Path, state: State) -> None:

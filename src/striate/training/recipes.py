@@ -8,8 +8,8 @@ from .schedules import Schedule
 QUICK = Recipe(
     name="quick",
     states=(
-        "striate/small, one thread, three seeds: 97.0 to 97.6 % on 5,000 fresh images of `shapes` in about 80 CPU seconds; "
-        "91.5 to 91.9 % on the 10,000 test images of FashionMNIST in about 50"
+        "striate/small, one thread, three seeds: 97.0 to 97.6 % on 5,000 fresh images of `shapes` in about 80 CPU "
+        "seconds; 91.5 to 91.9 % on the 10,000 test images of FashionMNIST in about 50"
     ),
     optimizer=Sgd(rate=0.2, momentum=0.9, nesterov=True, weight_decay=5e-4),
     schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),

@@ -231,7 +231,8 @@ def _is_run(folder: Path) -> bool:
 def _taken_up(folder: Path, record: Record) -> Record:
     before = read_record(folder)
     old, new = ({name: to_json(getattr(each, name)) for name in _IDENTITY} for each in (before, record))
-    differ = list(_differences(old, new))
+    starts = (old.pop("start"), new.pop("start"))  # they follow from the rest, unless a net was given as an object
+    differ = list(_differences(old, new)) or list(_differences(*starts, place="hash of the starting weights"))
     if differ:
         raise RunError(f"the run in {folder} has other arguments: {', '.join(differ)}", hint="give those of the run")
     return before
