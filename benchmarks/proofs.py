@@ -54,6 +54,7 @@ def train_small(data: str, seeds: int) -> dict[str, Any]:
 def sweep_nets() -> dict[str, Any]:
     """Sites of one member of each family: parameters as counted, and the net left as it was found."""
     import torch
+
     from striate.nets.load import load_net
     from striate.nets.summary import summarise
 
