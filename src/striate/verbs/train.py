@@ -78,6 +78,7 @@ def train(
             device=run["device"],
             precision=run["precision"],
             workers=run["workers"],
+            weights_root=Path(run["weights_root"]) if run["weights_root"] else None,
             progress=run.progress,
         )
         files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
