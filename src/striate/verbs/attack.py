@@ -41,7 +41,6 @@ def attack(
         from striate.attacks.run import attack_data, check_radius
         from striate.core.classes import class_number
         from striate.core.norms import parse_norm
-        from striate.measure.table import predict
 
         entry = METHODS[method]
         order = parse_norm(norm)
@@ -49,15 +48,7 @@ def attack(
         loaded = run.net(net)
         images = run.data(data, loaded)
         wanted = None if target is None else class_number(target, loaded.classes)
-        table = predict(
-            loaded,
-            images,
-            batch=run["batch"],
-            memory=run["memory"],
-            workers=run["workers"],
-            precision=run["precision"],
-            progress=run.progress,
-        )
+        table = run.table(loaded, images)
         result, album = attack_data(
             loaded,
             images,

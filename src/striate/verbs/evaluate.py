@@ -25,21 +25,12 @@ def evaluate(
     with session("evaluate", {"net": net, "data": data, "out": out}, shared, OnData) as run:
         from striate.measure.analysis import analyse
         from striate.measure.findings import evaluation_findings
-        from striate.measure.table import predict
 
         from .pictures import mistakes_with_pictures
 
         loaded = run.net(net)
         images = run.data(data, loaded)
-        table = predict(
-            loaded,
-            images,
-            batch=run["batch"],
-            memory=run["memory"],
-            workers=run["workers"],
-            precision=run["precision"],
-            progress=run.progress,
-        )
+        table = run.table(loaded, images)
         evaluation = analyse(table, images)
         evaluation, album = mistakes_with_pictures(evaluation, images, most=24 if out else 0)
         findings = evaluation_findings(evaluation, net=str(shown(net)), data=str(shown(data)))

@@ -92,7 +92,7 @@ def examine(
             check_page(Path(out), overwrite=run["overwrite"])
         loaded = run.net(net)
         images = run.data(data, loaded)
-        bench = Bench(run, loaded, images, _table(run, loaded, images), (str(shown(net)), str(shown(data))))
+        bench = Bench(run, loaded, images, run.table(loaded, images), (str(shown(net)), str(shown(data))))
         report = examine_bench(
             bench, attacked=attacked, explained=explained, radius=radius, record=training_record(net)
         )
@@ -136,20 +136,6 @@ def examine_bench(
     )
     findings = illustrated(bench.findings, evaluation, robustness)
     return bench.run.report(examination, findings=findings, album=bench.album, cites=bench.cites)
-
-
-def _table(run: Session, net: Net, data: Dataset) -> Table:
-    from striate.measure.table import predict
-
-    return predict(
-        net,
-        data,
-        batch=run["batch"],
-        memory=run["memory"],
-        workers=run["workers"],
-        precision=run["precision"],
-        progress=run.progress,
-    )
 
 
 def _explanation(bench: Bench, most: int) -> Explanation:

@@ -26,6 +26,7 @@ from .options import DataLike, NetLike
 
 if TYPE_CHECKING:
     from striate.data.dataset import Dataset, Splits
+    from striate.measure.table import Table
     from striate.nets.net import Net
     from striate.nets.passes import Passes
 
@@ -92,6 +93,20 @@ class Session:
         data = data.limit(self["limit"])
         self._note(data)
         return data
+
+    def table(self, net: Net, data: Dataset) -> Table:
+        """What the net says of every image: made once, and passed on to all that needs it."""
+        from striate.measure.table import predict
+
+        return predict(
+            net,
+            data,
+            batch=self["batch"],
+            memory=self["memory"],
+            workers=self["workers"],
+            precision=self["precision"],
+            progress=self.progress,
+        )
 
     def splits(self, given: DataLike, *, size: int | None = None) -> Splits:
         """All splits of the data, each cut to the limit, images brought to ``size`` where one is given."""
