@@ -38,7 +38,7 @@ def _net() -> Net:
     return Net(Tricky(), mean=0.5, std=0.25, size=8, name="tricky")
 
 
-NAMES = ["conv1", "relu", "conv2", "add", "relu#1", "sub", "mul", "relu#2", "sub#1", "relu#3", "head.0", "head.1"]
+NAMES = ["conv1", "relu", "conv2", "add", "relu#1", "sub", "mul", "relu()", "sub#1", "relu()#1", "head.0", "head.1"]
 
 
 def _by_hand(net: Net, images: Tensor) -> dict[str, Tensor]:
@@ -50,10 +50,10 @@ def _by_hand(net: Net, images: Tensor) -> dict[str, Tensor]:
     values["relu#1"] = values["add"].relu()
     values["sub"] = values["relu#1"] - 0.1
     values["mul"] = 2 * values["sub"]
-    values["relu#2"] = values["mul"].relu()
-    values["sub#1"] = values["relu#2"] - 0.2
-    values["relu#3"] = values["sub#1"][:, :, ::2, ::2].relu()
-    values["head.0"] = values["relu#3"].flatten(1)
+    values["relu()"] = values["mul"].relu()
+    values["sub#1"] = values["relu()"] - 0.2
+    values["relu()#1"] = values["sub#1"][:, :, ::2, ::2].relu()
+    values["head.0"] = values["relu()#1"].flatten(1)
     values["head.1"] = module.head[1](values["head.0"])
     return values
 
@@ -109,8 +109,8 @@ def test_an_edit_is_what_the_net_goes_on_with(site: str) -> None:
     kept = go("relu", last.relu())
     last = go("add", go("conv2", module.conv2(kept)) + kept)
     last = go("mul", 2 * go("sub", go("relu#1", last.relu()) - 0.1))
-    last = go("sub#1", go("relu#2", last.relu()) - 0.2)
-    last = go("head.1", module.head[1](go("head.0", go("relu#3", last[:, :, ::2, ::2].relu()).flatten(1))))
+    last = go("sub#1", go("relu()", last.relu()) - 0.2)
+    last = go("head.1", module.head[1](go("head.0", go("relu()#1", last[:, :, ::2, ::2].relu()).flatten(1))))
     torch.testing.assert_close(seen[site], values[site])
     torch.testing.assert_close(seen["head.1"], last)
 

@@ -159,3 +159,19 @@ def test_threads_are_as_they_were_afterwards(run: Path) -> None:
     report = st.evaluate(run, "shapes", threads=1, **FEW)
     assert report.origin.threads == 1
     assert torch.get_num_threads() == before
+
+
+def test_files_that_cannot_be_read_are_a_finding_of_every_verb_that_leaves_them_out(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (16, 16), (20 * number, 90, 30)).save(tmp_path / "pets" / name / f"{number}.png")
+    (tmp_path / "pets" / "cat" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    common: dict[str, Any] = {"quiet": True, "seed": 0}
+    with pytest.raises(st.StriateError, match="torn"):
+        st.train(tmp_path / "pets", net="striate/linear", epochs=1, out=tmp_path / "none", **common)
+    run = tmp_path / "run"
+    trained = st.train(tmp_path / "pets", net="striate/linear", epochs=1, out=run, skip_broken=True, **common)
+    evaluated = st.evaluate(run, tmp_path / "pets", skip_broken=True, **common)
+    for report in (trained, evaluated):
+        assert [each.check for each in report.findings if "torn.png" in each.seen] == ["broken_files"]

@@ -48,6 +48,7 @@ class Session:
     net_origin: dict[str, Any] | None = None
     data_origin: dict[str, Any] | None = None
     memory_format: str = "contiguous"
+    findings: list[Finding] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> Any:
         return self.settings[name]
@@ -150,7 +151,14 @@ class Session:
         forward, backward = (self.passes.forward, self.passes.backward) if self.passes else (0, 0)
         cost = Cost(forward, backward, round(time.monotonic() - self.begun, 3), _peak_bytes())
         return Report(
-            self.verb, result, ranked(list(findings)), origin, cost, files or {}, album=album or {}, arrays=arrays or {}
+            self.verb,
+            result,
+            ranked([*findings, *self.findings]),
+            origin,
+            cost,
+            files or {},
+            album=album or {},
+            arrays=arrays or {},
         )
 
     def _data_options(self) -> dict[str, Any]:
@@ -158,6 +166,11 @@ class Session:
         return {"root": Path(root) if root else None, "partial": self["partial"], "skip_broken": self["skip_broken"]}
 
     def _note(self, data: Dataset) -> None:
+        from striate.data.dataset import broken_finding
+
+        finding = broken_finding(data)
+        if finding is not None:
+            self.findings.append(finding)
         self.cites += data.cites
         self.data_origin = {
             "name": data.name,

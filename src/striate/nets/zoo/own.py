@@ -33,6 +33,8 @@ def load(request: Request) -> Net:
     if request.fresh:
         content = None
         said = described(read_metadata(file), file=file.name) if file else Described()
+        if request.channels not in {None, said.channels} and said.channels is not None:
+            said = Described()  # what the file says of its weights does not hold for other channels
     else:
         assert file is not None
         content = read_weights(file)
