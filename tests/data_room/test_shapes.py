@@ -193,3 +193,8 @@ def test_drawing_takes_little_time() -> None:
     begun = time.process_time()
     store.read(torch.arange(1024), 3, None)
     assert 1024 / (time.process_time() - begun) > 1000  # 7,000 a second and core on an idle machine
+
+
+def test_an_image_is_called_by_its_split_and_number() -> None:
+    splits = load_splits("shapes:train=40")
+    assert [part.name_of(3) for part in splits] == ["shapes train 3", "shapes dev 3", "shapes test 3"]

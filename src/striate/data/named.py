@@ -18,11 +18,11 @@ from .catalog import DATASETS
 from .dataset import Dataset, Splits
 from .files import Remote, fetch, md5_of, missing, read_idx, read_plain_pickle
 from .outlines import CLASSES
-from .shapes import SIDES, ShapesStore, labels_of
+from .shapes import BLOCK, SIDES, ShapesStore, labels_of
 from .source import Request
 from .splits import three_ways, with_dev
 
-_SHAPES = {"train": (20_000, 0), "dev": (2_000, 1_000_000_000), "test": (5_000, 2_000_000_000)}  # count, first index
+_SHAPES = {"train": (20_000, 0), "dev": (2_000, BLOCK), "test": (5_000, 2 * BLOCK)}  # count, first index
 _SHAPES_ACCEPTED = "shapes, shapes:64, shapes:96, and options such as shapes:32:objects=3:train=50000"
 _DIGITS = tuple("0123456789")
 _CLOTHES = (
@@ -58,7 +58,7 @@ def shapes(request: Request) -> Splits:
     store = ShapesStore(request.seed, side, numbers["objects"])
     parts = {}
     for split, (_, first) in _SHAPES.items():
-        if not 1 <= numbers[split] <= 1_000_000_000:
+        if not 1 <= numbers[split] <= BLOCK:
             raise StriateError(f"shapes with {split}={numbers[split]}", accepted="1 to 1,000,000,000 images")
         ids = torch.arange(numbers[split]) + first
         parts[split] = Dataset(

@@ -22,6 +22,8 @@ from striate.core.rng import Rng
 from .outlines import CLASSES, OUTLINES
 from .stores import Annotations, prepared
 
+PARTS = ("train", "dev", "test")
+BLOCK = 1_000_000_000  # indices from one split to the next: no split reaches into another
 VERSION = 1  # of the rule: raised whenever the same seed and index give other pixels
 SIDES = (32, 64, 96)
 MOST_OBJECTS = 4
@@ -192,8 +194,9 @@ class ShapesStore:
         return prepared(pixels, channels, geometry)
 
     def name_of(self, place: int) -> str:
-        """Name and index."""
-        return f"shapes {place}"
+        """Split and number, or the index where it lies beyond the splits."""
+        part, number = divmod(place, BLOCK)
+        return f"shapes {PARTS[part]} {number}" if 0 <= part < len(PARTS) else f"shapes {place}"
 
     def digest(self, places: Tensor) -> str:
         """Everything the pictures follow from, beside the ids."""
