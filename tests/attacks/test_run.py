@@ -241,7 +241,7 @@ def test_findings_say_what_broke_and_give_a_command_that_exists() -> None:
     result, _ = measured(model, split, radius=24 / 255)
     finding = next(each for each in attack_findings(result, net="my run", data="shapes") if "robust" in each.id)
     assert finding.severity == "warning"
-    assert f"{result.robust_accuracy.value:.1%}" in finding.seen
+    assert f"{100 * result.robust_accuracy.value:.1f} %" in finding.seen
     assert finding.command.startswith(
         "striate attack 'my run' shapes --method pgd --norm inf --radius 24/255 --radii 3/255,6/255,12/255"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 from striate.core.finding import Evidence, Finding
 
@@ -25,16 +26,16 @@ def _robust(result: Robustness, net: str, data: str) -> Finding | None:
     within = f"{result.method.upper()} within {_norm(result)} {radius_text(result.radius)}"
     if result.target is None:
         fragile = robust < KEPT_SHARE * clean
-        seen = f"{within} brings accuracy from {clean:.1%} to {robust:.1%} on {result.n} images."
+        seen = f"{within} brings accuracy from {_percent(clean)} to {_percent(robust)} on {result.n} images."
     else:
         fragile = robust < KEPT_SHARE
         name = result.names[result.target] if result.target < len(result.names) else str(result.target)
-        seen = f"{within} turns {1 - robust:.1%} of {result.n} images into {name!r}."
+        seen = f"{within} turns {_percent(1 - robust)} of {result.n} images into {name!r}."
     picture = next((one.picture for one in result.per_image if one.picture and one.success), None)
     evidence = (
         Evidence("accuracy under attack" if result.target is None else "images not turned", result.robust_accuracy),
         Evidence("accuracy on clean images", result.clean_accuracy),
-        Evidence(f"median {_norm(result)} change of the fooled images", result.distance, picture),
+        _distance(result, picture),
     )
     if not fragile:
         mend = "An attack gives an upper bound: try one of another kind before relying on the number."
@@ -55,6 +56,19 @@ def _robust(result: Robustness, net: str, data: str) -> Finding | None:
     )
 
 
+def _distance(result: Robustness, picture: str | None) -> Evidence:
+    what = f"median {_norm(result)} change of the fooled images"
+    if result.norm != "inf":
+        return Evidence(what, result.distance, picture)
+    given = result.distance
+    value, low, high = (None if end is None else 255 * end for end in (given.value, given.low, given.high))
+    return Evidence(f"{what}, grey levels of 255", replace(given, value=value, low=low, high=high), picture)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
 def _rounding(result: Robustness, net: str, data: str) -> Finding | None:
     share = result.survives_8bit
     if share.value is None or share.value >= ROUNDED_SHARE:
@@ -64,7 +78,7 @@ def _rounding(result: Robustness, net: str, data: str) -> Finding | None:
         check="attack",
         severity="note",
         sure=1.0,
-        seen=f"{1 - share.value:.0%} of the attacked images fool the net no more once they are saved with 8 bits.",
+        seen=f"{_percent(1 - share.value)} of the attacked images fool the net no more once saved with 8 bits.",
         evidence=(Evidence("successes that survive 8-bit rounding", share),),
         mend="Where images reach the net as files, count only what survives; whole grey levels survive best.",
         command=command(net, data, result, radius=_whole_levels(result)),
