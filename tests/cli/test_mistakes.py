@@ -103,3 +103,63 @@ def test_an_interrupt_has_its_exit_code(monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setattr("striate.cli.main._call", interrupted)
     assert run(["models"]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+USERS = """
+import torch
+def boom(): raise ValueError("no such thing")
+def needy(x): return torch.nn.Identity()
+class Bad(torch.nn.Module):
+    def forward(self, x): raise RuntimeError("inside forward")
+def bad(): return Bad()
+"""
+
+
+@pytest.mark.parametrize(
+    ("net", "helps"),
+    [
+        ("nets.py:boom", "ValueError: no such thing"),
+        ("nets.py:needy", "missing 1 required positional argument"),
+        ("nets.py:bad", "nets.py, line 6, in forward, raised RuntimeError: inside forward"),
+        ("broken.py:f", "SyntaxError"),
+        ("nets.py", "nets.py:FUNCTION"),
+        ("runs/nowhere", "runs/nowhere does not exist"),
+    ],
+)
+def test_an_error_in_the_callers_own_file_is_the_callers(
+    net: str, helps: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "nets.py").write_text(USERS)
+    (folder / "broken.py").write_text("def f(:")
+    (folder / "runs").mkdir()
+    assert run(["evaluate", net, "shapes", "--limit", "4", "--quiet"]) == 2
+    told = capsys.readouterr().err
+    assert helps in told
+    assert "internal" not in told
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["evaluate", "striate/small", "no_such_data", "--json", "good.png/report.json"]) == 2
+    told = capsys.readouterr().err
+    assert "good.png is a file" in told
+    assert "space" not in told
+    assert run(["evaluate", "striate/small", "no_such_data", "--json", "empty"]) == 2
+    assert "it is a folder" in capsys.readouterr().err
+
+
+def test_where_the_files_of_a_report_lie_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["synthesize", "class", "striate/small", "--target", "1", "--steps", "1", "--quiet"]) == 0
+    assert "folder: striate-synthesize\n" in capsys.readouterr().out
+
+
+def test_a_net_of_any_size_is_summarised_once_a_size_is_given(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "nets.py").write_text("import torch\ndef any(): return torch.nn.Conv2d(3, 4, 3)\n")
+    assert run(["summary", "nets.py:any"]) == 2
+    assert "--size 32" in capsys.readouterr().err
+    assert run(["summary", "nets.py:any", "--size", "32"]) == 0
+    assert run(["summary", "striate/small"]) == 0
+    out = capsys.readouterr().out
+    assert "no weights loaded" in out
+    assert "not trained" not in out

@@ -136,3 +136,8 @@ def test_broken_files_become_one_finding_that_counts_them() -> None:
     assert "and 2 more" in found.seen
     assert found.evidence[0].number is not None
     assert found.evidence[0].number.value == 7
+
+
+def test_a_bare_tensor_is_refused_with_what_is_taken():
+    with pytest.raises(StriateError, match="data of type Tensor; accepted: a name, a path, a Dataset"):
+        load_data(torch.rand(4, 3, 8, 8))

@@ -35,9 +35,12 @@ def run(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except Exception as error:  # the last line of defence: an error of ours, told as such
+    except Exception as error:
         if trace:
             traceback.print_exc()
+        if place := _place_of_user(error):
+            return _fail(f"{place} raised {type(error).__name__}: {error} (--traceback shows all of it)", USER)
+        # the last line of defence: an error of ours, told as such
         return _fail(f"internal error: {type(error).__name__}: {error} (--traceback shows where)", OURS)
 
 
@@ -52,7 +55,11 @@ def _run(arguments: Sequence[str]) -> int:
     if given.verb is None:
         parser.print_help()
         return DONE
-    report = _call(given)
+    if given.json not in {None, "-"}:
+        from striate.core.storage import check_place
+
+        check_place(Path(given.json))
+    report, out = _call(given)
     if given.json == "-":
         print(report)
     else:
@@ -60,6 +67,8 @@ def _run(arguments: Sequence[str]) -> int:
 
         color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         print(render_text(report, width=_width(), color=color))
+        if out and report.files.get("report") == "report.json":  # the names above are relative to it
+            print(f"folder: {out}")
         if given.json:
             report.save(Path(given.json))
             print(f"report: {given.json}")
@@ -67,7 +76,8 @@ def _run(arguments: Sequence[str]) -> int:
     return FOUND if any(SEVERITY.index(each.severity) <= worst for each in report.findings) else DONE
 
 
-def _call(given: Namespace) -> Any:
+def _call(given: Namespace) -> tuple[Any, str | None]:
+    """The verb's report, and where it was told to write."""
     from striate.verbs import FOLDERS, VERBS
     from striate.verbs.session import number_folder
     from striate.verbs.signature import read_signature
@@ -83,7 +93,19 @@ def _call(given: Namespace) -> Any:
     keywords = {name: getattr(given, name) for name in options if getattr(given, name) is not None}
     if "out" not in keywords and given.verb in FOLDERS and not keywords.get("resume"):
         keywords["out"] = number_folder(FOLDERS[given.verb], vars(given))
-    return VERBS.load(given.verb)(*values, **keywords)
+    return VERBS.load(given.verb)(*values, **keywords), keywords.get("out")
+
+
+def _place_of_user(error: Exception) -> str:
+    """Where in a FILE.py of the user an error was raised; empty where our own code was at it last."""
+    place = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        home = str(frame.f_globals.get("__name__", ""))
+        if home.startswith(("striate_user_", "striate_data_")):
+            place = f"{Path(frame.f_code.co_filename).name}, line {line}, in {frame.f_code.co_name},"
+        elif home.partition(".")[0] == "striate":
+            place = ""
+    return place
 
 
 def _width() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable
@@ -49,6 +50,20 @@ def write_with(path: Path, fill: Callable[[IO[bytes]], None]) -> Path:
     return path
 
 
+def check_place(path: Path) -> None:
+    """Before long work: whether a file can be written at ``path``, its folders made where they are missing.
+
+    Raises:
+        StriateError: It is a folder, or what stands above it is no folder or cannot be written to.
+    """
+    above = next(each for each in path.absolute().parents if each.exists())
+    why = "it is a folder" if path.is_dir() else "" if above.is_dir() else f"{above} is a file"
+    if not why and not os.access(above, os.W_OK):
+        why = f"{above} may not be written to"
+    if why:
+        raise StriateError(f"cannot write {path}: {why}", hint="write to another place")
+
+
 def _all(stream: IO[bytes], data: bytes) -> None:
     stream.write(data)
 
@@ -60,6 +75,6 @@ def _umask() -> int:
 
 
 def _failure(path: Path, error: OSError) -> StriateError:
-    return StriateError(
-        f"cannot write {path}: {error.strerror or error}", hint="free some space, or give another --out"
-    )
+    closed = error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS}
+    hint = "write to another place" if closed else "free some space, or write to another place"
+    return StriateError(f"cannot write {path}: {error.strerror or error}", hint=hint)

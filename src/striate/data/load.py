@@ -54,6 +54,12 @@ def load_splits(
         splits = source
     elif isinstance(source, Dataset):
         splits = three_ways(source, seed=seed, said=f"{source.name}: {len(source):,} images")
+    elif not isinstance(source, (str, Path)):
+        raise StriateError(
+            f"data of type {type(source).__name__}",
+            accepted="a name, a path, a Dataset or Splits",
+            hint="FILE.py:function may give a pair (images, labels)",
+        )
     else:
         request = Request(str(source), data_roots(root), seed, partial, skip_broken, download, progress)
         splits = _found(source, request)

@@ -6,8 +6,9 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from torch import nn
 
@@ -129,6 +130,10 @@ def _parts(text: str) -> tuple[str, str, Path | None]:
     source, slash, rest = text.partition("/")
     arch, at, file = rest.partition("@")
     if not slash or not arch or source not in SOURCES:
+        if text.endswith(".py") and Path(text).is_file():
+            raise StriateError(f"{text} is a Python file", accepted="FILE.py:function", hint=f"{text}:FUNCTION")
+        if slash and source not in SOURCES and Path(source).is_dir() and "@" not in text:
+            raise StriateError(f"{text} does not exist", accepted=_FORMS, hint=f"ls {source}")
         if slash and source not in SOURCES and os.sep not in rest.partition("@")[0]:
             raise UnknownNameError("source of networks", source, SOURCES, hint="striate models")
         homes = [f"{each}/{text}" for each in SOURCES if text.partition(".")[0] in archs(each)] if not slash else []
@@ -182,6 +187,14 @@ def _function_with_weights(arch: str, file: Path, *, weights: bool) -> Net:
     )
 
 
+def _callable(module: ModuleType, name: str, path: Path) -> Callable[[], object]:
+    found: object = getattr(module, name, None)
+    if not callable(found):
+        known = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
+        raise UnknownNameError(f"function in {path.name}", name, known)
+    return found
+
+
 def _from_function(text: str, classes: tuple[str, ...] | None, channels: int | None, size: Pair | None) -> Net:
     file, _, function = text.rpartition(":")
     path = Path(file)
@@ -195,13 +208,13 @@ def _from_function(text: str, classes: tuple[str, ...] | None, channels: int | N
     sys.path.insert(0, str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
+        net = _callable(module, function, path)()
+    except StriateError:
+        raise
+    except Exception as error:
+        raise StriateError(f"{text} raised {type(error).__name__}: {error}", hint=f"python {path}") from error
     finally:
         sys.path.remove(str(path.resolve().parent))
-    made = getattr(module, function, None)
-    if not callable(made):
-        known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-        raise UnknownNameError(f"function in {path.name}", function, known)
-    net = made()
     if isinstance(net, Net):
         return net
     if not isinstance(net, nn.Module):

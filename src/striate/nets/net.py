@@ -163,7 +163,9 @@ class Net(nn.Module):
             size = self.size or (self.geometry.size if self.geometry else None)
         if size is None:
             raise StriateError(
-                f"{self.name} takes images of any size", accepted="a size (height, width) to look at it with"
+                f"{self.name} takes images of any size",
+                accepted="a size (height, width) to look at it with",
+                hint="--size 32, or Net(module, size=32)",
             )
         return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
 

@@ -123,7 +123,7 @@ def _normalisation(
 
 def _origin(request: Request, said: Described, content: WeightsFile | None, cites: tuple[str, ...]) -> WeightsOrigin:
     if content is None:
-        source = f"random, seed {request.seed}" if request.weights or request.tag == "random" else "not trained"
+        source = f"random, seed {request.seed}" if request.weights or request.tag == "random" else "no weights loaded"
         return WeightsOrigin(f"{request.plain}, {source}", "Apache-2.0", cites, arch=request.plain)
     where = content.metadata.get("source", "") or content.metadata.get("data", "")
     source = f"{request.plain} with {content.path.name}{f' ({where})' if where else ''}"

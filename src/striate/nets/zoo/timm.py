@@ -128,7 +128,7 @@ def _origin(
 ) -> WeightsOrigin:
     cites = (*papers(request.arch), "wightman2019timm")
     if request.fresh:
-        source = f"random, seed {request.seed}" if request.tag == "random" else "not trained"
+        source = f"random, seed {request.seed}" if request.tag == "random" else "no weights loaded"
         return WeightsOrigin(f"{request.plain}, {source}", _LICENCE, cites, arch=request.plain)
     licence = said.licence or ("" if request.file else config.get("license") or "")
     if content is None:

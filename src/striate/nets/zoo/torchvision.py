@@ -134,7 +134,7 @@ def _without_auxiliary(content: WeightsFile, arch: str) -> WeightsFile:
 def _origin(request: Request, published: Any, content: WeightsFile | None, said: Described) -> WeightsOrigin:
     cites = (*papers(request.arch), "marcel2010torchvision")
     if content is None:
-        source = f"random, seed {request.seed}" if request.tag == "random" else "not trained"
+        source = f"random, seed {request.seed}" if request.tag == "random" else "no weights loaded"
         return WeightsOrigin(f"{request.plain}, {source}", _LICENCE, cites, arch=request.plain)
     where = content.metadata.get("source", "" if request.file else published.name)
     source = f"{request.plain} with {content.path.name}{f' ({where})' if where else ''}"
