@@ -217,3 +217,11 @@ def test_a_disk_that_is_full_from_the_start_is_an_error_too(tmp_path, monkeypatc
     full_disk(monkeypatch, "run.json")
     with pytest.raises(StriateError, match=r"cannot write .*run.json: No space left"):
         fit(tiny_net(), tiny_splits(), out=tmp_path / "run", recipe=ONE)
+
+
+def test_a_resumed_run_with_other_options_names_each_difference_once(run):
+    with pytest.raises(RunError) as told:
+        fit(tiny_net(), tiny_splits(), out=run, recipe=replace(ONE, name="long", states="x", epochs=7), resume=True)
+    assert "recipe.epochs is 7, the run's is 1" in str(told.value)
+    assert "recipe.name" not in str(told.value)
+    assert "recipe.states" not in str(told.value)

@@ -234,8 +234,18 @@ def _taken_up(folder: Path, record: Record) -> Record:
     starts = (old.pop("start"), new.pop("start"))  # they follow from the rest, unless a net was given as an object
     differ = list(_differences(old, new)) or list(_differences(*starts, place="hash of the starting weights"))
     if differ:
-        raise RunError(f"the run in {folder} has other arguments: {', '.join(differ)}", hint="give those of the run")
+        told = ", ".join(_telling(differ))
+        raise RunError(f"the run in {folder} has other arguments: {told}", hint="the options it was begun with")
     return before
+
+
+def _telling(differ: list[str]) -> list[str]:
+    """The differences without those that only follow from others: a recipe's name, a fingerprint beside a count."""
+    places = {each.partition(" ")[0] for each in differ}
+    follow = {"train.fingerprint"} if "train.count" in places else set()
+    if {each for each in places if each.startswith("recipe.")} - {"recipe.name", "recipe.states"}:
+        follow |= {"recipe.name", "recipe.states"}
+    return [each for each in differ if each.partition(" ")[0] not in follow]
 
 
 def _differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
