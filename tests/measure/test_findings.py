@@ -183,6 +183,23 @@ def test_other_names_in_the_net_are_a_note_but_for_spelling() -> None:
         assert checks(found) == expected
         if found:
             assert "'wasp' there and 'ant' here" in found[0].seen
+            assert found[0].severity == "note"
+
+
+def test_names_of_which_none_agrees_are_a_warning() -> None:
+    logits, labels = healthy(0, 2000)
+    table = table_of(logits, labels)
+    strangers = tuple(f"other {name}" for name in NAMES)
+    table = Table(table.logits, labels, table.ids, table.rows, NAMES, "key", strangers)
+    (found,) = evaluation_findings(analyse(table, data_of(labels)), net="n", data="d")
+    assert (found.check, found.severity) == ("class-names", "warning")
+
+
+def test_one_image_is_told_in_the_singular() -> None:
+    labels = torch.zeros(1, dtype=torch.int64)
+    told = " ".join(one.seen for one in findings_of(answers(labels, labels + 1), labels))
+    assert "1 image was called one of them" in told
+    assert "1 image fixes the accuracy" in told
 
 
 def test_errors_come_before_warnings_and_notes() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from page.sample import HOSTILE, sample
+from page.sample import HOSTILE, robustness_of, sample
 from striate.core.number import Number
 from striate.core.report import Report
 from striate.figures.payload import Claim, FigureRow, Reproduction
@@ -119,3 +119,16 @@ def test_neither_text_nor_page_loads_torch_or_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_aimed_attack_in_the_2_norm_says_what_it_counts_and_writes_radii_plainly() -> None:
+    names = tuple("abcdefghij")
+    robustness, _ = robustness_of(names)
+    curve = tuple(replace(point, radius=at) for point, at in zip(robustness.curve, (0.0, 0.2, 0.5), strict=False))
+    plain = render_text(Report("attack", robustness))
+    aimed = render_text(Report("attack", replace(robustness, target=1, norm="2", radius=0.5, curve=curve)))
+    assert "robust accuracy" in plain
+    assert "robust accuracy" not in aimed
+    assert "not turned into it" in aimed
+    assert "51/255" not in aimed
+    assert "\n0.2 " in aimed

@@ -19,14 +19,14 @@ def explanation_findings(explanation: Explanation, *, net: str) -> tuple[Finding
 def _finding(explanation: Explanation, method: str, rows: list[MapRow], net: str) -> Finding:
     made = sum(row.method == method for row in explanation.maps)
     worst = max(rows, key=lambda row: float("inf") if row.check.residual.value is None else row.check.residual.value)
+    fail = "map fails its" if made == 1 else "maps fail their"
     return Finding(
         id=f"map-check/{method}",
         check="map-check",
         severity="warning",
         sure=1.0,
-        seen=f"{len(rows)} of {made} {method} maps fail their own check (bound {worst.check.bound:g}): "
-        f"{worst.check.what}",
+        seen=f"{len(rows)} of {made} {method} {fail} own check (bound {worst.check.bound:g}): {worst.check.what}",
         evidence=(Evidence(f"largest residual, {worst.image}", worst.check.residual, worst.picture),),
-        mend=f"Do not read these maps: {net} may be random from pass to pass, mix the images of a batch, or have a "
-        "backward of its own.",
+        mend=f"Do not read these maps: at these images {net} may have a kink (flat areas tie in max pooling), or it is "
+        "random from pass to pass, mixes the images of a batch, or has a backward of its own.",
     )

@@ -78,6 +78,11 @@ def percent(value: float | Number) -> str:
     return f"{100 * float(value):.1f} %"
 
 
+def of_images(count: int, one: str, many: str) -> str:
+    """``"1 image was"`` or ``"2 images were"``."""
+    return f"1 image {one}" if count == 1 else f"{count:,} images {many}"
+
+
 def counted(count: int, n: int) -> Number:
     """A count that is exact: nothing was estimated."""
     return Number(float(count), n=n, why="counted")

@@ -10,7 +10,7 @@ from striate.metrics.confusion import kappa
 from striate.metrics.intervals import wilson
 from striate.metrics.significance import binomial_tail
 
-from .case import ALPHA, Case, counted, percent, sureness
+from .case import ALPHA, Case, counted, of_images, percent, sureness
 from .payload import Evaluation
 from .weaknesses import SHOWN, confidence, confused_pairs, weak_classes
 
@@ -163,10 +163,10 @@ def absent_classes(case: Case) -> list[Finding]:
             severity="note",
             sure=1.0,
             seen=f"{len(absent)} of {len(case.support)} classes have no image here ({names}), so nothing is known of "
-            f"them; {calls:,} images were called one of them.",
+            f"them; {of_images(calls, 'was', 'were')} called one of them.",
             evidence=(Evidence("images called a class that is absent", wilson(calls, case.n)),),
             mend="Measure on images that hold every class.",
-            command=case.command("evaluate", "--split", "train"),
+            command=case.command("evaluate"),
         )
     ]
 
@@ -182,7 +182,7 @@ def few_images(case: Case) -> list[Finding]:
             check="few-images",
             severity="note",
             sure=1.0,
-            seen=f"{case.n:,} images fix the accuracy no better than between {percent(accuracy.low)} and "
+            seen=f"{of_images(case.n, 'fixes', 'fix')} the accuracy no better than between {percent(accuracy.low)} and "
             f"{percent(accuracy.high)}.",
             evidence=(Evidence("accuracy", accuracy), Evidence("images", counted(case.n, case.n))),
             mend="Measure on more images before small differences are believed.",
@@ -205,7 +205,7 @@ def other_names(case: Case) -> list[Finding]:
         Finding(
             id="class-names/net",
             check="class-names",
-            severity="note",
+            severity="warning" if len(differ) == len(theirs) else "note",
             sure=1.0,
             seen=f"{len(differ)} of {len(theirs)} classes have other names in the net than in the data: class {first} "
             f"is {ours[first]!r} there and {theirs[first]!r} here.",

@@ -144,16 +144,20 @@ def _robustness(result: Robustness, width: int, color: bool) -> list[str]:
     del color
     aim = "" if result.target is None else f" aimed at {named(class_name(result.names, result.target))}"
     head = f"{result.method}{aim}, {norm(result.norm)} radius {radius(result.radius)}, {count(result.n, 'image')}"
+    kept = "robust accuracy" if result.target is None else "not turned into it"
     rows = [
         ("accuracy on clean images", shown(result.clean_accuracy, percent=True), ""),
-        ("robust accuracy", shown(result.robust_accuracy, percent=True), "an upper bound"),
+        (kept, shown(result.robust_accuracy, percent=True), "an upper bound"),
         ("median change of the fooled", value_of(result.distance), norm(result.norm)),
         ("fooled after 8-bit rounding too", shown(result.survives_8bit, percent=True), ""),
     ]
     lines = [head, *table(("", "", ""), [row for row in rows if row[1] != "-"], width=width)]
     if result.curve:
-        body = [(radius(point.radius), shown(point.accuracy, percent=True)) for point in result.curve]
-        lines += ["", *table(("radius", "robust accuracy"), body, width=width)]
+        body = [
+            (radius(point.radius) if result.norm == "inf" else f"{point.radius:g}", shown(point.accuracy, percent=True))
+            for point in result.curve
+        ]
+        lines += ["", *table(("radius", kept), body, width=width)]
     if result.masking.signs:
         lines += ["", *wrap(f"signs of masked gradients: {readable('; '.join(result.masking.signs))}", width)]
     return lines
