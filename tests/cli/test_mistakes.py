@@ -66,7 +66,7 @@ MISTAKES = {
     "page is taken": ("examine striate/small shapes --out taken.html", "--overwrite"),
     "page is a folder": ("examine striate/small shapes --out empty", "folder"),
     "missing weights file": ("evaluate striate/small@nothing.safetensors shapes", "nothing.safetensors"),
-    "nothing to resume": ("train shapes --resume --out nowhere", "nowhere"),
+    "resume without a folder": ("train shapes --resume", "--out"),
 }
 
 

@@ -175,3 +175,15 @@ def test_files_that_cannot_be_read_are_a_finding_of_every_verb_that_leaves_them_
     evaluated = st.evaluate(run, tmp_path / "pets", skip_broken=True, **common)
     for report in (trained, evaluated):
         assert [each.check for each in report.findings if "torn.png" in each.seen] == ["broken_files"]
+
+
+def test_resume_needs_only_the_folder_and_begins_where_nothing_is_yet(tmp_path: Path) -> None:
+    begun = st.train(
+        "digits", net="striate/linear", epochs=2, limit=80, batch=16, seed=3, out=tmp_path / "a", quiet=True
+    )
+    again = st.train("digits", out=tmp_path / "a", resume=True, quiet=True)
+    assert again.result.history == begun.result.history
+    with pytest.raises(st.StriateError, match="seed"):
+        st.train("digits", out=tmp_path / "a", resume=True, seed=4, quiet=True)
+    fresh = st.train("digits", net="striate/linear", epochs=1, limit=80, out=tmp_path / "b", resume=True, quiet=True)
+    assert fresh.result.epochs == 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -46,6 +47,7 @@ def fit(
     workers: int = 0,
     threads: int | None = None,
     weights_root: Path | None = None,
+    asked: Mapping[str, Any] | None = None,
     observers: Sequence[Observer] = (),
     progress: Progress = SILENT,
 ) -> Training:
@@ -69,6 +71,7 @@ def fit(
         workers: Processes that decode images of data that do not fit in memory.
         threads: Threads of torch; None takes what is set.
         weights_root: Where the weights of a net are looked for that is given by the name of weights.
+        asked: What the caller was asked for, kept in ``run.json`` for one who resumes.
         observers: What else watches; see `events`.
         progress: Where to show progress.
 
@@ -88,6 +91,7 @@ def fit(
         record = describe(
             subject, task, splits, how, seed=seed, device=device, precision=precision, memory_format=memory_format
         )
+        record = replace(record, asked=dict(asked or {}))
         with opened(folder, record, resume=resume, overwrite=overwrite) as run:
             if run.state == "complete":
                 progress.say(f"the run in {folder} is complete: nothing is left to do")

@@ -64,6 +64,7 @@ class Record:
         notes: What was noticed about the data.
         state: ``running`` (or killed), ``stopped`` (can be resumed), ``complete``.
         why: Why it was stopped.
+        asked: Options that the caller gave; one who resumes need not give them again.
     """
 
     net: str
@@ -83,6 +84,7 @@ class Record:
     notes: tuple[str, ...] = ()
     state: Literal["running", "stopped", "complete"] = "running"
     why: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict)
     format: int = field(default=FORMAT, metadata={"name": "striate"})
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 from striate.core.errors import StriateError
 from striate.core.report import Report
@@ -13,9 +14,12 @@ from striate.training.payload import Training
 from . import FOLDERS
 from .options import DataArgument, Learning, NetLike, Option, count, number
 from .session import number_folder, session, shown
+from .signature import read_signature
 
 if TYPE_CHECKING:
     from striate.training.recipe import Recipe
+
+SHAPING = ("limit", "batch", "seed", "partial", "skip_broken", "precision", "device")  # shared options that shape a run
 
 
 def train(
@@ -40,10 +44,11 @@ def train(
 ) -> Report[Training]:
     """Train a net; the run folder then holds its weights, its history, and all that is needed to go on or do it again.
 
-    A kill at any moment loses at most the current epoch; `--resume` ends exactly where the uninterrupted run ends. The
-    epoch that is best on the dev split is kept; the test split is never looked at.
+    A kill at any moment loses at most the current epoch; `--resume` ends exactly where the uninterrupted run ends, and
+    takes from the run folder what it is not told again; where there is no run yet it begins one. The epoch that is
+    best on the dev split is kept; the test split is never looked at.
     """
-    given = {
+    given: dict[str, Any] = {
         "data": data,
         "net": net,
         "recipe": recipe,
@@ -53,36 +58,66 @@ def train(
         "out": out,
         "resume": resume,
     }
-    with session("train", given, shared, Learning) as run:
+    options: dict[str, Any] = dict(shared)
+    begun = resume and out is not None and (Path(out) / "run.json").is_file()
+    if begun:
+        given, options = taken_up(given, options, Path(str(out)))
+    with session("train", given, options, Learning) as run:
         from striate.training.catalog import RECIPES
         from striate.training.loop import fit
 
-        how = varied(recipe, epochs=epochs, rate=rate, batch=run["batch"])
         if resume and out is None:
             raise StriateError("--resume is given without --out", accepted="the run folder to go on with")
-        if resume and not (Path(str(out)) / "run.json").is_file():
-            raise StriateError(f"{out} holds no run to resume", hint="leave out --resume to begin one there")
+        how = varied(given["recipe"], epochs=given["epochs"], rate=given["rate"], batch=run["batch"])
         folder = Path(out if out is not None else number_folder(FOLDERS["train"], {"data": data}))
-        splits = run.splits(data, size=size)
+        splits = run.splits(data, size=given["size"])
         if splits.train.size is None:
             raise StriateError(f"the images of {splits.train.name} differ in size", hint="--size 64")
         run.progress.say(splits.said)
+        if resume and not begun:
+            run.progress.say(f"{folder} holds no run yet: it begins now")
         result = fit(
-            net if isinstance(net, (str, Path)) else run.net(net),
+            given["net"] if isinstance(given["net"], (str, Path)) else run.net(given["net"]),
             splits,
             out=folder,
             recipe=how,
             seed=run["seed"],
-            resume=resume,
+            resume=begun,
             overwrite=run["overwrite"],
             device=run["device"],
             precision=run["precision"],
             workers=run["workers"],
             weights_root=Path(run["weights_root"]) if run["weights_root"] else None,
+            asked=asked_for(given, options),
             progress=run.progress,
         )
         files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
-        return run.report(replace(result, run=str(shown(folder))), files=files, cites=RECIPES[recipe].cites)
+        return run.report(replace(result, run=str(shown(folder))), files=files, cites=RECIPES[given["recipe"]].cites)
+
+
+def asked_for(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that shape a run, as its folder keeps them for `--resume`."""
+    asked = {name: given[name] for name in ("recipe", "epochs", "rate", "size")}
+    if isinstance(given["net"], (str, Path)):
+        asked["net"] = str(given["net"])
+    asked |= {name: options[name] for name in SHAPING if name in options}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def taken_up(
+    given: Mapping[str, Any], options: Mapping[str, Any], folder: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments of a run that goes on: what is not given is as it was begun with."""
+    from striate.training.run import read_record
+
+    asked = read_record(folder).asked
+    defaults = {name: parameter.default for name, parameter in read_signature("train")[1].items()}
+    plain = {name for name, value in given.items() if isinstance(value, (str, int, float, type(None)))}
+    merged = {
+        name: asked.get(name, value) if name in plain and name in defaults and value == defaults[name] else value
+        for name, value in given.items()
+    }
+    return merged, {**{name: asked[name] for name in SHAPING if name in asked}, **options}
 
 
 def varied(name: str, *, epochs: int | None, rate: float | None, batch: int | None) -> Recipe:
