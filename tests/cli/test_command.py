@@ -85,6 +85,7 @@ def test_the_origin_holds_the_command_without_absolute_paths(tmp_path: Path) -> 
     assert command_line("evaluate", given) == "striate evaluate run shapes --limit 10"
     assert shown(f"striate/small@{tmp_path}/w.safetensors") == "striate/small@w.safetensors"
     assert shown("runs/first") == "runs/first"
+    assert shown(Path.cwd() / "runs" / "first") == "runs/first"  # a command that can be run again from here
 
 
 def test_a_default_folder_never_takes_one_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from striate.core.codec import Json, from_json, to_json
 from striate.core.errors import StriateError
 from striate.core.finding import Finding
 from striate.core.report import Report
-from striate.core.storage import write_text
+from striate.core.storage import check_place, write_text
 from striate.page.payload import Examination
 
 from .options import DataArgument, NetArgument, OnData, Option, count, number
@@ -245,6 +245,7 @@ def check_page(path: Path, *, overwrite: bool) -> None:
         raise StriateError(f"{path} is a folder", accepted="a file name such as report.html")
     if path.exists() and not overwrite:
         raise StriateError(f"{path} is there already", hint="--overwrite, or another --out")
+    check_place(path)
 
 
 def write_page(report: Report[Examination], out: str | Path | None, run: Session) -> Report[Examination]:

@@ -20,7 +20,7 @@ from striate.core.errors import StriateError
 from striate.core.finding import Finding, ranked
 from striate.core.progress import Progress
 from striate.core.report import Cost, Origin, Report
-from striate.core.storage import write_bytes, write_text
+from striate.core.storage import check_place, write_bytes, write_text
 
 from .options import DataLike, NetLike
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MARK = "report.json"  # a folder that holds it is ours to write over
+OWN_PLACES = {"demo", "examine", "train"}  # verbs that look after their own place
 
 
 @dataclass
@@ -195,6 +196,8 @@ def session(verb: str, arguments: Mapping[str, Any], shared: Mapping[str, Any], 
     settings = with_defaults(shared, kind)
     progress = Progress(quiet=bool(settings["quiet"]))
     given = {**arguments, **shared}
+    if arguments.get("out") is not None and verb not in OWN_PLACES:
+        check_folder(Path(arguments["out"]), overwrite=bool(settings["overwrite"]))
     with ExitStack() as stack:
         passes: Passes | None = None
         if "device" in settings:  # what does not compute loads no torch
@@ -265,18 +268,25 @@ def as_taken(data: Dataset, net: Net) -> Dataset:
 
 
 def shown(value: Any) -> Any:
-    """A value as the origin shows it: absolute paths by their last part, objects by their name."""
+    """A value as reports and their commands show it: objects by name, absolute paths from the working folder.
+
+    A path outside of the working folder is shown by its last part: reports hold no absolute paths.
+    """
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, (str, Path)):
-        text = str(value)
-        head, at, tail = text.partition("@")
-        if at and Path(tail).is_absolute():
-            return f"{head}@{Path(tail).name}"
-        return Path(text).name if Path(text).is_absolute() else text
+        head, at, tail = str(value).partition("@")
+        return f"{head}@{_from_here(tail)}" if at else _from_here(head)
     if isinstance(value, (list, tuple)):
         return [shown(item) for item in value]
     return getattr(value, "name", None) or type(value).__name__
+
+
+def _from_here(text: str) -> str:
+    path = Path(text)
+    if not path.is_absolute():
+        return text
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
 
 
 def command_line(verb: str, arguments: Mapping[str, Any]) -> str:
@@ -324,8 +334,8 @@ def number_folder(pattern: str, given: Mapping[str, Any]) -> str:
     return next(path for path in tries if not Path(path).exists())
 
 
-def claim_folder(folder: Path, *, overwrite: bool) -> Path:
-    """An empty folder to write into; one that stands is only emptied when told, and only if Striate made it."""
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Before any work: whether the folder is free, or may be emptied because Striate made it and was told to."""
     if folder.is_dir() and any(folder.iterdir()):
         if not overwrite:
             raise StriateError(f"{folder} is there already", hint="--overwrite, or another --out")
@@ -333,9 +343,16 @@ def claim_folder(folder: Path, *, overwrite: bool) -> Path:
             raise StriateError(
                 f"{folder} holds files that Striate did not write; it is left as it is", hint="another --out"
             )
-        shutil.rmtree(folder)
     elif folder.exists() and not folder.is_dir():
         raise StriateError(f"{folder} is a file, not a folder", hint="another --out")
+    check_place(folder / MARK)
+
+
+def claim_folder(folder: Path, *, overwrite: bool) -> Path:
+    """The folder, empty and ready to be written into, once `check_folder` has nothing against it."""
+    check_folder(folder, overwrite=overwrite)
+    if folder.is_dir():
+        shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
