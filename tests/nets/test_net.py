@@ -141,3 +141,12 @@ def test_an_adapted_net_shares_the_module() -> None:
     assert changed.module is net.module
     assert (changed.name, changed.classes[0], net.name) == ("yours", "a", "mine")
     assert torch.equal(changed.std, net.std)
+
+
+def test_a_training_loop_is_told_of_wrong_pixels_at_its_first_batch_and_evaluation_always() -> None:
+    net = Net(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten()), size=8)
+    with pytest.raises(StriateError, match="pixels between"):
+        net.train()(255 * torch.rand(2, 1, 8, 8))
+    net.train()(torch.rand(2, 1, 8, 8))
+    with pytest.raises(StriateError, match="pixels between"):
+        net.eval()(255 * torch.rand(2, 1, 8, 8))

@@ -107,6 +107,7 @@ class Net(nn.Module):
         if self.std is not None and not bool((self.std > 0).all()):
             raise StriateError(f"std is {self.std.flatten().tolist()}", accepted="positive numbers")
         self._traces: dict[tuple[Any, ...], Trace] = {}
+        self._trusted = False
 
     def forward(self, images: Tensor) -> Any:
         """The module's output for pixels in [0, 1], shape (N, C, H, W).
@@ -331,7 +332,9 @@ class Net(nn.Module):
                 hint=f"images.to({str(like.device)!r})",
             )
         # A search may leave [0, 1] on its way, so images with gradient pass; a look at a few pixels costs microseconds.
-        if images.device.type == "cpu" and not images.requires_grad and images.numel():
+        # In a training loop the first batch is looked at: a loop that feeds wrong pixels does so from the start.
+        trusted = self.training and self._trusted
+        if images.device.type == "cpu" and not images.requires_grad and images.numel() and not trusted:
             first = images[0].detach().reshape(-1)
             low, high = torch.aminmax(first[:: max(1, len(first) // _PROBED)])
             if float(high) > 2.0 or float(low) < -1.0:
@@ -340,6 +343,7 @@ class Net(nn.Module):
                     accepted="pixels in [0, 1]; the net normalises them itself",
                     hint="images / 255" if float(low) >= 0 else "leave out the normalisation",
                 )
+            self._trusted = self.training
 
     def extra_repr(self) -> str:
         """Name, channels, size, number of classes."""
