@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Protocol, TypedDict
 
-import torch
 from torch import Tensor
 
 from striate.core.progress import Progress
@@ -88,8 +87,3 @@ class Method(Protocol):
 def norm_name(norm: float) -> str:
     """``"inf"``, ``"2"``."""
     return "inf" if math.isinf(norm) else f"{norm:g}"
-
-
-def every_row(images: Tensor) -> Tensor:
-    """The rows of a batch, in order."""
-    return torch.arange(len(images), device=images.device)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 
 from torch import nn
 
 from striate.core.errors import StriateError, UnknownNameError
+from striate.core.script import call_script
 
 from .catalog import SOURCES, archs
 from .described import described
@@ -187,34 +185,9 @@ def _function_with_weights(arch: str, file: Path, *, weights: bool) -> Net:
     )
 
 
-def _callable(module: ModuleType, name: str, path: Path) -> Callable[[], object]:
-    found: object = getattr(module, name, None)
-    if not callable(found):
-        known = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
-        raise UnknownNameError(f"function in {path.name}", name, known)
-    return found
-
-
 def _from_function(text: str, classes: tuple[str, ...] | None, channels: int | None, size: Pair | None) -> Net:
+    net = call_script(text)
     file, _, function = text.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
-        raise StriateError(f"no file {file}", accepted="FILE.py:function")
-    spec = importlib.util.spec_from_file_location(f"striate_user_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses and pickling look their module up
-    sys.path.insert(0, str(path.resolve().parent))
-    try:
-        spec.loader.exec_module(module)
-        net = _callable(module, function, path)()
-    except StriateError:
-        raise
-    except Exception as error:
-        raise StriateError(f"{text} raised {type(error).__name__}: {error}", hint=f"python {path}") from error
-    finally:
-        sys.path.remove(str(path.resolve().parent))
     if isinstance(net, Net):
         return net
     if not isinstance(net, nn.Module):
@@ -225,5 +198,5 @@ def _from_function(text: str, classes: tuple[str, ...] | None, channels: int | N
         channels=channels,
         size=size,
         name=function,
-        origin=WeightsOrigin(source=f"{path.name}:{function}", arch=text),
+        origin=WeightsOrigin(source=f"{Path(file).name}:{function}", arch=text),
     )

@@ -31,7 +31,7 @@ def evaluate(
         loaded = run.net(net)
         images = run.data(data, loaded)
         table = run.table(loaded, images)
-        evaluation = analyse(table, images)
+        evaluation = analyse(table, images, seed=run["seed"])
         evaluation, album = mistakes_with_pictures(evaluation, images, most=24 if out else 0)
         findings = evaluation_findings(evaluation, net=str(shown(net)), data=str(shown(data)))
         report = run.report(evaluation, findings=findings, album=album)

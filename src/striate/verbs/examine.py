@@ -109,7 +109,7 @@ def examine_bench(
 
     from .pictures import confusion_cells, illustrated
 
-    evaluation = analyse(bench.table, bench.data)
+    evaluation = analyse(bench.table, bench.data, seed=bench.run["seed"])
     bench.findings += evaluation_findings(evaluation, net=bench.names[0], data=bench.names[1])
     evaluation, cells, pictures = confusion_cells(evaluation, bench.data, each=12, most=200)
     bench.album |= pictures

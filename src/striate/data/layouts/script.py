@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from striate.core.errors import StriateError, UnknownNameError
+from striate.core.errors import StriateError
 from striate.core.image import as_images
+from striate.core.script import call_script
 
 from ..dataset import Dataset, Splits
 from ..source import Request
@@ -25,30 +24,9 @@ def read_script(given: str, request: Request) -> Splits:
     Raises:
         StriateError: No such file or function, the code raises, or it gives something that is no data.
     """
-    file, _, function = given.rpartition(":")
-    path = Path(file).expanduser()
-    if not path.is_file():
-        raise StriateError(f"{path} does not exist", accepted="FILE.py:function")
-    spec = importlib.util.spec_from_file_location(f"striate_data_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise StriateError(f"{path} is no Python file", accepted="FILE.py:function")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-        made = _function(module, function, path)()
-    except StriateError:
-        raise
-    except Exception as error:
-        raise StriateError(f"{given} raised {type(error).__name__}: {error}", hint=f"python {path}") from error
-    return _splits(made, f"{path.name}:{function}", request)
-
-
-def _function(module: Any, name: str, path: Path) -> Callable[[], Any]:
-    found: Callable[[], Any] | None = getattr(module, name, None)
-    if found is None or not callable(found):
-        there = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
-        raise UnknownNameError(f"function of {path.name}", name, there)
-    return found
+    made = call_script(given)
+    path, _, function = given.rpartition(":")
+    return _splits(made, f"{Path(path).name}:{function}", request)
 
 
 def _splits(value: Any, name: str, request: Request) -> Splits:
