@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -19,38 +18,41 @@ from striate.core.finding import Evidence, Finding
 from striate.core.image import Geometry, from_bytes
 from striate.core.number import Number
 
+from .annotations import Annotations
 from .batches import batches
-from .stores import Annotations, Store, TensorStore
+from .stores import Notes, Store, TensorStore
 
 FITS = 1 << 29  # bytes of a split that is kept in memory, as uint8
 _CHUNK = 256  # images read at a time while a split is brought into memory
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One image with all that is known of it.
+Task = Literal["classes", "tags", "boxes", "regions", "none"]
+TASKS: dict[Task, str] = {
+    "classes": "one label an image",
+    "tags": "any number of labels an image",
+    "boxes": "objects in boxes",
+    "regions": "a class for every pixel",
+    "none": "no labels",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(Annotations):
+    """One image with all that is known of it; its annotations are in the pixels of ``image``.
 
     Attributes:
         image: (C, H, W) float32 in [0, 1].
-        label: Number of its class.
+        label: Number of its class; -1 where it has no single one.
+        tags: (K,) bool: which classes it shows, where that is known of every class; else None.
         id: Stable number: randomness is keyed by it.
         name: File name, or name and number.
-        boxes: (objects, 4) float32: left, top, right, bottom in pixels, or None.
-        masks: (objects, H, W) bool, or None.
-        attributes: What else is known: ``{"colour": "red", "rotation": -12.5}``.
-        caption: One sentence, or "".
-        group: Images of one group must not be torn apart by a split; "" for none.
     """
 
     image: Tensor
     label: int
     id: int
     name: str
-    boxes: Tensor | None = None
-    masks: Tensor | None = None
-    attributes: Mapping[str, str | float] = field(default_factory=lambda: MappingProxyType({}))
-    caption: str = ""
-    group: str = ""
+    tags: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Dataset:
 
     Images come out as (n, C, H, W) float32 in [0, 1], on the 8-bit grid, with ``geometry`` and ``channels`` applied,
     the same pixels whatever the batch. A split that fits (`FITS` bytes) is kept as uint8 once it has been read whole.
+    ``task`` says what is marked in it; only with ``"classes"`` is every label the number of a class, else it is -1.
+    ``tags`` (N, K) says which classes each image shows, where that is known of all.
 
     >>> data = Dataset.of(torch.zeros(4, 1, 8, 8), [0, 1, 0, 1], classes=("cat", "dog"))
     >>> data.take([1, 3]).labels.tolist()
@@ -86,6 +90,8 @@ class Dataset:
     licence: str = ""
     layout: str = ""
     broken: tuple[BrokenFile, ...] = ()
+    task: Task = "classes"
+    tags: Tensor | None = None
     _kept: list[Tensor] = field(default_factory=list, repr=False)
     _lock: Any = field(default_factory=threading.Lock, repr=False)
 
@@ -102,13 +108,14 @@ class Dataset:
         cites: tuple[str, ...] = (),
         licence: str = "",
         layout: str = "tensors",
+        notes: Notes | None = None,
     ) -> Dataset:
         """A split from images (N, C, H, W), uint8 or floats in [0, 1], and their labels.
 
         Raises:
             StriateError: Labels and images do not fit each other, or a label has no class.
         """
-        store = TensorStore.of(images, name=name)
+        store = TensorStore.of(images, name=name, notes=notes)
         numbers = torch.as_tensor(labels).to(torch.int64).reshape(-1)
         if len(numbers) != len(store.pixels):
             raise StriateError(f"{name} has {len(store.pixels)} images and {len(numbers)} labels")
@@ -186,22 +193,51 @@ class Dataset:
         """What the image is called: its file under the folder, or name, split and number."""
         return self.store.name_of(int(self.places[row]))
 
+    def annotations(self, row: int) -> Annotations:
+        """What is known of one image beside its pixels, which are not decoded; the geometry is followed."""
+        place = int(self.places[row])
+        known = self.store.annotations(place)
+        return known if self.geometry is None else known.moved(self.geometry, self.store.size_of(place))
+
     def sample(self, row: int) -> Sample:
         """One image with all that is known of it; boxes and masks follow the geometry."""
-        image = self.images([row])[0]
-        known = self.store.annotations(int(self.places[row]))
-        if self.geometry is not None:
-            known = known.moved(self.geometry, self.store.size_of(int(self.places[row])))
+        known = self.annotations(row)
         return Sample(
-            image, int(self.labels[row]), int(self.ids[row]), self.name_of(row), known.boxes, known.masks,
-            known.attributes, known.caption, known.group,
+            image=self.images([row])[0], label=int(self.labels[row]), id=int(self.ids[row]), name=self.name_of(row),
+            tags=None if self.tags is None else self.tags[row],
+            **{each.name: getattr(known, each.name) for each in fields(Annotations)},
         )  # fmt: skip
+
+    def groups(self) -> tuple[str, ...]:
+        """The group of each image, "" for none; groups must not be torn apart by a split."""
+        return tuple(self.store.annotations(place).group for place in self.places.tolist())
+
+    def attributes(self) -> dict[str, tuple[str | float | None, ...]]:
+        """Every attribute that some image has, with its value for each image, None where an image lacks it."""
+        known = [self.store.annotations(place).attributes for place in self.places.tolist()]
+        names = dict.fromkeys(name for one in known for name in one)
+        return {name: tuple(one.get(name) for one in known) for name in names}
+
+    def classified(self) -> Dataset:
+        """These data, where every image has one label.
+
+        Raises:
+            StriateError: They have boxes, regions, several labels an image, or none.
+        """
+        if self.task != "classes":
+            raise StriateError(
+                f"{self.name} has {TASKS[self.task]}",
+                accepted=f"data with {TASKS['classes']}",
+                hint="striate check and striate augment take every kind of data",
+            )
+        return self
 
     def take(self, rows: Sequence[int] | Tensor) -> Dataset:
         """The same data with these rows alone, in their order."""
         chosen = self.rows(rows)
         return replace(
             self, labels=self.labels[chosen], ids=self.ids[chosen], places=self.places[chosen],
+            tags=None if self.tags is None else self.tags[chosen],
             _kept=[self._kept[0][chosen]] if self._kept else [], _lock=threading.Lock(),
         )  # fmt: skip
 
@@ -231,6 +267,8 @@ class Dataset:
         """A sha256 over what images and labels are: pixels in memory, names and sizes of files, ids of drawings."""
         digest = hashlib.sha256(repr((self.classes, self.channels, self.geometry)).encode())
         digest.update(self.labels.numpy().tobytes() + self.ids.numpy().tobytes())
+        if self.tags is not None:
+            digest.update(self.tags.numpy().tobytes())
         digest.update(self.store.digest(self.places).encode())
         return digest.hexdigest()
 
@@ -288,4 +326,15 @@ def _fresh() -> dict[str, Any]:
     return {"_kept": [], "_lock": threading.Lock()}
 
 
-__all__ = ["FITS", "Annotations", "BrokenFile", "Dataset", "Sample", "Splits", "batches", "broken_finding"]
+__all__ = [
+    "FITS",
+    "TASKS",
+    "Annotations",
+    "BrokenFile",
+    "Dataset",
+    "Sample",
+    "Splits",
+    "Task",
+    "batches",
+    "broken_finding",
+]

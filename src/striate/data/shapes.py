@@ -19,8 +19,9 @@ from striate.core.errors import StriateError
 from striate.core.image import Geometry, to_bytes
 from striate.core.rng import Rng
 
+from .annotations import Annotations
 from .outlines import CLASSES, OUTLINES
-from .stores import Annotations, prepared
+from .stores import prepared
 
 PARTS = ("train", "dev", "test")
 BLOCK = 1_000_000_000  # indices from one split to the next: no split reaches into another
@@ -229,7 +230,13 @@ class ShapesStore:
                 f"x{end}": round(float(what.x[0, number]), 2),
                 f"y{end}": round(float(what.y[0, number]), 2),
             }
-        return Annotations(boxes, masks, MappingProxyType(attributes), _caption(what), "")
+        return Annotations(
+            boxes=boxes,
+            box_classes=what.shape[0].to(torch.int64),
+            masks=masks,
+            attributes=MappingProxyType(attributes),
+            caption=_caption(what),
+        )
 
 
 def _turned(right: Tensor, down: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
@@ -347,8 +354,8 @@ def _grain(ids: Tensor, side: int) -> Tensor:
 def _box(mask: Tensor) -> Tensor:
     down, across = mask.any(1).nonzero().reshape(-1), mask.any(0).nonzero().reshape(-1)
     if not len(down):
-        return torch.zeros(4)
-    return torch.stack([across[0], down[0], across[-1] + 1, down[-1] + 1]).to(torch.float32)
+        return torch.zeros(4, dtype=torch.float64)
+    return torch.stack([across[0], down[0], across[-1] + 1, down[-1] + 1]).to(torch.float64)
 
 
 def _ground_name(what: Scene) -> str:

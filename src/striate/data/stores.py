@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -14,31 +12,14 @@ from torch import Tensor
 from striate.core.errors import ImageError
 from striate.core.image import Geometry, as_images, from_bytes, to_bytes, to_channels
 
+from .annotations import NOTHING, Annotations
 
-@dataclass(frozen=True)
-class Annotations:
-    """What is known of one image beside its label; boxes and masks in pixels as stored. See `Sample`."""
 
-    boxes: Tensor | None = None
-    masks: Tensor | None = None
-    attributes: Mapping[str, str | float] = field(default_factory=lambda: MappingProxyType({}))
-    caption: str = ""
-    group: str = ""
+class Notes(Protocol):
+    """What is known of the images of a store, by place; a tuple of `Annotations` will do."""
 
-    def moved(self, geometry: Geometry, size: tuple[int, int]) -> Annotations:
-        """The same, where the geometry puts the pixels of an image of this (H, W)."""
-        height, width = geometry.resized(*size)
-        top, left = round((height - geometry.size[0]) / 2), round((width - geometry.size[1]) / 2)
-        boxes, masks = self.boxes, self.masks
-        if boxes is not None:
-            across, down = width / size[1], height / size[0]
-            boxes = boxes * torch.tensor([across, down, across, down]) - torch.tensor([left, top, left, top])
-            limits = torch.tensor([geometry.size[1], geometry.size[0]] * 2, dtype=boxes.dtype)
-            boxes = torch.minimum(boxes.clamp(min=0), limits)
-        if masks is not None:
-            nearest = Geometry(geometry.size, geometry.resize, geometry.crop, "nearest")
-            masks = nearest.apply(masks.to(torch.float32)) > 0.5
-        return Annotations(boxes, masks, self.attributes, self.caption, self.group)
+    def __getitem__(self, place: int, /) -> Annotations:
+        """What is known of one image, in pixels as stored."""
 
 
 class Store(Protocol):
@@ -75,14 +56,15 @@ class TensorStore:
     pixels: Tensor
     name: str
     first: int = 0
+    notes: Notes | None = None
 
     @classmethod
-    def of(cls, images: Tensor, *, name: str, first: int = 0) -> TensorStore:
+    def of(cls, images: Tensor, *, name: str, first: int = 0, notes: Notes | None = None) -> TensorStore:
         """From (N, C, H, W) uint8, or floats in [0, 1], which are rounded to 8 bits; names count from ``first``."""
         if images.dim() != 4 or images.shape[1] not in {1, 3}:
             raise ImageError(f"images of {name} have shape {tuple(images.shape)}", accepted="(N, 1 or 3, H, W)")
         pixels = images if images.dtype == torch.uint8 else to_bytes(as_images(images, layout="NCHW"))
-        return cls(pixels.detach().cpu(), name, first)
+        return cls(pixels.detach().cpu(), name, first, notes)
 
     @property
     def channels(self) -> int:
@@ -108,9 +90,8 @@ class TensorStore:
         return f"{self.name} {self.first + place}"
 
     def annotations(self, place: int) -> Annotations:
-        """Nothing more is known."""
-        del place
-        return Annotations()
+        """What is known of it, if anything."""
+        return NOTHING if self.notes is None else self.notes[place]
 
     def digest(self, places: Tensor) -> str:
         """A sha256 over the pixels."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import singledispatch
 from typing import Any
 
 from striate.attacks.payload import Robustness
@@ -33,14 +31,13 @@ from .format import (
     value_of,
     wrap,
 )
+from .lines import MOST_LINES, painted, result_lines
 from .payload import Demonstration, Examination
 from .record import field_text
 from .section import class_name
 from .table import table
 from .verdict import tally, verdict
 
-COLOURS: Mapping[str, str] = {"error": "31", "warning": "33", "note": "36", "pass": "32", "quiet": "2", "strong": "1"}
-MOST_LINES = 20  # of a list in a terminal; the JSON holds all
 MOST_FILES = 8
 WIDEST = 100
 
@@ -57,13 +54,6 @@ def render_text(report: Report[Any], *, width: int = WIDEST, color: bool = False
         blocks.append(finding_lines(report.findings, width, color))
     blocks.append(tail_lines(report, width, color))
     return "\n\n".join("\n".join(block) for block in blocks if block)
-
-
-@singledispatch
-def result_lines(result: Any, width: int, color: bool) -> list[str]:
-    """Lines of a payload; each class of payload registers its own."""
-    del color
-    return wrap(readable(str(result)), width)
 
 
 @result_lines.register
@@ -367,11 +357,6 @@ def tail_lines(report: Report[Any], width: int, color: bool) -> list[str]:
     if plain:
         lines.append(f"and {count(plain, 'file')} more" if named_files else count(plain, "file"))
     return lines
-
-
-def painted(words: str, kind: str, color: bool) -> str:
-    """The words in the colour of a kind, where colour is wanted."""
-    return f"\x1b[{COLOURS[kind]}m{words}\x1b[0m" if color else words
 
 
 def _verdict_painted(row: str, color: bool) -> str:

@@ -17,8 +17,9 @@ from striate.core.errors import ImageError, StriateError
 from striate.core.image import Geometry, read_image, to_bytes
 from striate.core.progress import Progress
 
+from ..annotations import NOTHING, Annotations
 from ..dataset import BrokenFile
-from ..stores import Annotations
+from ..stores import Notes
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 _IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
@@ -75,6 +76,7 @@ class FileStore:
         sizes: (N, 2) heights and widths, once upright.
         weights: Bytes of each file.
         channels: 1 where every file is grey, else 3.
+        notes: What is known of each image, by place.
     """
 
     folder: Path
@@ -82,6 +84,7 @@ class FileStore:
     sizes: Tensor
     weights: tuple[int, ...]
     channels: int
+    notes: Notes | None = None
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -119,9 +122,8 @@ class FileStore:
         return self.names[place]
 
     def annotations(self, place: int) -> Annotations:
-        """Nothing more is known."""
-        del place
-        return Annotations()
+        """What is known of it, if anything."""
+        return NOTHING if self.notes is None else self.notes[place]
 
     def digest(self, places: Tensor) -> str:
         """A sha256 over names and sizes in bytes: nothing is opened."""
