@@ -13,7 +13,7 @@ FLOORS = {
     "core": 0,
     "nets": 1, "data": 1, "metrics": 1,
     "imageopt": 2, "training": 2, "measure": 2,
-    "inside": 3, "synthesis": 3, "attacks": 3, "learn": 3,
+    "inside": 3, "synthesis": 3, "attacks": 3, "learn": 3, "checks": 3,
     "figures": 4, "doctor": 4,
     "page": 5,
     "verbs": 6,
