@@ -51,7 +51,11 @@ def analyse(table: Table, data: Dataset, *, seed: int = 0) -> Evaluation:
         chance=wilson(int(matrix.sum(1).max()), n),
         confusion=tuple(tuple(row) for row in matrix.tolist()),
         classes=tuple(_figures(name, *each) for name, each in zip(names, one_against_rest(matrix), strict=True)),
-        averages=Averages(*(_average(kind(matrix)) for kind in (micro_average, macro_average, weighted_average))),
+        averages=Averages(
+            micro=_average(micro_average(matrix)),
+            macro=_average(macro_average(matrix)),
+            weighted=_average(weighted_average(matrix)),
+        ),
         calibration=_calibration(table, seed),
         mistakes=_mistakes(table, data),
         names=names,
