@@ -14,6 +14,7 @@ from .catalog import DATASETS
 from .dataset import Dataset, Splits
 from .source import Request, data_roots
 from .splits import three_ways
+from .tree import Folder, open_tree
 
 
 def load_splits(
@@ -26,14 +27,14 @@ def load_splits(
     partial: bool = False,
     skip_broken: bool = False,
     download: bool = True,
+    layout: str = "",
     progress: Progress = SILENT,
 ) -> Splits:
     """Train, dev and test of a named data set, a folder, ``FILE.py:function``, or data loaded already.
 
     Args:
-        source: A name of `striate datasets` (``shapes``, ``shapes:64:objects=3``, ``FashionMNIST``), a folder of
-            classes (with or without ``train``, ``dev``, ``test`` above them), a folder of images with a CSV, or
-            ``FILE.py:function``, which runs that file.
+        source: A name of `striate datasets` (``shapes``, ``shapes:64:objects=3``, ``FashionMNIST``), a folder or zip
+            archive in any layout of `LAYOUTS`, a CSV beside its images, or ``FILE.py:function``, which runs that file.
         root: Folder where named data sets are looked for first; then STRIATE_DATA, then ``~/.cache/striate/data``.
         seed: Seed of the split, and of what is drawn.
         size: Height and width (or a whole geometry) that images are brought to; needed where files differ in size.
@@ -41,6 +42,7 @@ def load_splits(
         partial: Take a local file that holds only a part of a named data set.
         skip_broken: Leave out files that cannot be read; `broken_finding` then counts them.
         download: Fetch a named data set that is not there.
+        layout: Read a folder or archive by this layout (a name of `LAYOUTS`), not by the first that fits.
         progress: How downloads and the checking of many files are shown.
 
     Raises:
@@ -61,7 +63,7 @@ def load_splits(
             hint="FILE.py:function may give a pair (images, labels)",
         )
     else:
-        request = Request(str(source), data_roots(root), seed, partial, skip_broken, download, progress)
+        request = Request(str(source), data_roots(root), seed, partial, skip_broken, download, layout, progress)
         splits = _found(source, request)
     geometry = _geometry(size)
     parts = [_fitted(part, geometry, channels) for part in splits]
@@ -79,6 +81,7 @@ def load_data(
     partial: bool = False,
     skip_broken: bool = False,
     download: bool = True,
+    layout: str = "",
     progress: Progress = SILENT,
 ) -> Dataset:
     """One split of `load_splits`; a `Dataset` is given back as it is, but for size and channels.
@@ -92,7 +95,7 @@ def load_data(
         raise StriateError(f"split is {split!r}", accepted="train, dev, test")
     splits = load_splits(
         source, root=root, seed=seed, size=size, channels=channels, partial=partial, skip_broken=skip_broken,
-        download=download, progress=progress,
+        download=download, layout=layout, progress=progress,
     )  # fmt: skip
     data: Dataset = getattr(splits, split)
     if not len(data):
@@ -111,18 +114,22 @@ def _found(source: str | Path, request: Request) -> Splits:
 
         return read_script(request.name, request)
     path = Path(source).expanduser()
-    if path.is_dir():
-        from .layouts.folder import read_folder
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        from .layouts.recognise import read_tree
 
-        return read_folder(path.absolute(), request)
+        tree = open_tree(path.absolute())
+        return read_tree(tree, tree.files(), request)
     if path.is_file():
         if path.suffix.lower() in {".csv", ".tsv"}:
             from .layouts.table import read_table
 
-            return read_table(path.absolute(), request)
+            tree = Folder(path.absolute().parent)
+            return read_table(tree, tree.files(), path.name, request)
         hint = f"{path}:function" if path.suffix == ".py" else ""
         raise StriateError(
-            f"{path} is a file", accepted="a name, a folder, a CSV beside its images, FILE.py:function", hint=hint
+            f"{path} is a file",
+            accepted="a name, a folder, a zip archive, a CSV beside its images, FILE.py:function",
+            hint=hint,
         )
     if isinstance(source, Path) or any(sign in request.name for sign in "/\\"):
         raise StriateError(f"{path} does not exist", accepted=f"a folder, FILE.py:function, or {', '.join(DATASETS)}")

@@ -23,6 +23,7 @@ class Request:
         partial: Take a file that holds less than the whole data set.
         skip_broken: Leave out files that cannot be read.
         download: Fetch what is missing.
+        layout: The layout that a folder or archive is read by; "" for the first that fits.
         progress: How downloads and the reading of many files are shown.
     """
 
@@ -32,6 +33,7 @@ class Request:
     partial: bool = False
     skip_broken: bool = False
     download: bool = True
+    layout: str = ""
     progress: Progress = SILENT
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import torch
 
@@ -12,12 +11,10 @@ from striate.core.errors import StriateError
 from ..dataset import Dataset, Splits
 from ..source import Request
 from ..splits import named, three_ways, with_dev
-from .images import entries, image_files, is_image, open_files
+from ..tree import Listing, Tree
+from .images import is_image, open_files
+from .recognise import Layout
 
-ACCEPTED = (
-    "a folder of class folders, the same under train/ and test/ (and dev/, val/ or valid/), "
-    "or images with one CSV that names files and labels"
-)
 _SPLITS = {
     "train": "train", "training": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev",
     "test": "test", "testing": "test",
@@ -25,51 +22,42 @@ _SPLITS = {
 Listed = list[tuple[str, str]]  # path under the folder, class
 
 
-def read_folder(folder: Path, request: Request) -> Splits:
-    """Splits of a folder, by whichever layout it has; `Splits.said` says which that was.
+def is_classes(tree: Tree, listing: Listing) -> bool:
+    """Whether folders hold images, as folders of classes do, with or without split folders above them."""
+    del tree
+    return any(is_image(name) for names in listing.by_top.values() for name in names)
+
+
+def read_classes(tree: Tree, listing: Listing, request: Request) -> Splits:
+    """Splits of a folder of classes, or of split folders that hold them.
 
     Raises:
-        StriateError: The folder is empty, its layout is not recognised, class names differ only by case, or files
-            are broken.
+        StriateError: The layout contradicts itself, class names differ only by case, or files are broken.
     """
-    inside = entries(folder)
-    tables = [path for path in inside if path.suffix.lower() in {".csv", ".tsv"}]
-    folders = [path for path in inside if path.is_dir()]
-    loose = [path for path in inside if is_image(path)]
-    parts = {path: _SPLITS[path.name.lower()] for path in folders if path.name.lower() in _SPLITS}
+    parts = {top: _SPLITS[top.lower()] for top in listing.top_folders if top.lower() in _SPLITS}
     parts = dict(sorted(parts.items(), key=lambda item: ("train", "dev", "test").index(item[1])))
-    if parts and any(next(image_files(child), None) for part in parts for child in entries(part) if child.is_dir()):
-        return _divided(folder, parts, [path for path in folders if path not in parts], request)
-    if tables:
-        from .table import read_table
-
-        if len(tables) > 1:
-            raise StriateError(
-                f"{folder.name} holds {len(tables)} tables: {', '.join(path.name for path in tables)}",
-                hint=f"give the one that counts: {folder / tables[0].name}",
-            )
-        return read_table(tables[0], request)
-    listed = _classes(folder, folders)
-    if not listed:
-        raise StriateError(f"{folder.name} {_what(inside, loose)}", accepted=ACCEPTED)
-    data = gathered(folder, listed, request, split="all", layout="folder of classes")
-    beside = f", {len(loose)} beside the class folders left out" if loose else ""
+    if parts and any(name.count("/") > 1 and is_image(name) for part in parts for name in listing.by_top[part]):
+        return _divided(tree, listing, parts, request)
+    listed = [(name, top) for top, names in listing.by_top.items() for name in names if is_image(name)]
+    data = gathered(tree, listed, request, split="all", layout="folder of classes")
+    loose = sum(map(is_image, listing.top_files))
+    beside = f", {loose} beside the class folders left out" if loose else ""
     said = f"folder of classes: {len(data.classes)} classes, {len(data):,} images{beside}{_left_out(data)}"
     return three_ways(data, seed=request.seed, said=said)
 
 
 def gathered(
-    folder: Path, listed: Listed, request: Request, *, split: str, layout: str, classes: Sequence[str] | None = None
+    tree: Tree, listed: Listed, request: Request, *, split: str, layout: str, classes: Sequence[str] | None = None
 ) -> Dataset:
     """A split of these files and classes, in the order given."""
     store, kept, broken = open_files(
-        folder, [name for name, _ in listed], skip_broken=request.skip_broken, progress=request.progress
+        tree, [name for name, _ in listed], skip_broken=request.skip_broken, progress=request.progress
     )
     names = tuple(classes) if classes is not None else class_names(label for _, label in listed)
     numbers = {name: number for number, name in enumerate(names)}
     labels = torch.tensor([numbers[listed[number][1]] for number in kept], dtype=torch.int64)
     return Dataset(
-        folder.name, split, names, labels, store.ids(), store, torch.arange(len(kept)), store.channels,
+        tree.name, split, names, labels, store.ids(), store, torch.arange(len(kept)), store.channels,
         layout=layout, broken=broken, licence="not stated",
     )  # fmt: skip
 
@@ -93,31 +81,25 @@ def class_names(labels: Iterable[str], *, numbers: bool = False) -> tuple[str, .
     return tuple(sorted(distinct))
 
 
-def _classes(folder: Path, folders: Sequence[Path]) -> Listed:
-    return [(path.relative_to(folder).as_posix(), child.name) for child in folders for path in image_files(child)]
-
-
-def _divided(folder: Path, parts: dict[Path, str], others: list[Path], request: Request) -> Splits:
-    stray = [path.name for path in others if next(image_files(path), None) is not None]
+def _divided(tree: Tree, listing: Listing, parts: dict[str, str], request: Request) -> Splits:
+    stray = [top for top, names in listing.by_top.items() if top not in parts and any(map(is_image, names))]
     if stray:
         raise StriateError(
-            f"{folder.name} holds {', '.join(path.name for path in parts)} beside {', '.join(stray[:4])}",
+            f"{tree.name} holds {', '.join(parts)} beside {', '.join(stray[:4])}",
             accepted="either class folders or split folders",
         )
     twice = [split for split in _SPLITS.values() if list(parts.values()).count(split) > 1]
     if twice:
-        same = ", ".join(path.name for path, split in parts.items() if split == twice[0])
-        raise StriateError(f"{folder.name} holds {same}, which all mean {twice[0]}", accepted="one folder a split")
+        same = ", ".join(top for top, split in parts.items() if split == twice[0])
+        raise StriateError(f"{tree.name} holds {same}, which all mean {twice[0]}", accepted="one folder a split")
     listed = {
-        split: [
-            (f"{path.name}/{name}", label) for name, label in _classes(path, [c for c in entries(path) if c.is_dir()])
-        ]
-        for path, split in parts.items()
+        split: [(name, name.split("/")[1]) for name in listing.by_top[top] if name.count("/") > 1 and is_image(name)]
+        for top, split in parts.items()
     }
     names = class_names(label for part in listed.values() for _, label in part)
-    layout = f"folder of classes in {', '.join(path.name for path in parts)}"
+    layout = f"folder of classes in {', '.join(parts)}"
     found = {
-        split: gathered(folder, part, request, split=split, layout=layout, classes=names)
+        split: gathered(tree, part, request, split=split, layout=layout, classes=names)
         for split, part in listed.items()
     }
     counts = ", ".join(f"{len(data):,} {split}" for split, data in found.items())
@@ -145,13 +127,6 @@ def _left_out(data: Dataset) -> str:
     return f", {len(data.broken):,} broken files left out" if data.broken else ""
 
 
-def _what(inside: list[Path], loose: list[Path]) -> str:
-    if loose:
-        return f"holds {len(loose):,} images that nothing gives a class"
-    if not inside:
-        return "is an empty folder"
-    shown = ", ".join(path.name for path in inside[:4])
-    return f"is a folder without images (it holds {shown}{', ...' if len(inside) > 4 else ''})"
+CLASSES = Layout(is_classes, read_classes)
 
-
-__all__ = ["ACCEPTED", "class_names", "divided", "gathered", "read_folder"]
+__all__ = ["CLASSES", "class_names", "divided", "gathered", "is_classes", "read_classes"]

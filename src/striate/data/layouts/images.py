@@ -1,13 +1,11 @@
-"""Image files in a folder: found, checked by their headers, decoded when they are wanted."""
+"""Image files in a tree: checked by their headers, decoded when they are wanted."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -20,50 +18,16 @@ from striate.core.progress import Progress
 from ..annotations import NOTHING, Annotations
 from ..dataset import BrokenFile
 from ..stores import Notes
+from ..tree import Tree
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-_IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 _THREADS = 8  # that read headers: the time goes into waiting for the disk
 _SHOWN = 5  # broken files that a message names
 
 
-def entries(folder: Path) -> list[Path]:
-    """What lies in a folder, by name, without hidden files and what file managers leave behind.
-
-    Raises:
-        StriateError: The folder cannot be read.
-    """
-    try:
-        found = sorted(folder.iterdir(), key=lambda path: path.name)
-    except OSError as error:
-        raise StriateError(f"{folder} cannot be read: {error.strerror}", accepted="a folder") from error
-    return [path for path in found if not path.name.startswith(".") and path.name.lower() not in _IGNORED]
-
-
-def is_image(path: Path) -> bool:
-    """Whether the ending of a file is that of an image; broken links count, so that they are reported."""
-    return path.suffix.lower() in ENDINGS and not path.is_dir()
-
-
-def image_files(folder: Path) -> Iterator[Path]:
-    """Every image file under a folder, deeper ones too, by name.
-
-    A folder that links lead to twice is read once, and a link to a folder above itself is not followed.
-    """
-    yield from _under(folder, {os.path.realpath(folder)})
-
-
-def _under(folder: Path, seen: set[str]) -> Iterator[Path]:
-    here = Path(os.path.realpath(folder))
-    for path in entries(folder):
-        if path.is_dir():
-            place = os.path.realpath(path)
-            loop = Path(place) in (here, *here.parents)
-            if place not in seen and not loop:
-                seen.add(place)
-                yield from _under(path, seen)
-        elif is_image(path):
-            yield path
+def is_image(name: str) -> bool:
+    """Whether the ending of a file is that of an image."""
+    return name[name.rfind(".") :].lower() in ENDINGS
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +35,15 @@ class FileStore:
     """Images in files, decoded whenever they are read.
 
     Attributes:
-        folder: Where the files lie.
-        names: Paths under the folder, one a place, with ``/``.
+        tree: Where the files lie.
+        names: Paths under the tree, one a place, with ``/``.
         sizes: (N, 2) heights and widths, once upright.
         weights: Bytes of each file.
         channels: 1 where every file is grey, else 3.
         notes: What is known of each image, by place.
     """
 
-    folder: Path
+    tree: Tree
     names: tuple[str, ...]
     sizes: Tensor
     weights: tuple[int, ...]
@@ -103,9 +67,8 @@ class FileStore:
         images = []
         for place in places.tolist():
             try:
-                image = read_image(
-                    self.folder / self.names[place], channels=channels, geometry=geometry, name=self._title(place)
-                )
+                source = self.tree.source(self.names[place])
+                image = read_image(source, channels=channels, geometry=geometry, name=self._title(place))
             except ImageError as error:
                 raise ImageError(
                     error.given, accepted=error.accepted, hint="skip_broken=True (--skip-broken) leaves out such files"
@@ -114,11 +77,11 @@ class FileStore:
         if not images:
             return torch.empty((0, channels, *(geometry.size if geometry else self.size or (0, 0))), dtype=torch.uint8)
         if any(image.shape != images[0].shape for image in images):
-            raise StriateError(f"the images of {self.folder.name} differ in size", hint="give a size")
+            raise StriateError(f"the images of {self.tree.name} differ in size", hint="give a size")
         return torch.stack(images)
 
     def name_of(self, place: int) -> str:
-        """Path under the folder."""
+        """Path under the tree."""
         return self.names[place]
 
     def annotations(self, place: int) -> Annotations:
@@ -136,11 +99,11 @@ class FileStore:
         return torch.tensor([int.from_bytes(digest, "little") >> 1 for digest in digests], dtype=torch.int64)
 
     def _title(self, place: int) -> str:
-        return f"{self.folder.name}/{self.names[place]}"
+        return f"{self.tree.name}/{self.names[place]}"
 
 
 def open_files(
-    folder: Path, names: Sequence[str], *, skip_broken: bool, progress: Progress
+    tree: Tree, names: Sequence[str], *, skip_broken: bool, progress: Progress
 ) -> tuple[FileStore, list[int], tuple[BrokenFile, ...]]:
     """A store of the files that can be read, their numbers among ``names``, and the files left out.
 
@@ -152,7 +115,7 @@ def open_files(
     """
     checked: list[tuple[int, int, int, int] | BrokenFile] = []
     with ThreadPoolExecutor(_THREADS) as pool, progress.task("check images", len(names), unit="files") as step:
-        for one in pool.map(lambda name: _checked(folder, name, whole=skip_broken), names):
+        for one in pool.map(lambda name: _checked(tree, name, whole=skip_broken), names):
             checked.append(one)
             step()
     broken = tuple(one for one in checked if isinstance(one, BrokenFile))
@@ -160,13 +123,13 @@ def open_files(
         shown = "; ".join(f"{one.name} ({one.why})" for one in broken[:_SHOWN])
         more = f"; and {len(broken) - _SHOWN:,} more" if len(broken) > _SHOWN else ""
         raise StriateError(
-            f"{len(broken):,} of {len(names):,} image files in {folder.name} cannot be read: {shown}{more}",
+            f"{len(broken):,} of {len(names):,} image files in {tree.name} cannot be read: {shown}{more}",
             hint="skip_broken=True (--skip-broken) leaves them out and counts them in a finding",
         )
     kept = [number for number, one in enumerate(checked) if not isinstance(one, BrokenFile)]
     good = [one for one in checked if not isinstance(one, BrokenFile)]
     store = FileStore(
-        folder,
+        tree,
         tuple(names[number] for number in kept),
         torch.tensor([one[:2] for one in good], dtype=torch.int64).view(-1, 2),
         tuple(one[2] for one in good),
@@ -175,14 +138,14 @@ def open_files(
     return store, kept, broken
 
 
-def _checked(folder: Path, name: str, *, whole: bool) -> tuple[int, int, int, int] | BrokenFile:
-    path = folder / name
+def _checked(tree: Tree, name: str, *, whole: bool) -> tuple[int, int, int, int] | BrokenFile:
     try:
-        header = read_header(path, name=name)
+        source = tree.source(name)
+        header = read_header(source, name=name)
         if header.height * header.width > PIXEL_LIMIT:
             return BrokenFile(name, f"has {header.width}x{header.height} pixels")
         if whole:
-            decode(path, name=name)
-        return header.height, header.width, path.stat().st_size, header.channels
+            decode(source, name=name)
+        return header.height, header.width, tree.weight(name), header.channels
     except ImageError as error:
         return BrokenFile(name, error.given.removeprefix(name).strip())

@@ -1,0 +1,69 @@
+"""Which layout a folder or an archive has: each looks at the names of the files, the first that fits reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from striate.core.errors import StriateError, UnknownNameError
+from striate.core.registry import Entry, Registry
+
+from ..dataset import Splits
+from ..source import Request
+from ..tree import Listing, Tree
+from .images import is_image
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way in which labelled images lie on disk.
+
+    Attributes:
+        fits: Whether these files are laid out so; names alone are looked at, or a small file.
+        read: The splits; `Splits.said` says what was recognised.
+    """
+
+    fits: Callable[[Tree, Listing], bool]
+    read: Callable[[Tree, Listing, Request], Splits]
+
+
+LAYOUTS: Registry[Any] = Registry(  # in the order in which they are asked
+    "layout",
+    {
+        "table": Entry("striate.data.layouts.table:TABLE", "images with one CSV that names files and labels"),
+        "folder": Entry(
+            "striate.data.layouts.folder:CLASSES",
+            "a folder of class folders, the same under train/ and test/ (and dev/, val/ or valid/)",
+        ),
+    },
+)
+
+
+def read_tree(tree: Tree, listing: Listing, request: Request) -> Splits:
+    """The splits of a tree, by the layout asked for, or by the first that fits.
+
+    Raises:
+        StriateError: No layout fits; the message says what lies there and what is accepted.
+    """
+    if request.layout:
+        if request.layout not in LAYOUTS:
+            raise UnknownNameError("layout", request.layout, list(LAYOUTS))
+        splits: Splits = LAYOUTS.load(request.layout).read(tree, listing, request)
+        return splits
+    for name in LAYOUTS:
+        layout: Layout = LAYOUTS.load(name)
+        if layout.fits(tree, listing):
+            return layout.read(tree, listing, request)
+    accepted = "; or ".join(entry.summary for _, entry in LAYOUTS.items())
+    raise StriateError(f"{tree.name} {_what(listing)}", accepted=accepted)
+
+
+def _what(listing: Listing) -> str:
+    loose = sum(map(is_image, listing.names))
+    if loose:
+        return f"holds {loose:,} images that nothing gives a class"
+    if not listing.names and not listing.folders:
+        return "is an empty folder"
+    inside = [*listing.top_folders, *listing.top_files]
+    return f"is a folder without images (it holds {', '.join(inside[:4])}{', ...' if len(inside) > 4 else ''})"
