@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,83 +14,42 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.core.version import VERSION
 
-from . import evidence, looks, record
+from . import examined
 from .format import behind, count, fixed, interval_of, is_share, named, norm, radius, readable, shown, value_of
 from .glossary import Terms
+from .outline import Outline
 from .payload import Examination
 from .pictures import Shelf, fitting
-from .section import Section
-from .verdict import evidence_text, shown_findings, summary_sentence, verdict
+from .verdict import evidence_text, shown_findings
 
 MOST = 5_000_000  # bytes of a page
 HEAVY = 15_000_000  # from here on a page says that it is heavy
 THIN = 25_000_000  # more than this no page holds, whatever was asked
+OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {Examination: examined.outline}
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
-FIRST = 4  # pictures of each confusion cell that come before the rest
 
 
-def render_page(report: Report[Examination], *, most: int = MOST) -> str:
+def render_page(report: Report[Any], *, most: int = MOST) -> str:
     """The whole page as HTML text of at most ``most`` bytes in UTF-8, if need be with fewer pictures, and saying so.
 
     The pictures are those of ``report.album``; keys that it lacks are passed over.
     """
     most = min(most, THIN)
-    order = list(dict.fromkeys(by_importance(report)))
-    page = _render(report, order, None)
+    outline = outline_of(report)
+    evident = [each.picture for finding in report.findings for each in finding.evidence if each.picture]
+    order = list(dict.fromkeys([*evident, *outline.pictures]))
+    page = _render(report, outline, order, None)
     size = len(page.encode("utf-8"))
     if size > most:
-        keep = fitting(report.album, order, most - len(_render(report, order, frozenset()).encode("utf-8")) - 60_000)
-        page = _render(report, order, keep)
+        keep = fitting(
+            report.album, order, most - len(_render(report, outline, order, frozenset()).encode("utf-8")) - 60_000
+        )
+        page = _render(report, outline, order, keep)
     return page
-
-
-def by_importance(report: Report[Examination]) -> Iterator[str]:
-    """Keys of the pictures, those that a page must not lack first; a key may come twice."""
-    examination = report.result
-    for finding in report.findings:
-        yield from (each.picture for each in finding.evidence if each.picture)
-    if examination.explanation is not None:
-        for row in examination.explanation.maps:
-            yield from (row.input_picture, row.picture)
-    if examination.filters is not None:
-        yield from examination.filters.pictures
-    if examination.robustness is not None:
-        shown_rows = [row for row in examination.robustness.per_image if row.picture][: looks.MOST_TRIPLES]
-        for attacked in shown_rows:
-            yield from (attacked.original, attacked.picture, attacked.difference)
-    if examination.synthesis is not None:
-        yield from (image.picture for image in examination.synthesis.images)
-    mistakes = [mistake.picture for mistake in examination.evaluation.mistakes]
-    yield from mistakes[: evidence.FIRST_MISTAKES]
-    for keys in examination.cells.values():
-        yield from keys[:FIRST]
-    yield from mistakes
-    for keys in examination.cells.values():
-        yield from keys
-
-
-def sections_of(report: Report[Examination], shelf: Shelf, dropped: str) -> tuple[Section, ...]:
-    """The sections that have content, in the order in which they are read."""
-    examination, evaluation = report.result, report.result.evaluation
-    names = evaluation.names
-    found = (
-        evidence.classes_section(evaluation),
-        evidence.confusion_section(evaluation, examination.cells, shelf),
-        evidence.calibration_section(evaluation),
-        evidence.mistakes_section(evaluation, shelf),
-        looks.maps_section(examination.explanation, names, shelf),
-        looks.robustness_section(examination.robustness, evaluation.chance, shelf),
-        looks.classes_painted_section(examination.synthesis, names, shelf),
-        looks.filters_section(examination.filters, shelf),
-        record.training_section(examination.training),
-        record.net_section(examination.summary),
-        record.method_section(examination, report.origin, report.cost, dropped, verb=report.verb),
-        record.citations_section(report.origin),
-    )
-    return tuple(section for section in found if section is not None)
 
 
 def embedded(report: Report[Any]) -> Markup:
@@ -101,13 +60,25 @@ def embedded(report: Report[Any]) -> Markup:
     return Markup(text)  # noqa: S704  what could be markup has just been escaped
 
 
-def _render(report: Report[Examination], order: list[str], keep: frozenset[str] | None) -> str:
+def outline_of(report: Report[Any]) -> Outline:
+    """The outline of a report, by the kind of its payload.
+
+    Raises:
+        StriateError: There is no page for this kind.
+    """
+    for kind, outline in OUTLINES.items():
+        if isinstance(report.result, kind):
+            return outline(report)
+    raise StriateError(f"a report of {report.verb} has no page", accepted="reports of examine and of check")
+
+
+def _render(report: Report[Any], outline: Outline, order: list[str], keep: frozenset[str] | None) -> str:
     shelf, terms = Shelf(report.album, keep), Terms()
     there = [key for key in order if key in report.album]
     left = 0 if keep is None else len(there) - len(keep)
     dropped = f"{left:,} of {len(there):,} pictures: the page would be too large" if left else ""
     findings = shown_findings(report.findings, shelf)
-    sections = sections_of(report, shelf, dropped)
+    sections = outline.sections(shelf, dropped)
     style, script = _static("page.css"), _static("page.js")
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
@@ -115,9 +86,8 @@ def _render(report: Report[Examination], order: list[str], keep: frozenset[str] 
     )
     picture_bytes = sum(len(report.album[key]) for key in there if keep is None or key in keep) * 4 // 3
     return _environment().get_template("page.html.j2").render(
-        report=report, examination=report.result, origin=report.origin, version=VERSION, policy=policy,
+        report=report, outline=outline, origin=report.origin, version=VERSION, policy=policy,
         style=Markup(style), script=Markup(script), data=embedded(report), shelf=shelf, terms=terms,  # noqa: S704  our own files
-        lead=summary_sentence(report.result, report.findings), headlines=verdict(report.result),
         findings=findings, sections=sections, heavy=picture_bytes // 1_000_000 if picture_bytes > HEAVY else 0,
     )  # fmt: skip
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from striate.core.cite import citations
 from striate.core.number import Number
-from striate.core.report import Cost, Origin
+from striate.core.report import Cost, Origin, Report
 from striate.nets.payload import Field, Summary
 from striate.training.payload import Training
 
 from .charts import Axis, Chart, Series, line_chart, sparkline
 from .format import bytes_of, count, fixed, large, named, seconds, value_of
-from .payload import Examination
 from .section import Section
 
 
@@ -107,20 +106,20 @@ def field_text(field: tuple[Field, Field] | None) -> str:
 
 
 def method_section(
-    examination: Examination, origin: Origin, cost: Cost, dropped: str, *, verb: str = "examine"
+    report: Report[Any], dropped: str, *, limits: Sequence[str] = (), left_out: Sequence[str] = ()
 ) -> Section:
     """How it was made: the exact command, what took part, limits, what is left out and why."""
-    left_out = [*examination.left_out, *([dropped] if dropped else [])]
+    origin, cost = report.origin, report.cost
     parts = ["All of this comes from one command"]
     if cost.seconds:
         parts.append(f", in {seconds(cost.seconds)}")
     if origin.seed is not None:
         parts.append(f"; with seed {origin.seed} it can be made again")
     content = {
-        "command": origin.command or f"striate {verb}",
+        "command": origin.command or f"striate {report.verb}",
         "rows": origin_rows(origin, cost),
-        "limits": examination.limits,
-        "left_out": left_out,
+        "limits": limits,
+        "left_out": [*left_out, *([dropped] if dropped else [])],
     }
     return Section("method", "Method", "".join(parts) + ".", content)
 
