@@ -169,14 +169,21 @@ def calibration_section(evaluation: Evaluation) -> Section | None:
     title = "Share right over confidence"
     if sure.value is not None and right.value is not None:
         title = f"Mean confidence {value_of(sure, percent=True)}, right {value_of(right, percent=True)}"
+    scaling = calibration.scaling
     content = {
         "chart": reliability_diagram(title, bins, key="reliability"),
         "figures": [
             ("ece", "calibration error", calibration.ece, True),
+            ("adaptive", "over bins of equally many images", calibration.adaptive, True),
+            ("classwise", "mean over the classes", calibration.classwise, True),
             ("brier", "Brier score", calibration.brier, False),
             ("confidence", "mean confidence", sure, True),
             ("accuracy", "accuracy", right, True),
+            ("temperature", f"temperature fitted on {scaling.fitted_on or 'dev'}", scaling.temperature, False),
+            ("ece", "calibration error after it", scaling.ece, True),
+            ("loss", "loss after it, nats", scaling.loss, False),
         ],
+        "parts": calibration.parts,
     }
     return Section("calibration", "Calibration", calibration_claim(evaluation), content)
 

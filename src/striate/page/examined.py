@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from striate.core.report import Report
 
-from . import evidence, looks, record
+from . import evidence, looks, record, weaknesses
 from .outline import Outline
 from .payload import Examination
 from .pictures import Shelf
@@ -56,8 +56,12 @@ def _sections(report: Report[Examination], shelf: Shelf, dropped: str) -> tuple[
     found = (
         evidence.classes_section(evaluation),
         evidence.confusion_section(evaluation, examination.cells, shelf),
-        evidence.calibration_section(evaluation),
+        weaknesses.slices_section(evaluation, shelf),
         evidence.mistakes_section(evaluation, shelf),
+        weaknesses.suspects_section(evaluation.suspects, shelf),
+        evidence.calibration_section(evaluation),
+        weaknesses.risk_section(evaluation),
+        weaknesses.curves_section(evaluation),
         looks.maps_section(examination.explanation, names, shelf),
         looks.robustness_section(examination.robustness, evaluation.chance, shelf),
         looks.classes_painted_section(examination.synthesis, names, shelf),

@@ -24,6 +24,33 @@ TERMS: dict[str, tuple[str, str]] = {
         "width, weighted by images. 0 is a net that is as sure as it is right.",
     ),
     "brier": ("Brier score", "Mean squared distance between the probabilities and the truth. 0 is best, 2 is worst."),
+    "slice": ("slice", "Images that share something: a class, how bright they are, what a column says of them."),
+    "auc": (
+        "AUC",
+        "Area under the ROC curve: the chance that an image of the class gets a higher probability than another one.",
+    ),
+    "average_precision": (
+        "average precision",
+        "Precision averaged over all recalls: area under the precision-recall curve, as a sum of steps.",
+    ),
+    "fpr": ("false positive rate", "Of the images of other classes, the share that is taken for the class."),
+    "aurc": ("area under the risk-coverage curve", "Share wrong, averaged over all shares answered. 0 is best."),
+    "label_quality": (
+        "label quality",
+        "How well the label fits what nets that never saw it say of the image, from 0 (suspect) to 1.",
+    ),
+    "temperature": (
+        "temperature",
+        "One number by which all logits are divided so that confidence fits the share that is right.",
+    ),
+    "adaptive": ("adaptive calibration error", "The calibration error over bins that hold equally many images."),
+    "classwise": ("classwise calibration error", "The calibration error of each class's probability, averaged."),
+    "leak": ("leak", "The same or nearly the same image, or images of one group, on both sides of a split."),
+    "near_duplicate": (
+        "near duplicate",
+        "The same picture saved again, resized or cropped: proposed by a hash, confirmed by its pixels.",
+    ),
+    "shift": ("shift", "Train and test images that a classifier can tell apart: they do not come from one source."),
     "confusion": (
         "confusion matrix",
         "Counts of images by true class (row) and by the class that the net names (column).",
