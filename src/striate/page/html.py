@@ -14,11 +14,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from striate.checks.payload import Checked
 from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.core.version import VERSION
 
-from . import examined
+from . import checked, examined
 from .format import behind, count, fixed, interval_of, is_share, named, norm, radius, readable, shown, value_of
 from .glossary import Terms
 from .outline import Outline
@@ -29,7 +30,7 @@ from .verdict import evidence_text, shown_findings
 MOST = 5_000_000  # bytes of a page
 HEAVY = 15_000_000  # from here on a page says that it is heavy
 THIN = 25_000_000  # more than this no page holds, whatever was asked
-OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {Examination: examined.outline}
+OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {Examination: examined.outline, Checked: checked.outline}
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
 
 
