@@ -43,7 +43,7 @@ def maps(draw: st.DrawFn) -> Maps:
     return classes, void, grow[0], grow[1].roll(draw(st.integers(0, 2)), 2)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(maps(), st.sampled_from([0.5, 1.0, 1.5, 5**0.5, 3.0]))
 def test_outlines_are_matched_as_pair_by_pair_distances_say(drawn: Maps, distance: float) -> None:
     classes, void, labels, predicted = drawn
@@ -71,7 +71,7 @@ def test_outlines_are_matched_as_pair_by_pair_distances_say(drawn: Maps, distanc
     assert found.mean_f.value == (pytest.approx(sum(means) / len(means)) if means else None)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(maps(), st.integers(1, 3))
 def test_boundary_iou_counts_pixels_within_kings_moves_of_an_edge(drawn: Maps, distance: int) -> None:
     classes, void, labels, predicted = drawn
@@ -86,7 +86,7 @@ def test_boundary_iou_counts_pixels_within_kings_moves_of_an_edge(drawn: Maps, d
         assert number.value == (pytest.approx(both / either) if either else None)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=5, unique=True).flatmap(
         lambda points: st.tuples(

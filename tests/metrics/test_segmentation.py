@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.metrics import jaccard_score
@@ -48,6 +48,7 @@ def agrees(number: Number, right: object) -> None:
             assert "no interval" in number.why
 
 
+@settings(max_examples=60, deadline=None)
 @given(maps())
 def test_every_figure_is_that_of_pixels_counted_one_by_one(
     drawn: tuple[int, int | None, torch.Tensor, torch.Tensor],
@@ -64,6 +65,7 @@ def test_every_figure_is_that_of_pixels_counted_one_by_one(
     assert found.pixels + found.void == labels.numel()
 
 
+@settings(max_examples=60, deadline=None)
 @given(maps(), st.integers(1, 3))
 def test_batches_and_merged_parts_give_the_figures_of_one_whole(
     drawn: tuple[int, int | None, torch.Tensor, torch.Tensor], size: int
@@ -80,6 +82,7 @@ def test_batches_and_merged_parts_give_the_figures_of_one_whole(
     assert both.compute(seed=3) == whole.compute(seed=3)
 
 
+@settings(max_examples=60, deadline=None)
 @given(maps())
 def test_dice_is_a_function_of_iou_and_never_below_it(
     drawn: tuple[int, int | None, torch.Tensor, torch.Tensor],
