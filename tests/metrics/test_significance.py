@@ -7,12 +7,13 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import fisher_exact
+from scipy.stats import false_discovery_control, fisher_exact
 
 from oracles.metrics_figures import binomial_tail as exact_tail
 from oracles.metrics_figures import fisher_lower as exact_fisher
+from oracles.metrics_ranking import adjusted_false_discovery
 from striate.core.errors import StriateError
-from striate.metrics.significance import binomial_tail, difference, fisher_lower, holm
+from striate.metrics.significance import benjamini_hochberg, binomial_tail, difference, fisher_lower, holm
 
 SHARE = st.integers(0, 120).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -54,3 +55,12 @@ def test_what_are_no_counts_is_refused() -> None:
         binomial_tail(5, 3, 0.5)
     with pytest.raises(StriateError, match="1 of 2 against 4 of 3"):
         fisher_lower(1, 2, 4, 3)
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_benjamini_and_hochberg_correct_as_the_procedure_rejects_and_as_scipy_has_it(chances: list[float]) -> None:
+    ours = benjamini_hochberg(chances)
+    assert ours == pytest.approx(adjusted_false_discovery(chances))
+    if chances:
+        assert ours == pytest.approx(false_discovery_control(chances).tolist())
+    assert all(one <= other + 1e-12 for one, other in zip(ours, holm(chances), strict=True))

@@ -66,6 +66,24 @@ def normal_interval(value: float, error: float, n: int, *, why: str = "", level:
     return Number(value, value - half, value + half, n, why)
 
 
+def logit_interval(value: float, error: float, n: int, *, why: str = "", level: float = LEVEL) -> Number:
+    """A share with the interval of its standard error on the scale of log odds, which keeps it inside (0, 1).
+
+    There is no interval where the value is 0 or 1 or the error has no width, and ``why`` says so.
+
+    Source: Pepe 2003, "The statistical evaluation of medical tests for classification and prediction", section 5.2.4.
+    """
+    if not (0 < value < 1 and 1e-12 < error < math.inf):
+        return Number(min(max(value, 0.0), 1.0), n=n, why=f"no interval: {why or 'its error'} has no width here")
+    middle, half = math.log(value / (1 - value)), quantile_of_normal(level) * error / (value * (1 - value))
+    low, high = (_logistic(middle + side * half) for side in (-1, 1))
+    return Number(value, min(low, value), max(high, value), n, f"95 % by {why}" if why else "")
+
+
+def _logistic(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+
+
 def square_and_add(parts: list[Number], weights: list[float]) -> tuple[float, float]:
     """Ends of the interval of a weighted sum of independent figures, from the interval of each.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from striate.core.errors import StriateError
+from .inputs import check_labels, check_probabilities
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Minus the log-probability of the label in nats, shape (N,), from logits (N, K)."""
-    _check(logits, labels, "logits")
+    check_labels(logits, labels, name="logits")
     return -torch.log_softmax(logits.to(torch.float64), 1).gather(1, labels[:, None])[:, 0]
 
 
@@ -20,7 +20,7 @@ def log_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
     Source: Good 1952, "Rational decisions", section 9. scikit-learn clips probabilities at the rounding error of the
     type, which hides a label that was held to be impossible.
     """
-    _check_probabilities(probabilities, labels)
+    check_probabilities(probabilities, labels)
     return -probabilities.to(torch.float64).gather(1, labels[:, None])[:, 0].log()
 
 
@@ -30,29 +30,7 @@ def brier(probabilities: Tensor, labels: Tensor) -> Tensor:
     Source: Brier 1950, "Verification of forecasts expressed in terms of probability", equation 2: summed over the
     classes. The form for two classes that looks at one of them alone is half of it.
     """
-    _check_probabilities(probabilities, labels)
+    check_probabilities(probabilities, labels)
     exact = probabilities.to(torch.float64)
     own = exact.gather(1, labels[:, None])[:, 0]
     return exact.square().sum(1) - 2 * own + 1
-
-
-def _check(scores: Tensor, labels: Tensor, name: str) -> None:
-    if scores.dim() != 2 or labels.shape != scores.shape[:1]:
-        raise StriateError(
-            f"{name} have shape {tuple(scores.shape)} and labels {tuple(labels.shape)}", accepted="(N, K) and (N,)"
-        )
-    if labels.numel() and (int(labels.min()) < 0 or int(labels.max()) >= scores.shape[1]):
-        raise StriateError(
-            f"labels go from {int(labels.min())} to {int(labels.max())}", accepted=f"0 to {scores.shape[1] - 1}"
-        )
-
-
-def _check_probabilities(probabilities: Tensor, labels: Tensor) -> None:
-    _check(probabilities, labels, "probabilities")
-    if probabilities.numel() == 0:
-        return
-    if not bool((probabilities >= 0).all()):  # also refuses NaN
-        raise StriateError("probabilities are negative or NaN", accepted="numbers of at least 0; for logits a softmax")
-    off = float((probabilities.to(torch.float64).sum(1) - 1).abs().max())
-    if off > 1e-3:
-        raise StriateError(f"probabilities sum to {1 + off:.4g} or {1 - off:.4g}", accepted="rows that sum to 1")

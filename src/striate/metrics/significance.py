@@ -63,6 +63,22 @@ def holm(chances: Sequence[float]) -> list[float]:
     return corrected
 
 
+def benjamini_hochberg(chances: Sequence[float]) -> list[float]:
+    """Each chance corrected so that, of those below q, no more than a share q are luck on average.
+
+    It finds more than `holm` and promises less: single ones among many may be luck. For independent chances.
+
+    Source: Benjamini & Hochberg 1995, "Controlling the false discovery rate", section 3.1.
+    """
+    corrected, least = [1.0] * len(chances), 1.0
+    order = sorted(range(len(chances)), key=lambda row: chances[row])
+    for place in range(len(order) - 1, -1, -1):
+        row = order[place]
+        least = min(least, chances[row] * len(chances) / (place + 1))
+        corrected[row] = least
+    return corrected
+
+
 def _log_choose(n: float, k: Tensor) -> Tensor:
     return math.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
 
