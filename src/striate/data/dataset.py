@@ -20,6 +20,7 @@ from striate.core.number import Number
 
 from .annotations import Annotations
 from .batches import batches
+from .division import Division
 from .stores import Notes, Store, TensorStore
 
 FITS = 1 << 29  # bytes of a split that is kept in memory, as uint8
@@ -210,6 +211,8 @@ class Dataset:
 
     def groups(self) -> tuple[str, ...]:
         """The group of each image, "" for none; groups must not be torn apart by a split."""
+        if not self.store.grouped:
+            return ("",) * len(self)
         return tuple(self.store.annotations(place).group for place in self.places.tolist())
 
     def attributes(self) -> dict[str, tuple[str | float | None, ...]]:
@@ -292,12 +295,21 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Splits:
-    """Three splits of one data set, and one line that says what was recognised and how it was divided."""
+    """Three splits of one data set.
+
+    Attributes:
+        train: What nets learn from.
+        dev: What chooses among them.
+        test: What measures.
+        said: One line that says what was recognised and how it was divided.
+        division: The division that was asked for and made; None where none was asked for.
+    """
 
     train: Dataset
     dev: Dataset
     test: Dataset
     said: str = ""
+    division: Division | None = None
 
     def __iter__(self) -> Iterator[Dataset]:
         return iter((self.train, self.dev, self.test))

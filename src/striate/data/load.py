@@ -12,6 +12,7 @@ from striate.core.progress import SILENT, Progress
 
 from .catalog import DATASETS
 from .dataset import Dataset, Splits
+from .division import Division
 from .source import Request, data_roots
 from .splits import three_ways
 from .tree import Folder, open_tree
@@ -28,6 +29,7 @@ def load_splits(
     skip_broken: bool = False,
     download: bool = True,
     layout: str = "",
+    division: Division | None = None,
     progress: Progress = SILENT,
 ) -> Splits:
     """Train, dev and test of a named data set, a folder, ``FILE.py:function``, or data loaded already.
@@ -42,6 +44,7 @@ def load_splits(
         partial: Take a local file that holds only a part of a named data set.
         skip_broken: Leave out files that cannot be read; `broken_finding` then counts them.
         download: Fetch a named data set that is not there.
+        division: How data that come undivided are divided: shares, a fold, a file that keeps it; None for 60/20/20.
         layout: Read a folder or archive by this layout (a name of `LAYOUTS`), not by the first that fits.
         progress: How downloads and the checking of many files are shown.
 
@@ -55,7 +58,7 @@ def load_splits(
     if isinstance(source, Splits):
         splits = source
     elif isinstance(source, Dataset):
-        splits = three_ways(source, seed=seed, said=f"{source.name}: {len(source):,} images")
+        splits = three_ways(source, seed=seed, said=f"{source.name}: {len(source):,} images", division=division)
     elif not isinstance(source, (str, Path)):
         raise StriateError(
             f"data of type {type(source).__name__}",
@@ -63,8 +66,15 @@ def load_splits(
             hint="FILE.py:function may give a pair (images, labels)",
         )
     else:
-        request = Request(str(source), data_roots(root), seed, partial, skip_broken, download, layout, progress)
+        request = Request(
+            str(source), data_roots(root), seed, partial, skip_broken, download, layout, division, progress
+        )  # fmt: skip
         splits = _found(source, request)
+    if division is not None and splits.division != division:
+        raise StriateError(
+            f"{splits.train.name} comes divided already: {splits.said}",
+            accepted="shares, folds and files of splits for data that are not divided",
+        )
     geometry = _geometry(size)
     parts = [_fitted(part, geometry, channels) for part in splits]
     return replace(splits, train=parts[0], dev=parts[1], test=parts[2])
@@ -82,6 +92,7 @@ def load_data(
     skip_broken: bool = False,
     download: bool = True,
     layout: str = "",
+    division: Division | None = None,
     progress: Progress = SILENT,
 ) -> Dataset:
     """One split of `load_splits`; a `Dataset` is given back as it is, but for size and channels.
@@ -95,7 +106,7 @@ def load_data(
         raise StriateError(f"split is {split!r}", accepted="train, dev, test")
     splits = load_splits(
         source, root=root, seed=seed, size=size, channels=channels, partial=partial, skip_broken=skip_broken,
-        download=download, layout=layout, progress=progress,
+        download=download, layout=layout, division=division, progress=progress,
     )  # fmt: skip
     data: Dataset = getattr(splits, split)
     if not len(data):

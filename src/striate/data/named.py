@@ -82,9 +82,8 @@ def digits(request: Request) -> Splits:
         cites=DATASETS["digits"].cites, licence=DATASETS["digits"].licence, layout="scikit-learn",
     )  # fmt: skip
     enlarged = data.resized(Geometry((28, 28), crop="none", interpolation="bicubic"))
-    return three_ways(
-        enlarged, seed=request.seed, said=f"digits of scikit-learn: 10 classes, {len(data):,} images of 8x8 at 28x28"
-    )
+    said = f"digits of scikit-learn: 10 classes, {len(data):,} images of 8x8 at 28x28"
+    return three_ways(enlarged, seed=request.seed, said=said, division=request.division)
 
 
 def mnist(request: Request) -> Splits:

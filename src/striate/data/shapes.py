@@ -175,6 +175,11 @@ class ShapesStore:
         """Height and width of every picture."""
         return self.side, self.side
 
+    @property
+    def grouped(self) -> bool:
+        """Whether images may have groups."""
+        return False
+
     def size_of(self, place: int) -> tuple[int, int]:
         """Height and width, the same for all."""
         del place

@@ -9,6 +9,8 @@ from pathlib import Path
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress
 
+from .division import Division
+
 VARIABLE = "STRIATE_DATA"
 
 
@@ -23,6 +25,7 @@ class Request:
         partial: Take a file that holds less than the whole data set.
         skip_broken: Leave out files that cannot be read.
         download: Fetch what is missing.
+        division: How undivided data are to be divided; None for 60/20/20.
         layout: The layout that a folder or archive is read by; "" for the first that fits.
         progress: How downloads and the reading of many files are shown.
     """
@@ -34,6 +37,7 @@ class Request:
     skip_broken: bool = False
     download: bool = True
     layout: str = ""
+    division: Division | None = None
     progress: Progress = SILENT
 
     @property

@@ -33,6 +33,10 @@ class Store(Protocol):
     def size(self) -> tuple[int, int] | None:
         """Height and width of every image, or None where they differ."""
 
+    @property
+    def grouped(self) -> bool:
+        """Whether images may have groups: where not, nobody needs to ask each of them."""
+
     def size_of(self, place: int) -> tuple[int, int]:
         """Height and width of one image."""
 
@@ -75,6 +79,11 @@ class TensorStore:
     def size(self) -> tuple[int, int]:
         """Height and width of every image."""
         return int(self.pixels.shape[2]), int(self.pixels.shape[3])
+
+    @property
+    def grouped(self) -> bool:
+        """Whether images may have groups."""
+        return self.notes is not None
 
     def size_of(self, place: int) -> tuple[int, int]:
         """Height and width, the same for all."""

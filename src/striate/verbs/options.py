@@ -122,6 +122,10 @@ class Source(Shared, total=False):
     data_root: Annotated[str | Path | None, Option("where named data sets are looked for first", "DIR")]
     partial: Annotated[bool, Option("accept a named data set of which only a part is there", default=False)]
     skip_broken: Annotated[bool, Option("leave out files that cannot be read", default=False)]
+    layout: Annotated[str | None, Option("read a folder or archive by this layout, not by the first that fits", "NAME")]
+    shares: Annotated[str | None, Option("divide undivided data so (default: 60/20/20)", "A/B/C")]
+    fold: Annotated[str | None, Option("divide undivided data into N folds, and test on fold K", "K/N")]
+    splits: Annotated[str | Path | None, Option("file that keeps the division: made once, then reused", "FILE")]
 
 
 class Learning(Placed, Source, total=False):

@@ -26,6 +26,7 @@ from .options import DataLike, NetLike
 
 if TYPE_CHECKING:
     from striate.data.dataset import Dataset, Splits
+    from striate.data.division import Division
     from striate.measure.table import Table
     from striate.nets.net import Net
     from striate.nets.passes import Passes
@@ -164,7 +165,28 @@ class Session:
 
     def _data_options(self) -> dict[str, Any]:
         root = self["data_root"]
-        return {"root": Path(root) if root else None, "partial": self["partial"], "skip_broken": self["skip_broken"]}
+        return {
+            "root": Path(root) if root else None,
+            "partial": self["partial"],
+            "skip_broken": self["skip_broken"],
+            "layout": self["layout"] or "",
+            "division": self._division(),
+        }
+
+    def _division(self) -> Division | None:
+        """How undivided data are to be divided, where something was said of it."""
+        from striate.data.division import SHARES, Division, parse_fold, parse_shares
+
+        shares, fold, file = self["shares"], self["fold"], self["splits"]
+        if shares is not None and fold is not None:
+            raise StriateError(f"--shares {shares} and --fold {fold}", accepted="one of the two")
+        if shares is None and fold is None and file is None:
+            return None
+        return Division(
+            SHARES if shares is None else parse_shares(str(shares)),
+            None if fold is None else parse_fold(str(fold)),
+            None if file is None else Path(file),
+        )
 
     def _note(self, data: Dataset) -> None:
         from striate.data.dataset import broken_finding

@@ -19,7 +19,9 @@ from .signature import read_signature
 if TYPE_CHECKING:
     from striate.training.recipe import Recipe
 
-SHAPING = ("limit", "batch", "seed", "partial", "skip_broken", "precision", "device")  # shared options that shape a run
+SHAPING = (  # shared options that shape a run
+    "limit", "batch", "seed", "partial", "skip_broken", "layout", "shares", "fold", "splits", "precision", "device",
+)  # fmt: skip
 
 
 def train(
@@ -100,7 +102,7 @@ def asked_for(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str,
     asked = {name: given[name] for name in ("recipe", "epochs", "rate", "size")}
     if isinstance(given["net"], (str, Path)):
         asked["net"] = str(given["net"])
-    asked |= {name: options[name] for name in SHAPING if name in options}
+    asked |= {name: str(options[name]) if name == "splits" else options[name] for name in SHAPING if name in options}
     return {name: value for name, value in asked.items() if value is not None}
 
 

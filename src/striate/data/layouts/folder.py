@@ -9,6 +9,7 @@ import torch
 from striate.core.errors import StriateError
 
 from ..dataset import Dataset, Splits
+from ..division import Division
 from ..source import Request
 from ..splits import named, three_ways, with_dev
 from ..tree import Listing, Tree
@@ -43,7 +44,7 @@ def read_classes(tree: Tree, listing: Listing, request: Request) -> Splits:
     loose = sum(map(is_image, listing.top_files))
     beside = f", {loose} beside the class folders left out" if loose else ""
     said = f"folder of classes: {len(data.classes)} classes, {len(data):,} images{beside}{_left_out(data)}"
-    return three_ways(data, seed=request.seed, said=said)
+    return three_ways(data, seed=request.seed, said=said, division=request.division)
 
 
 def gathered(
@@ -104,10 +105,10 @@ def _divided(tree: Tree, listing: Listing, parts: dict[str, str], request: Reque
     }
     counts = ", ".join(f"{len(data):,} {split}" for split, data in found.items())
     left = "".join(_left_out(data) for data in found.values())
-    return divided(found, f"{layout}: {len(names)} classes, {counts} images{left}", request.seed)
+    return divided(found, f"{layout}: {len(names)} classes, {counts} images{left}", request.seed, request.division)
 
 
-def divided(found: dict[str, Dataset], said: str, seed: int) -> Splits:
+def divided(found: dict[str, Dataset], said: str, seed: int, division: Division | None = None) -> Splits:
     """Three splits from those that are there; what is missing is cut from train, or left empty without one."""
     given = next(iter(found.values()))
     nothing = torch.empty(0, dtype=torch.int64)
@@ -120,7 +121,7 @@ def divided(found: dict[str, Dataset], said: str, seed: int) -> Splits:
         return with_dev(found["train"], found["test"], seed=seed, said=said)
     if "dev" in found:  # as ImageNet is handed out: what is held out measures, and must not also choose
         return with_dev(found["train"], found["dev"], seed=seed, said=f"{said}; what is held out is the test split")
-    return three_ways(found["train"], seed=seed, said=said)
+    return three_ways(found["train"], seed=seed, said=said, division=division)
 
 
 def _left_out(data: Dataset) -> str:

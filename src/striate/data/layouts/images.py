@@ -57,6 +57,11 @@ class FileStore:
             return None
         return self.size_of(0)
 
+    @property
+    def grouped(self) -> bool:
+        """Whether images may have groups."""
+        return self.notes is not None
+
     def size_of(self, place: int) -> tuple[int, int]:
         """Height and width of one image."""
         height, width = self.sizes[place].tolist()

@@ -47,4 +47,5 @@ def _splits(value: Any, name: str, request: Request) -> Splits:
         raise StriateError(f"{name} gave a {type(value).__name__}", accepted=_ACCEPTED)
     if not len(value):
         raise StriateError(f"{name} gave no images", accepted="at least one")
-    return three_ways(value, seed=request.seed, said=f"{name}: {len(value.classes)} classes, {len(value):,} images")
+    said = f"{name}: {len(value.classes)} classes, {len(value):,} images"
+    return three_ways(value, seed=request.seed, said=said, division=request.division)

@@ -104,8 +104,8 @@ def read_table(tree: Tree, listing: Listing, table: str, request: Request) -> Sp
         f"{f', {broken:,} broken or missing files left out' if broken else ''}"
     )
     if set(found) == {""}:
-        return three_ways(found[""], seed=request.seed, said=said)
-    return divided(found, said, request.seed)
+        return three_ways(found[""], seed=request.seed, said=said, division=request.division)
+    return divided(found, said, request.seed, request.division)
 
 
 def _tables(listing: Listing) -> list[str]:
