@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
+import stat
 import struct
 import sys
 import threading
@@ -56,6 +58,11 @@ _LOW_BYTES = {
 }
 
 
+_START = 1 << 15  # bytes in which most headers end
+_IN_ORDER = frozenset({"JPEG", "PNG", "GIF", "BMP"})  # read from front to back: a start is a header, or an error
+# A pipe must not make the opening wait for whoever writes to it.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
 _QUIET = threading.RLock()  # the list of warning filters belongs to the whole process
 
 
@@ -77,6 +84,21 @@ class Header:
     channels: int
 
 
+@dataclass(frozen=True)
+class Stored:
+    """The numbers of a picture as its file stores them, for pictures whose numbers are not light but classes.
+
+    Attributes:
+        values: (H, W) palette indices or grey levels, uint8 or uint16, or (H, W, 3) colours.
+        palette: Colour of each index; empty where there is no palette.
+        format: Kind of file.
+    """
+
+    values: npt.NDArray[Any]
+    palette: tuple[tuple[int, int, int], ...]
+    format: str
+
+
 def decode(source: str | Path | bytes, *, name: str | None = None, allow_huge: bool = False) -> Pixels:
     """The pixels of the first frame, upright, at the depth at which they were saved.
 
@@ -84,6 +106,12 @@ def decode(source: str | Path | bytes, *, name: str | None = None, allow_huge: b
         ImageError: Missing, a folder, empty, truncated, not an image, of a kind that is not read, or of more than
             `PIXEL_LIMIT` pixels without ``allow_huge`` (the header is enough to refuse it).
     """
+    found = decode_picture(source, name=name, allow_huge=allow_huge)
+    return found if isinstance(found, Pixels) else _pixels(found, _title(source, name))
+
+
+def decode_picture(source: str | Path | bytes, *, name: str | None = None, allow_huge: bool = False) -> Any:
+    """As `decode`, but a picture of eight bits, grey or RGB without alpha, comes as Pillow's own, not copied yet."""
     title = _title(source, name)
     with _opened(source, title, allow_huge=allow_huge) as (image, kind):
         with _translated(title, "is damaged or truncated"):
@@ -100,19 +128,67 @@ def decode(source: str | Path | bytes, *, name: str | None = None, allow_huge: b
             upright = _upright(image, kind)
         if upright.width * upright.height == 0:
             raise ImageError(f"{title} holds no pixels")
-        return _pixels(upright, title)
+        plain = upright.mode in {"L", "RGB"} and "transparency" not in upright.info
+        return upright if plain else _pixels(upright, title)
+
+
+def decode_stored(source: str | Path | bytes, *, name: str | None = None) -> Stored:
+    """The numbers of a picture as stored, upright: palette indices stay indices, and few grey levels stay few.
+
+    Raises:
+        ImageError: As `decode`; a picture in a colour space that no numbers can be read from; one with alpha that
+            hides anything.
+    """
+    title = _title(source, name)
+    with _opened(source, title, allow_huge=False) as (image, kind):
+        raw = _rawmode(image)
+        with _translated(title, "is damaged or truncated"):
+            image.load()
+            upright = _upright(image, kind)
+        if upright.mode in {"P", "PA"}:
+            flat = upright.getpalette() or []
+            palette = tuple(zip(flat[0::3], flat[1::3], flat[2::3], strict=True))
+            return Stored(np.asarray(upright.getchannel("P") if upright.mode == "PA" else upright), palette, kind)
+        if upright.mode == "1":
+            return Stored(np.asarray(upright).astype(np.uint8), (), kind)
+        if upright.mode == "L" or upright.mode.startswith("I;16"):
+            scale = {"L;2": 85, "L;4": 17}.get(raw, 1)  # two and four bits come stretched to eight
+            values = np.asarray(upright) // scale
+            return Stored(values, (), kind)
+        if upright.mode not in {"RGB", "RGBA", "LA"}:
+            raise ImageError(f"{title} holds {upright.mode} values", accepted="a palette, grey levels or colours")
+        pixels = _pixels(upright, title)
+        if pixels.alpha is not None and (pixels.alpha < 255).any():
+            raise ImageError(f"{title} is transparent in places", accepted="a picture without alpha")
+        values = pixels.colour
+        same = (values == values[..., :1]).all()
+        return Stored(np.ascontiguousarray(values[..., 0] if same else values), (), kind)
 
 
 def read_header(source: str | Path | bytes, *, name: str | None = None) -> Header:
     """Format and size of an image file from its header, without decoding; raises `ImageError` as `decode` does."""
-    with _opened(source, _title(source, name), allow_huge=True) as (image, kind):
-        grey = image.mode in {"1", "L", "LA", "La"} or image.mode.startswith("I;16")
-        if kind == "TIFF":  # by its tags: releases of Pillow differ in whether the size is turned already
-            turn, sides = image.tag_v2.get(0x0112, 1), (image.tag_v2[0x0100], image.tag_v2[0x0101])
+    title = _title(source, name)
+    with _stream(source, title) as stream:
+        start = stream.read(_START)
+        if len(start) == _START and _kind(start, title) in _IN_ORDER:
+            try:
+                return _header(io.BytesIO(start), title)
+            except ImageError:
+                stream.seek(0)  # there is more in front of the picture, a colour profile or a small picture of it
         else:
-            turn, sides = _orientation(image.info.get("exif")), image.size
-        width, height = sides[::-1] if turn in {5, 6, 7, 8} else sides
-        return Header(kind, height, width, 1 if grey else 3)
+            stream.seek(0)
+        return _header(stream, title)
+
+
+def _header(stream: IO[bytes], title: str) -> Header:
+    image, kind = _parsed(stream, title, allow_huge=True)
+    grey = image.mode in {"1", "L", "LA", "La"} or image.mode.startswith("I;16")
+    if kind == "TIFF":  # by its tags: releases of Pillow differ in whether the size is turned already
+        turn, sides = image.tag_v2.get(0x0112, 1), (image.tag_v2[0x0100], image.tag_v2[0x0101])
+    else:
+        turn, sides = _orientation(image.info.get("exif")), image.size
+    width, height = sides[::-1] if turn in {5, 6, 7, 8} else sides
+    return Header(kind, height, width, 1 if grey else 3)
 
 
 def _title(source: str | Path | bytes, name: str | None) -> str:
@@ -122,18 +198,22 @@ def _title(source: str | Path | bytes, name: str | None) -> str:
 @contextmanager
 def _opened(source: str | Path | bytes, title: str, *, allow_huge: bool) -> Iterator[tuple[Any, str]]:
     with _stream(source, title) as stream:
-        start = stream.read(32)
-        stream.seek(0)
-        kind = _kind(start, title)
-        with _translated(title, f"begins as {kind} but its header cannot be read"), _quiet():
-            image = _plugin(kind)(stream)
-        if image.width * image.height > PIXEL_LIMIT and not allow_huge:
-            raise ImageError(
-                f"{title} has {image.width}x{image.height} pixels, {image.width * image.height / 1e6:,.0f} million",
-                accepted=f"at most {PIXEL_LIMIT // 1_000_000} million unless allow_huge=True",
-                hint="make it smaller first",
-            )
-        yield image, kind
+        yield _parsed(stream, title, allow_huge=allow_huge)
+
+
+def _parsed(stream: IO[bytes], title: str, *, allow_huge: bool) -> tuple[Any, str]:
+    start = stream.read(32)
+    stream.seek(0)
+    kind = _kind(start, title)
+    with _translated(title, f"begins as {kind} but its header cannot be read"), _quiet():
+        image = _plugin(kind)(stream)
+    if image.width * image.height > PIXEL_LIMIT and not allow_huge:
+        raise ImageError(
+            f"{title} has {image.width}x{image.height} pixels, {image.width * image.height / 1e6:,.0f} million",
+            accepted=f"at most {PIXEL_LIMIT // 1_000_000} million unless allow_huge=True",
+            hint="make it smaller first",
+        )
+    return image, kind
 
 
 @contextmanager
@@ -143,23 +223,41 @@ def _stream(source: str | Path | bytes, title: str) -> Iterator[IO[bytes]]:
             raise ImageError(f"{title} is empty", accepted=FORMATS)
         yield io.BytesIO(source)
         return
-    path = Path(source)
-    try:
-        if path.is_dir():
-            raise ImageError(f"{title} is a folder, not an image file", accepted=FORMATS)
-        if not path.exists():
-            raise ImageError(f"{title} does not exist", accepted="the path of an image file")
-        if not path.is_file():
-            raise ImageError(f"{title} is no ordinary file", accepted=FORMATS)
-        if path.stat().st_size == 0:
-            raise ImageError(f"{title} is empty (0 bytes)", accepted=FORMATS)
-        stream = path.open("rb")
-    except (OSError, ValueError) as error:
-        if isinstance(error, ImageError):
-            raise
-        raise ImageError(f"{title} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
-    with stream:
+    with open_file(source, title) as (stream, _):
         yield stream
+
+
+@contextmanager
+def open_file(path: str | Path, title: str) -> Iterator[tuple[IO[bytes], os.stat_result]]:
+    """An ordinary file that is not empty, opened once to be read, and what the file system says of it.
+
+    Raises:
+        ImageError: It is missing, a folder, a pipe or a device, empty, or may not be read.
+    """
+    try:
+        handle = os.open(path, _FLAGS)
+    except FileNotFoundError:
+        raise ImageError(f"{title} does not exist", accepted="the path of an image file") from None
+    except (OSError, ValueError) as error:
+        if Path(path).is_dir():
+            raise ImageError(f"{title} is a folder, not an image file", accepted=FORMATS) from None
+        raise ImageError(f"{title} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+    with os.fdopen(handle, "rb") if _ordinary(handle) else _closed(handle, title) as stream:
+        state = os.fstat(handle)
+        if state.st_size == 0:
+            raise ImageError(f"{title} is empty (0 bytes)", accepted=FORMATS)
+        yield stream, state
+
+
+def _ordinary(handle: int) -> bool:
+    return stat.S_ISREG(os.fstat(handle).st_mode)
+
+
+def _closed(handle: int, title: str) -> IO[bytes]:
+    mode = os.fstat(handle).st_mode
+    os.close(handle)
+    what = "is a folder, not an image file" if stat.S_ISDIR(mode) else "is no ordinary file"
+    raise ImageError(f"{title} {what}", accepted=FORMATS)
 
 
 def _kind(start: bytes, title: str) -> str:

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .decode import FORMATS, PIXEL_LIMIT, Header, Pixels, decode, read_header
+from .decode import FORMATS, PIXEL_LIMIT, Header, Pixels, _pixels, decode_picture, read_header
 from .errors import ImageError, StriateError
 
 __all__ = [
     "FORMATS", "PIXEL_LIMIT", "Geometry", "Header", "as_images", "encode_png", "encode_webp", "enlarge", "from_bytes",
-    "read_header", "read_image", "to_bytes", "to_channels",
+    "read_header", "read_image", "read_image_bytes", "to_bytes", "to_channels",
 ]  # fmt: skip
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -132,17 +133,24 @@ def read_image(
         raise StriateError(f"channels is {channels}", accepted="1 or 3")
     if not 0.0 <= background <= 1.0:
         raise StriateError(f"background is {background}", accepted="a number from 0 (black) to 1 (white)")
-    pixels = decode(source, name=name, allow_huge=allow_huge)
-    plain = pixels.alpha is None and pixels.colour.dtype == np.uint8
-    if geometry is not None and plain and (geometry.antialias or geometry.interpolation in {"nearest", "lanczos"}):
-        return _through_pillow(pixels, channels, geometry)
-    full = 65535.0 if pixels.colour.dtype == np.uint16 else 255.0
-    image = _planes(pixels.colour) / full
-    if pixels.alpha is not None:
-        alpha = torch.from_numpy(pixels.alpha.astype(np.float32)) / full
-        image = image * alpha + background * (1.0 - alpha)
-    image = to_channels(image, channels)
-    return geometry.apply(image) if geometry is not None else image
+    found = decode_picture(source, name=name, allow_huge=allow_huge)
+    done = _in_bytes(found, channels, geometry)
+    if done is not None:
+        return torch.from_numpy(np.ascontiguousarray(done, dtype=np.float32)) / 255.0
+    return _in_floats(found, channels, background, geometry, name)
+
+
+def read_image_bytes(
+    source: str | Path | bytes, *, channels: int = 3, geometry: Geometry | None = None, name: str | None = None
+) -> npt.NDArray[np.uint8]:
+    """`read_image` as bytes, (C, H, W), bit for bit ``to_bytes(read_image(...))``; most files see no float on the way.
+
+    Raises:
+        ImageError: As `read_image`.
+    """
+    found = decode_picture(source, name=name)
+    done = _in_bytes(found, channels, geometry)
+    return to_bytes(_in_floats(found, channels, 1.0, geometry, name)).numpy() if done is None else done
 
 
 def as_images(
@@ -215,7 +223,7 @@ def to_bytes(image: Tensor) -> Tensor:
 
 def from_bytes(image: Tensor) -> Tensor:
     """Bytes 0..255 as float32 in [0, 1]; ``to_bytes(from_bytes(x))`` is x."""
-    return image.to(torch.float32) / 255.0
+    return image.to(torch.float32).div_(255.0) if image.dtype == torch.uint8 else image.to(torch.float32) / 255.0
 
 
 def enlarge(image: Tensor, least: int = 128) -> Tensor:
@@ -252,15 +260,38 @@ def _planes(array: np.ndarray[Any, Any]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)).astype(np.float32))
 
 
-def _through_pillow(pixels: Pixels, channels: int, geometry: Geometry) -> Tensor:
+def _in_bytes(found: Any, channels: int, geometry: Geometry | None) -> npt.NDArray[np.uint8] | None:
+    """(channels, H, W) with no float on the way; None where alpha, 16 bits, the filter or the channels need one."""
     from PIL import Image
 
-    colour = pixels.colour
-    picture = Image.fromarray(np.ascontiguousarray(colour if colour.shape[2] == 3 else colour[..., 0]))
-    if channels == 1 and picture.mode == "RGB":
-        picture = picture.convert("L")
-    done = np.asarray(geometry._apply_pillow(picture))
-    return to_channels(_planes(done if done.ndim == 3 else done[..., None]) / 255.0, channels)
+    if isinstance(found, Pixels):
+        if found.alpha is not None or found.colour.dtype != np.uint8:
+            return None
+        colour = found.colour
+        found = Image.fromarray(np.ascontiguousarray(colour if colour.shape[2] == 3 else colour[..., 0]))
+    if geometry is not None:
+        if not geometry.antialias and geometry.interpolation not in {"nearest", "lanczos"}:
+            return None
+        found = geometry._apply_pillow(found.convert("L") if channels == 1 and found.mode == "RGB" else found)
+    elif channels == 1 and found.mode == "RGB":
+        return None
+    width, height = found.size
+    if found.mode == "RGB":  # Pillow's fastest way out lays each row's reds, greens and blues after each other
+        rows = np.frombuffer(found.tobytes("raw", "RGB;L"), np.uint8).reshape(height, 3, width)
+        return rows.transpose(1, 0, 2)
+    grey = np.frombuffer(found.tobytes(), np.uint8).reshape(1, height, width)
+    return np.broadcast_to(grey, (channels, height, width))
+
+
+def _in_floats(found: Any, channels: int, background: float, geometry: Geometry | None, name: str | None) -> Tensor:
+    pixels = found if isinstance(found, Pixels) else _pixels(found, name or "the image")
+    full = 65535.0 if pixels.colour.dtype == np.uint16 else 255.0
+    image = _planes(pixels.colour) / full
+    if pixels.alpha is not None:
+        alpha = torch.from_numpy(pixels.alpha.astype(np.float32)) / full
+        image = image * alpha + background * (1.0 - alpha)
+    image = to_channels(image, channels)
+    return geometry.apply(image) if geometry is not None else image
 
 
 def _resize(batch: Tensor, size: tuple[int, int], interpolation: Interpolation, antialias: bool) -> Tensor:
@@ -295,8 +326,6 @@ def _lanczos(given: int, wanted: int, antialias: bool) -> Tensor:
 
 
 def _from_pillow(picture: Any, channels: int | None, background: float) -> Tensor:
-    from .decode import _pixels
-
     pixels = _pixels(picture, "the picture given")
     full = 65535.0 if pixels.colour.dtype == np.uint16 else 255.0
     image = _planes(pixels.colour) / full
