@@ -10,7 +10,8 @@ from torchmetrics.functional.classification import binary_calibration_error
 
 from oracles.metrics_figures import binomial_tail, calibration_error
 from striate.core.errors import StriateError
-from striate.metrics.calibration import Reliability, _binomial_cdf, chance_error, expected_calibration_error
+from striate.metrics.calibration import Reliability, chance_error, expected_calibration_error
+from striate.metrics.sampling import binomial_cdf
 
 
 def net(n: int, shift: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, float]:
@@ -115,7 +116,7 @@ def test_the_binomial_distribution_is_exact(n: int, p: float) -> None:
     from fractions import Fraction
 
     expected = [1 - binomial_tail(k + 1, n, Fraction(p)) for k in range(n)]
-    assert _binomial_cdf(n, p).tolist() == pytest.approx(expected, abs=1e-12)
+    assert binomial_cdf(n, p).tolist() == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
