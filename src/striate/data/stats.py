@@ -24,13 +24,7 @@ def channel_statistics(train: Dataset, *, any_split: bool = False) -> tuple[tupl
     Raises:
         StriateError: The split is not ``train`` and ``any_split`` was not said, or it is empty.
     """
-    if train.split != "train" and not any_split:
-        raise StriateError(
-            f"statistics of the {train.split} split of {train.name}",
-            accepted="the train split: dev and test must not shape what they measure",
-        )
-    if not len(train):
-        raise StriateError(f"{train.name} has no images in its {train.split} split", accepted="at least one")
+    check_training(train, any_split=any_split)
     total = torch.zeros(train.channels, dtype=torch.int64)
     squares = torch.zeros(train.channels, dtype=torch.int64)
     count = 0
@@ -43,3 +37,14 @@ def channel_statistics(train: Dataset, *, any_split: bool = False) -> tuple[tupl
     variance = (squares.double() / count - mean.square()).clamp_min(0.0)
     deviation = torch.where(variance > 0, variance.sqrt(), torch.full_like(variance, 255.0))
     return tuple((mean / 255).tolist()), tuple((deviation / 255).tolist())
+
+
+def check_training(train: Dataset, *, any_split: bool = False) -> None:
+    """Raises a `StriateError` where statistics are asked of another split than ``train``, or of no image."""
+    if train.split != "train" and not any_split:
+        raise StriateError(
+            f"statistics of the {train.split} split of {train.name}",
+            accepted="the train split: dev and test must not shape what they measure",
+        )
+    if not len(train):
+        raise StriateError(f"{train.name} has no images in its {train.split} split", accepted="at least one")
