@@ -71,7 +71,8 @@ class Dataset:
     Images come out as (n, C, H, W) float32 in [0, 1], on the 8-bit grid, with ``geometry`` and ``channels`` applied,
     the same pixels whatever the batch. A split that fits (`FITS` bytes) is kept as uint8 once it has been read whole.
     ``task`` says what is marked in it; only with ``"classes"`` is every label the number of a class, else it is -1.
-    ``tags`` (N, K) says which classes each image shows, where that is known of all.
+    ``tags`` (N, K) says which classes each image shows, where that is known of all. ``numbers`` are those by which the
+    source calls the classes, where they are not 0, 1, 2 and so on: 300 classes of ImageNet keep their places in 1,000.
 
     >>> data = Dataset.of(torch.zeros(4, 1, 8, 8), [0, 1, 0, 1], classes=("cat", "dog"))
     >>> data.take([1, 3]).labels.tolist()
@@ -93,6 +94,7 @@ class Dataset:
     broken: tuple[BrokenFile, ...] = ()
     task: Task = "classes"
     tags: Tensor | None = None
+    numbers: tuple[int, ...] = ()
     _kept: list[Tensor] = field(default_factory=list, repr=False)
     _lock: Any = field(default_factory=threading.Lock, repr=False)
 

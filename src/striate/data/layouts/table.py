@@ -1,37 +1,25 @@
-"""A folder of images with a CSV that says which file has which label, and perhaps which split."""
+"""A folder of images with a CSV that says which file has which label or labels, and perhaps split, group and more."""
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
+from types import MappingProxyType
+
+import torch
 
 from striate.core.errors import StriateError
 
-from ..dataset import BrokenFile, Splits
+from ..annotations import Annotations
+from ..dataset import BrokenFile, Dataset, Splits
 from ..source import Request
 from ..splits import three_ways
 from ..tree import Listing, Tree
-from .folder import Listed, class_names, divided, gathered
-from .images import is_image
+from .columns import Lines, Row, read_lines
+from .folder import class_names, divided
+from .images import is_image, open_files
 from .recognise import Layout
 
-NAMES = (
-    "name",
-    "file",
-    "filename",
-    "file_name",
-    "image",
-    "image_name",
-    "path",
-    "filepath",
-    "file_path",
-    "image_path",
-    "img",
-)
-LABELS = ("label", "class", "category", "target", "class_name", "label_name", "y")
-PARTS = ("split", "subset", "partition", "set")
-_MEANS = {"train": "train", "training": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev",
-          "test": "test", "testing": "test"}  # fmt: skip
+SHOWN = 5
 
 
 def is_table(tree: Tree, listing: Listing) -> bool:
@@ -58,108 +46,113 @@ def read_beside(tree: Tree, listing: Listing, request: Request) -> Splits:
 def read_table(tree: Tree, listing: Listing, table: str, request: Request) -> Splits:
     """Splits of the images that a CSV lists; files are looked for beside it and in the folders beneath it.
 
-    Columns are recognised by their heads (see `NAMES`, `LABELS`, `PARTS`) and named in `Splits.said`.
+    Columns are recognised by their heads (see `columns`) and named in `Splits.said`; those that are not recognised
+    become attributes of the images. One label an image gives the task ``classes``; a cell with several, or a column of
+    0 and 1 for each label, the task ``tags``.
 
     Raises:
         StriateError: No head is recognised, a row is not complete, files are missing or broken, a file is listed twice.
     """
-    rows, columns = _rows(tree, table)
-    known = _index(listing)
-    listed: dict[str, Listed] = {}
-    gone: list[BrokenFile] = []
-    seen: dict[str, int] = {}
-    for number, (name, label, part) in enumerate(rows, start=2):
-        path = known.get(name) or known.get(name.rpartition("/")[2])
-        if path is None:
-            gone.append(BrokenFile(name, f"line {number} of {table} lists it, and it is not there"))
-            continue
-        if path in seen:
-            raise StriateError(f"{table} lists {path} in lines {seen[path]} and {number}", accepted="each file once")
-        seen[path] = number
-        listed.setdefault(part, []).append((path, label))
+    lines = read_lines(tree, listing, table)
+    there, gone = _present(lines, table)
     if gone and not request.skip_broken:
-        shown = ", ".join(one.name for one in gone[:5])
-        more = f" and {len(gone) - 5:,} more" if len(gone) > 5 else ""
+        shown = ", ".join(one.name for one in gone[:SHOWN])
+        more = f" and {len(gone) - SHOWN:,} more" if len(gone) > SHOWN else ""
         raise StriateError(
             f"{table} lists {len(gone):,} files that are not in {tree.name}: {shown}{more}",
             hint="skip_broken=True (--skip-broken) leaves them out and counts them in a finding",
         )
-    if not listed:
+    if not there:
         raise StriateError(f"{table} lists no images that are there", accepted="a row an image")
-    classes = class_names((label for part in listed.values() for _, label in part), numbers=True)
     layout = f"folder of images with {table}"
-    found = {
-        part: gathered(tree, those, request, split=part or "all", layout=layout, classes=classes)
-        for part, those in listed.items()
-    }
+    parts = dict.fromkeys(row.part for row in there)
+    found = {part: _part(tree, [row for row in there if row.part == part], lines, layout, request) for part in parts}
     if gone:
         first = next(iter(found))
         found[first] = replace(found[first], broken=(*found[first].broken, *gone))
-    total = sum(len(data) for data in found.values())
-    unlisted = len(set(known.values())) - len(seen)
-    left = f", {unlisted:,} images not listed left out" if unlisted else ""
-    broken = sum(len(data.broken) for data in found.values())
-    said = (
-        f"{layout} ({columns}): {len(classes)} classes, {total:,} images{left}"
-        f"{f', {broken:,} broken or missing files left out' if broken else ''}"
-    )
+    said = _said(found, lines, layout, len(there))
     if set(found) == {""}:
         return three_ways(found[""], seed=request.seed, said=said, division=request.division)
     return divided(found, said, request.seed, request.division)
 
 
+def _present(lines: Lines, table: str) -> tuple[list[Row], list[BrokenFile]]:
+    seen: dict[str, int] = {}
+    there: list[Row] = []
+    gone: list[BrokenFile] = []
+    for row in lines.rows:
+        if row.path is None:
+            gone.append(BrokenFile(row.given, f"line {row.line} of {table} lists it, and it is not there"))
+            continue
+        if row.path in seen:
+            raise StriateError(
+                f"{table} lists {row.path} in lines {seen[row.path]} and {row.line}", accepted="each file once"
+            )
+        seen[row.path] = row.line
+        there.append(row)
+    return there, gone
+
+
+def _part(tree: Tree, rows: list[Row], lines: Lines, layout: str, request: Request) -> Dataset:
+    store, kept, broken = open_files(
+        tree, [row.path or "" for row in rows], skip_broken=request.skip_broken, progress=request.progress
+    )
+    chosen = [rows[place] for place in kept]
+    if any(row.attributes or row.caption or row.group for row in chosen):
+        notes = tuple(
+            Annotations(attributes=MappingProxyType(dict(row.attributes)), caption=row.caption, group=row.group)
+            for row in chosen
+        )
+        store = replace(store, notes=notes)
+    names, numbers = _classes(lines)
+    tags = None
+    labels = torch.full((len(chosen),), -1, dtype=torch.int64)
+    if lines.tags:
+        place = {name: number for number, name in enumerate(lines.tags)}
+        tags = torch.zeros((len(chosen), len(lines.tags)), dtype=torch.bool)
+        for number, row in enumerate(chosen):
+            tags[number, [place[tag] for tag in row.tags]] = True
+    else:
+        place = {name: number for number, name in enumerate(_distinct(lines))}
+        labels = torch.tensor([place[row.label] for row in chosen], dtype=torch.int64)
+    return Dataset(
+        tree.name, rows[0].part or "all", names, labels, store.ids(), store, torch.arange(len(kept)), store.channels,
+        layout=layout, broken=broken, licence="not stated", task="tags" if lines.tags else "classes", tags=tags,
+        numbers=numbers,
+    )  # fmt: skip
+
+
+def _distinct(lines: Lines) -> tuple[str, ...]:
+    return class_names((row.label for row in lines.rows if row.path is not None), numbers=True)
+
+
+def _classes(lines: Lines) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names of the classes; and their numbers in the source, where these are not 0, 1, 2 and so on."""
+    if lines.tags:
+        return lines.tags, ()
+    distinct = _distinct(lines)
+    names = tuple(lines.words.get(name, name) for name in distinct)
+    if len(set(names)) < len(names):  # two numbers of one name: the name alone would not tell them apart
+        names = tuple(f"{name} ({number})" for name, number in zip(names, distinct, strict=True))
+    if not all(name.isdigit() for name in distinct):
+        return names, ()
+    numbers = tuple(map(int, distinct))
+    return names, () if numbers == tuple(range(len(numbers))) else numbers
+
+
+def _said(found: dict[str, Dataset], lines: Lines, layout: str, listed: int) -> str:
+    total = sum(len(data) for data in found.values())
+    broken = sum(len(data.broken) for data in found.values())
+    first = next(iter(found.values()))
+    kind = "labels, any number an image" if lines.tags else "classes"
+    unlisted = lines.images - listed
+    left = f", {unlisted:,} images not listed left out" if unlisted else ""
+    bad = f", {broken:,} broken or missing files left out" if broken else ""
+    return f"{layout} ({lines.said}): {len(first.classes)} {kind}, {total:,} images{left}{bad}"
+
+
 def _tables(listing: Listing) -> list[str]:
     return [name for name in listing.top_files if name.lower().endswith((".csv", ".tsv"))]
-
-
-def _rows(tree: Tree, table: str) -> tuple[list[tuple[str, str, str]], str]:
-    try:
-        text = tree.read(table).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise StriateError(f"{table} cannot be read: {error}", accepted="a CSV in UTF-8") from error
-    head = text.split("\n", 1)[0]
-    separator = max(",;\t", key=head.count)
-    reader = csv.reader(text.splitlines(), delimiter=separator)
-    heads = [one.strip().lower() for one in next(reader, [])]
-    name, label = _column(heads, NAMES), _column(heads, LABELS)
-    if name is None or label is None or name == label:
-        raise StriateError(
-            f"{table} has the columns {', '.join(heads) or '(none)'}",
-            accepted=f"one of {', '.join(NAMES)} and one of {', '.join(LABELS)}",
-        )
-    part = _column(heads, PARTS)
-    rows = []
-    for number, row in enumerate(reader, start=2):
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) <= max(name, label) or not row[name].strip() or not row[label].strip():
-            raise StriateError(
-                f"line {number} of {table} is {row}", accepted=f"a cell for {heads[name]} and {heads[label]}"
-            )
-        which = row[part].strip().lower() if part is not None and part < len(row) else ""
-        if part is not None and which not in _MEANS:
-            raise StriateError(f"line {number} of {table} has split {which!r}", accepted=", ".join(_MEANS))
-        rows.append(
-            (row[name].strip().replace("\\", "/").removeprefix("./"), row[label].strip(), _MEANS.get(which, ""))
-        )
-    columns = f"columns {heads[name]} and {heads[label]}" + (f", split by {heads[part]}" if part is not None else "")
-    return rows, columns
-
-
-def _column(heads: list[str], accepted: tuple[str, ...]) -> int | None:
-    return next((heads.index(one) for one in accepted if one in heads), None)
-
-
-def _index(listing: Listing) -> dict[str, str]:
-    """Images by path, by bare name, by both without ending; a bare name held twice stands for none."""
-    found: dict[str, str] = {}
-    bare: dict[str, str | None] = {}
-    for path in filter(is_image, listing.names):
-        found[path] = path
-        file = path.rpartition("/")[2]
-        for short in {path.rsplit(".", 1)[0], file, file.rsplit(".", 1)[0]}:
-            bare[short] = path if short not in bare else None
-    return {short: path for short, path in bare.items() if path is not None} | found
 
 
 TABLE = Layout(is_table, read_beside)
