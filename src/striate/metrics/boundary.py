@@ -12,7 +12,7 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.number import Number
 
-from .resampling import drawn_figures, interval_over_images, over
+from .image_intervals import drawn_figures, interval_over_images, over
 from .segmentation import VOID, class_maps, counted_pixels
 
 Matching = Literal["nearest", "one_to_one"]

@@ -15,7 +15,7 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.number import Number
 
-from .resampling import drawn_figures, interval_over_images, over
+from .image_intervals import drawn_figures, interval_over_images, over
 
 VOID = 255  # the label of pixels that count for nothing, as PASCAL VOC writes it
 RIGHT, LABELLED, PREDICTED = range(3)  # the columns of counts
