@@ -13,6 +13,7 @@ from striate.core.errors import StriateError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from striate.core.image import Geometry
     from striate.data.dataset import Dataset, Splits
     from striate.nets.net import Net
 
@@ -134,9 +135,30 @@ class Learning(Placed, Source, total=False):
     batch: Annotated[int | None, Option("images a step (default: the recipe's)", "N", parse=count)]
 
 
+def geometry(text: str) -> Geometry:
+    """How images are brought to a net: ``256:224`` (short side, then the middle), ``224`` (as a square, whole)."""
+    from striate.core.image import Geometry
+
+    parts = text.split(":")
+    try:
+        sides = [int(part) for part in parts]
+    except ValueError:
+        sides = []
+    if len(sides) not in {1, 2} or min(sides) < 1 or sides[-1] > sides[0]:
+        raise StriateError(
+            f"geometry is {text!r}", accepted="RESIZE:CROP such as 256:224, or one side such as 224", hint="in pixels"
+        )
+    if len(sides) == 1:
+        return Geometry((sides[0], sides[0]), crop="none")
+    return Geometry((sides[1], sides[1]), resize=sides[0])
+
+
 class OnData(Computing, Source, total=False):
     """What verbs take that pass one split of a data set through a net."""
 
+    geometry: Annotated[
+        str | None, Option("bring images to the net so: short side, then the middle (default: the net's)", "256:224")
+    ]
     split: Annotated[Literal["train", "dev", "test"], Option("which split to take", default="test")]
 
 

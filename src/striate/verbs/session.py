@@ -22,9 +22,10 @@ from striate.core.progress import Progress
 from striate.core.report import Cost, Origin, Report
 from striate.core.storage import check_place, write_bytes, write_text
 
-from .options import DataLike, NetLike
+from .options import DataLike, NetLike, geometry
 
 if TYPE_CHECKING:
+    from striate.core.image import Geometry
     from striate.data.dataset import Dataset, Splits
     from striate.data.division import Division
     from striate.measure.table import Table
@@ -89,10 +90,14 @@ class Session:
     def data(self, given: DataLike, net: Net | None = None) -> Dataset:
         """The split that was asked for, as the net takes it, cut to the limit."""
         from striate.data.load import load_data
+        from striate.measure.alignment import aligned
 
         data = load_data(given, split=self["split"], **self._data_options())
         if net is not None:
-            data = as_taken(data, net)
+            how = self["geometry"]
+            data, said = aligned(as_taken(data, net, how=None if how is None else geometry(str(how))), net)
+            if said:
+                self.progress.say(said)
         data = data.limit(self["limit"])
         self._note(data)
         return data
@@ -276,12 +281,14 @@ def _check_device(name: str) -> None:
         raise StriateError(f"device is {name!r}", accepted=f"on this machine: {', '.join(accepted)}")
 
 
-def as_taken(data: Dataset, net: Net) -> Dataset:
-    """The data with the channels and the size that the net takes."""
+def as_taken(data: Dataset, net: Net, *, how: Geometry | None = None) -> Dataset:
+    """The data with the channels that the net takes, and its size, or brought to it as ``how`` says."""
     from striate.core.image import Geometry
 
     if data.channels != net.channels:
         data = data.as_channels(net.channels)
+    if how is not None:
+        return data.resized(how)
     if net.geometry is not None and data.size != net.geometry.size:
         return data.resized(net.geometry)
     if net.size is not None and data.size != net.size:
