@@ -191,6 +191,12 @@ def _header(stream: IO[bytes], title: str) -> Header:
     return Header(kind, height, width, 1 if grey else 3)
 
 
+def renew_lock() -> None:
+    """To be called first in a process that was forked: another thread of the parent may have held the lock."""
+    global _QUIET  # noqa: PLW0603
+    _QUIET = threading.RLock()
+
+
 def _title(source: str | Path | bytes, name: str | None) -> str:
     return name or ("the image given as bytes" if isinstance(source, bytes) else str(source))
 

@@ -1,38 +1,44 @@
-"""Batches of a split: by indexing where it is in memory, else decoded ahead by a thread or by worker processes."""
+"""Batches of a split: by indexing where it is in memory, else decoded ahead by threads or by worker processes."""
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from striate.core.errors import ImageError, StriateError
-from striate.core.image import Geometry, from_bytes
+from striate.core.errors import StriateError
+from striate.core.image import from_bytes
 
-from .stores import Store
+from .stores import TensorStore
 
 if TYPE_CHECKING:
     from .dataset import Dataset
 
 Batch = tuple[Tensor, Tensor, Tensor]
-_AHEAD = 2  # batches that are decoded before they are asked for
+_THREADS = 2  # that decode where there are no workers; decoding leaves Python's lock to others
 
 
 def batches(data: Dataset, size: int, *, order: Tensor | None = None, workers: int = 0) -> Iterator[Batch]:
     """Rows, images (n, C, H, W) float32 in [0, 1] and labels, ``size`` at a time; the last batch may be smaller.
 
+    A split that fits into memory (`FITS`) is decoded once, as its rows come by, and indexed from then on. What is read
+    ahead never takes more than `AHEAD_BYTES` (or two pieces of a batch), however many workers there are.
+
     Args:
-        data: The split.
+        data: The split. Of a huge folder loaded with ``skip_broken``, rows whose files turn out to be broken are left
+            out of their batch; the rows given say which came.
         size: Images a batch.
         order: Rows in the order in which they come; None for all of them from first to last.
-        workers: Threads that bring data into memory once, or processes that decode what does not fit.
+        workers: Processes that decode; 0 for threads of this one.
 
     Raises:
-        StriateError: ``size`` is below 1, ``workers`` is negative, or a row of ``order`` is not there.
+        StriateError: ``size`` is below 1, ``workers`` is negative, a row of ``order`` is not there; a file was changed
+            under the run, or a worker died or hangs: the message holds the file's name.
         ImageError: A file cannot be read; the message holds its name, also when a worker met it.
     """
     if size < 1:
@@ -42,72 +48,62 @@ def batches(data: Dataset, size: int, *, order: Tensor | None = None, workers: i
     rows = torch.arange(len(data)) if order is None else data.rows(order)
     if not len(rows):
         return
-    chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
-    if data.in_memory:
-        whole = len(rows) * 2 > len(data)
-        pixels = data.pixels(workers=workers) if whole else None
+    chunks = torch.split(rows, size)
+    if data.at_hand(rows):
         for chunk in chunks:
-            bytes_ = pixels[chunk] if pixels is not None else data.read(chunk)
-            yield chunk, from_bytes(bytes_), data.labels[chunk]
-    elif workers:
-        yield from _by_processes(data, chunks, workers)
-    else:
-        yield from _by_thread(data, chunks)
+            yield chunk, from_bytes(data.read(chunk)), data.labels[chunk]
+        return
+    data.ready()
+    found = _by_processes if workers and not isinstance(data.store, TensorStore) else _by_threads
+    for chunk, images in found(data, chunks, workers):
+        if len(chunk):
+            yield chunk, images, data.labels[chunk]
 
 
-def _by_thread(data: Dataset, chunks: list[Tensor]) -> Iterator[Batch]:
-    with ThreadPoolExecutor(1) as pool:
-        waiting = [pool.submit(data.read, chunk) for chunk in chunks[:_AHEAD]]
+def _by_threads(data: Dataset, chunks: tuple[Tensor, ...], workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    from .crew import AHEAD_BYTES
+
+    height, width = data.size or (0, 0)
+    weight = max(len(chunks[0]) * data.channels * height * width, 1)
+    threads = max(workers, min(_THREADS, os.cpu_count() or 1))
+    ahead = max(1, min(2 * threads, AHEAD_BYTES // weight))
+    with ThreadPoolExecutor(min(threads, ahead)) as pool:
+        waiting: deque[Future[tuple[Tensor, Tensor]]] = deque(pool.submit(data.readable, one) for one in chunks[:ahead])
         try:
-            for number, chunk in enumerate(chunks):
-                pixels = waiting.pop(0).result()
-                if number + _AHEAD < len(chunks):
-                    waiting.append(pool.submit(data.read, chunks[number + _AHEAD]))
-                yield chunk, from_bytes(pixels), data.labels[chunk]
+            for number in range(len(chunks)):
+                rows, pixels = waiting.popleft().result()
+                if number + ahead < len(chunks):
+                    waiting.append(pool.submit(data.readable, chunks[number + ahead]))
+                yield rows, from_bytes(pixels)
         finally:
             for one in waiting:
                 one.cancel()
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """What a worker process needs; a mistake comes back as a value, for torch would wrap it in a traceback."""
+def _by_processes(data: Dataset, chunks: tuple[Tensor, ...], workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    from .crew import Wanted, read_by_processes
 
-    store: Store
-    places: list[Tensor]
-    channels: int
-    geometry: Geometry | None
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, number: int) -> Tensor | StriateError:
-        try:
-            return self.store.read(self.places[number], self.channels, self.geometry)
-        except StriateError as error:
-            return error
-
-
-def _by_processes(data: Dataset, chunks: list[Tensor], workers: int) -> Iterator[Batch]:
-    from torch.utils.data import DataLoader
-
-    data.ready()
-    reading = _Reading(data.store, [data.places[chunk] for chunk in chunks], data.channels, data.geometry)
-    loader: DataLoader[Tensor] = DataLoader(
-        reading,  # type: ignore[arg-type]
-        batch_size=None, num_workers=min(workers, len(chunks)), prefetch_factor=_AHEAD, collate_fn=_same,
-        generator=torch.Generator(),  # else torch would draw a seed from the global state
-    )  # fmt: skip
+    wanted = Wanted(data.name, data.store, data.channels, data.geometry, data.size or (0, 0))
+    needed = [torch.split(data.missing(chunk), wanted.piece) if not data.at_hand(chunk) else () for chunk in chunks]
+    pieces = [piece for parts in needed for piece in parts]
+    read = read_by_processes(wanted, (data.places[piece] for piece in pieces), count=len(pieces), workers=workers)
     try:
-        for chunk, pixels in zip(chunks, loader, strict=True):
-            if isinstance(pixels, StriateError):
-                raise ImageError(pixels.given, accepted=pixels.accepted, hint=pixels.hint)
-            yield chunk, from_bytes(pixels), data.labels[chunk]
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise StriateError(f"a worker that reads {data.name} ended: {error}", hint="--workers 0") from error
-
-
-def _same(value: Any) -> Any:
-    return value
+        for chunk, parts in zip(chunks, needed, strict=True):
+            if not parts:
+                yield chunk, from_bytes(data.read(chunk))
+                continue
+            keeps, bad, made = data.in_memory, [], []
+            for piece in parts:
+                _, good, memory = next(read)
+                pixels, rows = torch.from_numpy(memory), piece
+                if good is not None:
+                    bad.append(piece[~good])
+                    pixels, rows = pixels[good], piece[good]
+                if keeps:
+                    data.keep(rows, pixels)
+                else:
+                    made.append(from_bytes(pixels))
+            rows = chunk if not bad else chunk[~torch.isin(chunk, torch.cat(bad))]
+            yield rows, from_bytes(data.read(rows)) if keeps else made[0] if len(made) == 1 else torch.cat(made)
+    finally:
+        read.close()

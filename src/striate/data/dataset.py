@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +21,8 @@ from striate.core.number import Number
 from .annotations import Annotations
 from .batches import batches
 from .division import Division
+from .errands import BrokenFile, Lender
+from .kept import Kept
 from .stores import Notes, Store, TensorStore
 
 FITS = 1 << 29  # bytes of a split that is kept in memory, as uint8
@@ -56,20 +58,13 @@ class Sample(Annotations):
     tags: Tensor | None = None
 
 
-@dataclass(frozen=True)
-class BrokenFile:
-    """A file that could not be read, and why."""
-
-    name: str
-    why: str
-
-
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """One split: images with labels. Labels, ids and names are known without decoding an image.
 
     Images come out as (n, C, H, W) float32 in [0, 1], on the 8-bit grid, with ``geometry`` and ``channels`` applied,
-    the same pixels whatever the batch. A split that fits (`FITS` bytes) is kept as uint8 once it has been read whole.
+    the same pixels whatever the batch. The images of a split that fits (`FITS` bytes) are kept as uint8 as they are
+    read: by the first pass over them, whole or not, so that later ones decode nothing.
     ``task`` says what is marked in it; only with ``"classes"`` is every label the number of a class, else it is -1.
     ``tags`` (N, K) says which classes each image shows, where that is known of all. ``numbers`` are those by which the
     source calls the classes, where they are not 0, 1, 2 and so on: 300 classes of ImageNet keep their places in 1,000.
@@ -95,8 +90,7 @@ class Dataset:
     task: Task = "classes"
     tags: Tensor | None = None
     numbers: tuple[int, ...] = ()
-    _kept: list[Tensor] = field(default_factory=list, repr=False)
-    _lock: Any = field(default_factory=threading.Lock, repr=False)
+    _kept: Kept = field(default_factory=Kept, repr=False)
 
     @classmethod
     def of(
@@ -144,8 +138,12 @@ class Dataset:
 
     @property
     def in_memory(self) -> bool:
-        """Whether batches come from a tensor by indexing; the others are decoded batch by batch."""
+        """Whether the split fits into memory, as uint8; others are decoded batch by batch, in every pass."""
         return self.size is not None and len(self) * self.channels * self.size[0] * self.size[1] <= FITS
+
+    def at_hand(self, rows: Tensor) -> bool:
+        """Whether these rows come by indexing: they are kept, or were given as tensors in the size that is wanted."""
+        return self._given is not None or not len(self._kept.missing(rows))
 
     def images(self, rows: Sequence[int] | Tensor | None = None) -> Tensor:
         """The images of these rows, in their order; all of them for None.
@@ -159,11 +157,53 @@ class Dataset:
         return from_bytes(self.read(self.rows(rows)))
 
     def read(self, rows: Tensor) -> Tensor:
-        """The images of these rows as uint8, from memory where they are kept there already."""
+        """The images of these rows as uint8, from memory where they are kept there already.
+
+        Raises:
+            ImageError: A file cannot be read; the message holds its name.
+        """
         self.ready()
-        if self._kept:
-            return self._kept[0][rows]
-        return self.store.read(self.places[rows], self.channels, self.geometry)
+        if self._given is not None:
+            return self._given.pixels[self.places[rows]]
+        missing = self._kept.missing(rows)
+        if not len(missing):
+            return self._kept.get(rows) if len(rows) else self.store.read(rows, self.channels, self.geometry)
+        pixels = self.store.read(self.places[missing], self.channels, self.geometry)
+        self.keep(missing, pixels)
+        return pixels if len(missing) == len(rows) else self._kept.get(rows)
+
+    def readable(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Those of these rows that can be read, and their images as uint8.
+
+        That is all of them, but where a huge folder was loaded with ``skip_broken``: files that turn out to be broken
+        are left out then, and counted by `broken_finding`.
+        """
+        self.ready()
+        if not isinstance(self.store, Lender):
+            return rows, self.read(rows)
+        missing = self._kept.missing(rows)
+        if len(missing):
+            height, width = self.size or (0, 0)
+            out = np.empty((len(missing), self.channels, height, width), dtype=np.uint8)
+            places = self.places[missing]
+            done = self.store.errand(places).read(out, self.channels, self.geometry, _nobody)
+            good, pixels = self.store.settle(places, done), torch.from_numpy(out)
+            if not bool(good.all()):
+                bad = missing[~good]
+                rows, missing, pixels = rows[~torch.isin(rows, bad)], missing[good], pixels[good]
+            self.keep(missing, pixels)
+            if len(missing) == len(rows):
+                return rows, pixels
+        return rows, self._kept.get(rows)
+
+    def keep(self, rows: Tensor, pixels: Tensor) -> None:
+        """Keeps images that were read, (n, C, H, W) uint8, where the split fits into memory."""
+        if self.in_memory and len(rows):
+            self._kept.put(rows, pixels, len(self))
+
+    def missing(self, rows: Tensor) -> Tensor:
+        """Those of these rows that are not kept."""
+        return self._kept.missing(rows)
 
     def ready(self) -> None:
         """Nothing, where batches can be made; an error where images differ in size and no geometry was given."""
@@ -175,22 +215,30 @@ class Dataset:
             )
 
     def pixels(self, *, workers: int = 0) -> Tensor:
-        """Every image as one uint8 tensor, read once and kept; ``workers`` threads decode files."""
+        """Every image as one uint8 tensor, kept where it fits; ``workers`` threads decode files. Not to be changed."""
         self.ready()
-        with self._lock:
-            if not self._kept:
-                height, width = self.size or (0, 0)
-                out = torch.empty((len(self), self.channels, height, width), dtype=torch.uint8)
-                chunks = [torch.arange(start, min(start + _CHUNK, len(self))) for start in range(0, len(self), _CHUNK)]
+        everything = torch.arange(len(self))
+        if self._given is None and not self._kept.full and self.in_memory:
+            with ThreadPoolExecutor(workers or min(2, os.cpu_count() or 1)) as pool:
+                for _ in pool.map(self.read, torch.split(everything, _CHUNK)):
+                    pass
+        if self._kept.full and self._kept.pixels is not None:
+            return self._kept.pixels
+        given = self._given
+        if given is not None and len(self) == len(given.pixels) and bool((self.places == everything).all()):
+            return given.pixels
+        return self.read(everything)
 
-                def fill(rows: Tensor) -> None:
-                    out[rows[0] : rows[0] + len(rows)] = self.read(rows)
+    def left_out(self) -> tuple[BrokenFile, ...]:
+        """Files that could not be read: those left out when the data were loaded, and those met since."""
+        met = self.store.left_out(self.places) if isinstance(self.store, Lender) else ()
+        return (*self.broken, *met)
 
-                with ThreadPoolExecutor(workers or min(2, os.cpu_count() or 1)) as pool:
-                    for _ in pool.map(fill, chunks):
-                        pass
-                self._kept.append(out)
-            return self._kept[0]
+    @property
+    def _given(self) -> TensorStore | None:
+        """The store, where indexing it gives the images as they are wanted."""
+        store = self.store
+        return store if isinstance(store, TensorStore) and store.serves(self.channels, self.geometry) else None
 
     def name_of(self, row: int) -> str:
         """What the image is called: its file under the folder, or name, split and number."""
@@ -243,7 +291,7 @@ class Dataset:
         return replace(
             self, labels=self.labels[chosen], ids=self.ids[chosen], places=self.places[chosen],
             tags=None if self.tags is None else self.tags[chosen],
-            _kept=[self._kept[0][chosen]] if self._kept else [], _lock=threading.Lock(),
+            _kept=Kept.whole(self._kept.get(chosen)) if self._kept.full else Kept(),
         )  # fmt: skip
 
     def limit(self, n: int | None) -> Dataset:
@@ -260,13 +308,13 @@ class Dataset:
 
     def resized(self, geometry: Geometry | None) -> Dataset:
         """The same data with this geometry, applied to the images as they are stored, in place of any other."""
-        return self if geometry == self.geometry else replace(self, geometry=geometry, **_fresh())
+        return self if geometry == self.geometry else replace(self, geometry=geometry, _kept=Kept())
 
     def as_channels(self, channels: int) -> Dataset:
         """The same data in colour (3) or grey (1)."""
         if channels not in {1, 3}:
             raise StriateError(f"channels is {channels}", accepted="1 or 3")
-        return self if channels == self.channels else replace(self, channels=channels, **_fresh())
+        return self if channels == self.channels else replace(self, channels=channels, _kept=Kept())
 
     def fingerprint(self) -> str:
         """A sha256 over what images and labels are: pixels in memory, names and sizes of files, ids of drawings."""
@@ -318,12 +366,16 @@ class Splits:
 
 
 def broken_finding(data: Dataset) -> Finding | None:
-    """A warning that counts the files left out because they could not be read, or None where there are none."""
-    if not data.broken:
+    """A warning that counts the files left out because they could not be read, or None where there are none.
+
+    Files of a huge folder that turn out to be broken when they are read count as soon as they have been met.
+    """
+    broken = data.left_out()
+    if not broken:
         return None
-    count, shown = len(data.broken), data.broken[:5]
+    count, shown = len(broken), broken[:5]
     more = f", and {count - len(shown)} more" if count > len(shown) else ""
-    total = Number.of(count, n=count + len(data), why="counted")
+    total = Number.of(count, n=len(data) + len(data.broken), why="counted")
     return Finding(
         id=f"broken_files/{data.name}",
         check="broken_files",
@@ -336,8 +388,8 @@ def broken_finding(data: Dataset) -> Finding | None:
     )
 
 
-def _fresh() -> dict[str, Any]:
-    return {"_kept": [], "_lock": threading.Lock()}
+def _nobody(number: int) -> None:
+    del number
 
 
 __all__ = [

@@ -94,6 +94,10 @@ class TensorStore:
         """Images (n, channels, H, W) uint8."""
         return prepared(self.pixels[places], channels, geometry)
 
+    def serves(self, channels: int, geometry: Geometry | None) -> bool:
+        """Whether the images are wanted just as they are stored."""
+        return channels == self.channels and (geometry is None or _still(geometry, *self.size))
+
     def name_of(self, place: int) -> str:
         """Name and number."""
         return f"{self.name} {self.first + place}"
@@ -112,8 +116,11 @@ class TensorStore:
 def prepared(pixels: Tensor, channels: int, geometry: Geometry | None) -> Tensor:
     """Bytes (n, C, H, W) with channels and geometry applied, rounded to bytes again where that changes anything."""
     height, width = pixels.shape[2:]
-    still = geometry is None or geometry.resized(height, width) == (height, width) == geometry.size
-    if pixels.shape[1] == channels and still:
+    if pixels.shape[1] == channels and (geometry is None or _still(geometry, height, width)):
         return pixels
     images = to_channels(from_bytes(pixels), channels)
     return to_bytes(images if geometry is None else geometry.apply(images))
+
+
+def _still(geometry: Geometry, height: int, width: int) -> bool:
+    return geometry.resized(height, width) == (height, width) == geometry.size

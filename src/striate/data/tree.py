@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from striate.core.decode import open_file
 from striate.core.errors import ImageError, StriateError
 
-MOST_BYTES = 1 << 28  # of one member of an archive: what unpacks to more is refused before it is unpacked
+MOST_BYTES = 1 << 28  # of one file: what is larger, or unpacks to more, is refused before it is read
 _IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+
+class Stamp(NamedTuple):
+    """What tells whether a file is still the one that it was.
+
+    Attributes:
+        weight: Its bytes.
+        mark: When it was written, in nanoseconds; the checksum of a member of an archive.
+    """
+
+    weight: int
+    mark: int
+
+
+class ChangedError(StriateError):
+    """What lies on disk is no longer what a run began with."""
 
 
 class Tree(Protocol):
@@ -35,6 +51,12 @@ class Tree(Protocol):
 
     def weight(self, name: str) -> int:
         """Its bytes; `ImageError` where it is gone."""
+
+    def stamp(self, name: str) -> Stamp:
+        """What tells whether it is still the same, without reading it; `ImageError` where it is gone."""
+
+    def load(self, name: str) -> tuple[bytes, Stamp]:
+        """Its bytes and its stamp, from one opening; `ImageError` where it is gone or damaged."""
 
     def files(self) -> Listing:
         """Every file and folder under the tree."""
@@ -69,7 +91,7 @@ class Listing:
         for name in self.names:
             top, sign, _ = name.partition("/")
             if sign:
-                found[top].append(name)
+                found.setdefault(top, []).append(name)
         return {top: tuple(names) for top, names in found.items()}
 
     def under(self, folder: str) -> Listing:
@@ -113,10 +135,34 @@ class Folder:
         Raises:
             ImageError: It is not there.
         """
+        return self.stamp(name).weight
+
+    def stamp(self, name: str) -> Stamp:
+        """Bytes of one file, and when it was written.
+
+        Raises:
+            ImageError: It is not there.
+        """
         try:
-            return (self.path / name).stat().st_size
+            state = os.stat(f"{self.path}{os.sep}{name}")  # noqa: PTH116 - Path is slow, files are many
         except OSError as error:
             raise ImageError(f"{self.name}/{name} cannot be read: {error.strerror}") from error
+        return Stamp(state.st_size, state.st_mtime_ns)
+
+    def load(self, name: str) -> tuple[bytes, Stamp]:
+        """The bytes of one file, and its stamp.
+
+        Raises:
+            ImageError: It is gone, no ordinary file, empty, larger than `MOST_BYTES`, or the disk fails.
+        """
+        title = f"{self.name}/{name}"
+        with open_file(f"{self.path}{os.sep}{name}", title) as (stream, state):
+            if state.st_size > MOST_BYTES:
+                raise too_large(title, "has", state.st_size)
+            try:
+                return stream.read(), Stamp(state.st_size, state.st_mtime_ns)
+            except OSError as error:
+                raise ImageError(f"{title} cannot be read: {error.strerror}") from error
 
     def files(self) -> Listing:
         """Every file and folder; a folder that links lead to twice is read once, a link upwards is not followed.
@@ -126,85 +172,9 @@ class Folder:
         """
         names: list[str] = []
         folders: list[str] = []
-        seen = {os.path.realpath(self.path)}
-        for name, is_folder in _walk(str(self.path), "", seen):
+        for name, is_folder in _walk(str(self.path)):
             (folders if is_folder else names).append(name)
         return Listing(tuple(names), tuple(folders))
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A zip archive; its members are unpacked in memory, one at a time, and nothing is written to disk.
-
-    Attributes:
-        path: The archive.
-        inside: Folder inside it that counts as the top, with its ``/``; "" for the archive itself.
-    """
-
-    path: Path
-    inside: str = ""
-
-    @property
-    def name(self) -> str:
-        """The archive's name without its ending."""
-        return self.path.stem
-
-    def source(self, name: str) -> bytes:
-        """The bytes of one member; raises `ImageError`, as the image door does of a file."""
-        try:
-            return self._member(name)
-        except StriateError as error:
-            raise ImageError(error.given, accepted=error.accepted, hint=error.hint) from error
-
-    def read(self, name: str) -> bytes:
-        """The bytes of one member.
-
-        Raises:
-            StriateError: It is not there, damaged, encrypted, or unpacks to more than `MOST_BYTES`.
-        """
-        return self._member(name)
-
-    def weight(self, name: str) -> int:
-        """Bytes of one member, unpacked.
-
-        Raises:
-            ImageError: It is not there.
-        """
-        try:
-            return _opened(self.path, os.getpid()).getinfo(self.inside + name).file_size
-        except KeyError:
-            raise ImageError(f"{self.name}/{name} is not in {self.path.name}") from None
-
-    def files(self) -> Listing:
-        """Every member and folder, in the order in which a folder would list them."""
-        names: set[str] = set()
-        folders: set[str] = set()
-        for member in _opened(self.path, os.getpid()).namelist():
-            if not member.startswith(self.inside):
-                continue
-            parts = member.removeprefix(self.inside).replace("\\", "/").split("/")
-            if any(_hidden(part) for part in parts if part):
-                continue
-            folders.update("/".join(parts[:end]) for end in range(1, len(parts)))
-            if parts[-1]:
-                names.add("/".join(parts))
-        folders.discard("")
-        return Listing(tuple(sorted(names, key=_by_level)), tuple(sorted(folders, key=_by_level)))
-
-    def _member(self, name: str) -> bytes:
-        archive = _opened(self.path, os.getpid())
-        try:
-            known = archive.getinfo(self.inside + name)
-            if known.file_size > MOST_BYTES:
-                raise StriateError(
-                    f"{self.name}/{name} unpacks to {known.file_size / 1e6:,.0f} MB",
-                    accepted=f"at most {MOST_BYTES / 1e6:,.0f} MB a file of an archive",
-                )
-            return archive.read(known)
-        except KeyError:
-            raise StriateError(f"{self.name}/{name} is not in {self.path.name}") from None
-        except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, NotImplementedError) as error:
-            raise StriateError(f"{self.name}/{name} in {self.path.name} cannot be read: {error}") from error
 
 
 def open_tree(path: Path) -> Tree:
@@ -215,46 +185,56 @@ def open_tree(path: Path) -> Tree:
     """
     if path.is_dir():
         return Folder(path)
-    archive = Archive(path)
-    listing = archive.files()
-    if len(listing.top_folders) == 1 and not listing.top_files and any("/" in folder for folder in listing.folders):
-        return Archive(path, f"{listing.top_folders[0]}/")
-    return archive
+    from .archive import open_archive
+
+    return open_archive(path)
 
 
-def _walk(folder: str, start: str, seen: set[str]) -> Iterator[tuple[str, bool]]:
-    try:
-        with os.scandir(folder) as found:
-            inside = sorted(found, key=lambda entry: entry.name)
-    except OSError as error:
-        raise StriateError(f"{folder} cannot be read: {error.strerror}", accepted="a folder") from error
-    for entry in inside:
-        if _hidden(entry.name):
-            continue
-        name = f"{start}{entry.name}"
-        if not entry.is_dir():
-            yield name, False
-            continue
-        place = os.path.realpath(entry.path)
-        upwards = f"{os.path.realpath(folder)}{os.sep}".startswith(f"{place}{os.sep}")
-        if place not in seen and not upwards:
-            seen.add(place)
-            yield name, True
-            yield from _walk(entry.path, f"{name}/", seen)
+def too_large(title: str, verb: str, weight: int) -> ImageError:
+    """What is said of a file above `MOST_BYTES`."""
+    return ImageError(f"{title} {verb} {weight / 1e6:,.0f} MB", accepted=f"at most {MOST_BYTES / 1e6:,.0f} MB a file")
 
 
-def _hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether file managers hide, or leave behind, what has this name."""
     return name.startswith(".") or name.lower() in _IGNORED
 
 
-def _by_level(name: str) -> tuple[str, ...]:
-    return tuple(name.split("/"))
+def _walk(top: str) -> Iterator[tuple[str, bool]]:
+    """Every file, and every folder before what lies in it, in the order of the names; whether it is a folder."""
+    real = os.path.realpath(top)
+    seen = {real}
+    levels = [(_inside(top), real, "")]
+    while levels:
+        inside, real, start = levels[-1]
+        if not inside:
+            levels.pop()
+            continue
+        own, entry = inside.pop()
+        if own[0] == "." or own.lower() in _IGNORED:
+            continue
+        if not _is_folder(entry):
+            yield start + own, False
+            continue
+        place = os.path.realpath(entry.path) if entry.is_symlink() else f"{real.rstrip(os.sep)}{os.sep}{own}"
+        upwards = f"{real}{os.sep}".startswith(f"{place.rstrip(os.sep)}{os.sep}")
+        if place not in seen and not upwards:
+            seen.add(place)
+            yield start + own, True
+            levels.append((_inside(entry.path), place, f"{start}{own}/"))
 
 
-@lru_cache(maxsize=16)
-def _opened(path: Path, process: int) -> zipfile.ZipFile:
-    del process  # a handle that a worker process inherits shares its place in the file with its parent's
+def _inside(folder: str) -> list[tuple[str, os.DirEntry[str]]]:
+    """What lies in a folder, the last name first."""
     try:
-        return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise StriateError(f"{path} cannot be read: {error}", accepted="a zip archive") from error
+        with os.scandir(folder) as found:
+            return sorted(((entry.name, entry) for entry in found), reverse=True)
+    except OSError as error:
+        raise StriateError(f"{folder} cannot be read: {error.strerror}", accepted="a folder") from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or to where nobody may look: opening it as a file will say so
+        return False
