@@ -136,6 +136,10 @@ def _found(source: str | Path, request: Request) -> Splits:
 
             tree = Folder(path.absolute().parent)
             return read_table(tree, tree.files(), path.name, request)
+        if path.suffix.lower() in {".npz", ".npy"}:
+            from .layouts.arrays import read_array_file
+
+            return read_array_file(Folder(path.absolute().parent), path.name, request)
         hint = f"{path}:function" if path.suffix == ".py" else ""
         raise StriateError(
             f"{path} is a file",

@@ -31,6 +31,7 @@ class Layout:
 LAYOUTS: Registry[Any] = Registry(  # in the order in which they are asked
     "layout",
     {
+        "arrays": Entry("striate.data.layouts.arrays:ARRAYS", "arrays of numpy: x and y in one .npz, or as .npy files"),
         "table": Entry("striate.data.layouts.table:TABLE", "images with one CSV that names files and labels"),
         "folder": Entry(
             "striate.data.layouts.folder:CLASSES",
