@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from striate.nets.net import Net
     from striate.verbs.attack import attack
     from striate.verbs.catalogue import datasets, methods, models
+    from striate.verbs.check import check
     from striate.verbs.demo import demo
     from striate.verbs.evaluate import evaluate
     from striate.verbs.examine import examine
@@ -42,6 +43,7 @@ _PLACES = {
     "StriateError": "striate.core.errors",
     "as_images": "striate.core.image",
     "attack": "striate.verbs.attack",
+    "check": "striate.verbs.check",
     "datasets": "striate.verbs.catalogue",
     "demo": "striate.verbs.demo",
     "evaluate": "striate.verbs.evaluate",
@@ -69,6 +71,7 @@ __all__ = [
     "__version__",
     "as_images",
     "attack",
+    "check",
     "datasets",
     "demo",
     "evaluate",

@@ -117,7 +117,7 @@ class Case:
         if part.task == "classes":
             return self.classes[int(part.labels[row])]
         if part.tags is not None and part.task == "tags":
-            return ", ".join(self.classes[each] for each in part.tags[row].nonzero().reshape(-1).tolist())
+            return "; ".join(self.classes[each] for each in part.tags[row].nonzero().reshape(-1).tolist())
         return ""
 
     def member(self, image: int) -> Member:

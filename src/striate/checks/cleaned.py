@@ -57,9 +57,15 @@ def cleaned_list(
     return tuple(_row(case, image, image not in gone, reasons, suggested) for image in range(case.count))
 
 
-def kept_csv(rows: Iterable[Row]) -> str:
-    """The images to keep, as ``file,label,split``: beside the images it can be trained on as it is."""
-    return _csv(("file", "label", "split"), ((row.name, row.label, row.split) for row in rows if row.keep))
+def kept_csv(rows: Iterable[Row], task: str) -> str:
+    """The images to keep, as ``file,label,split`` (``tags`` for ``label`` where an image has several).
+
+    Laid beside the images it is data that can be trained on; but for boxes and regions it is a list of files alone.
+    """
+    return _csv(
+        ("file", "tags" if task == "tags" else "label", "split"),
+        ((row.name, row.label, row.split) for row in rows if row.keep),
+    )
 
 
 def reasons_csv(rows: Iterable[Row]) -> str:

@@ -14,6 +14,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "demo": Entry("striate.verbs.demo:demo", "train a small net, examine it, show the page"),
         "train": Entry("striate.verbs.train:train", "train a net on labelled images"),
         "evaluate": Entry("striate.verbs.evaluate:evaluate", "measure a net on one split"),
+        "check": Entry("striate.verbs.check:check", "look for what is wrong with labelled images"),
         "explain": Entry("striate.verbs.explain:explain", "show which pixels made a net say so"),
         "attack": Entry("striate.verbs.attack:attack", "measure how little change fools a net"),
         "synthesize": Entry("striate.verbs.synthesize:synthesize", "paint what a net looks for"),

@@ -1,0 +1,69 @@
+"""`striate check`: what is wrong with labelled images, before a net is trained on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Unpack
+
+from striate.checks.payload import Checked
+from striate.core.report import Report
+
+from .options import Computing, DataArgument, Option, OutArgument, Source
+from .session import session, shown, write_out
+
+LISTS = {"cleaned": "cleaned.csv", "reasons": "reasons.csv"}
+
+
+class OnSplits(Computing, Source, total=False):
+    """What verbs take that look at all splits of a data set; ``limit`` counts in each."""
+
+
+def check(
+    data: DataArgument,
+    *,
+    fast: Annotated[bool, Option("leave out what needs training: suspect labels, train/test shift")] = False,
+    out: OutArgument = None,
+    **shared: Unpack[OnSplits],
+) -> Report[Checked]:
+    """Look for what is wrong with data before a net is trained on them: every split, every kind of label.
+
+    Files that cannot be read, single colours, too dark, too bright, blurred, tiny, huge, oddly shaped; exact and near
+    copies within and across the splits and with other labels; classes that are missing or rare; boxes and masks that
+    cannot be right; groups torn apart. Files that cannot be read are left out and counted.
+
+    With ``out`` there are pictures and two lists: ``cleaned.csv`` names the images to keep (laid beside them, it can be
+    trained on as it is), ``reasons.csv`` every image with what speaks against it. Nothing else is written or changed.
+
+    >>> import striate
+    >>> striate.check("shapes", limit=50, fast=True, quiet=True).result.duplicates.images
+    0
+    """
+    given = {**shared, "skip_broken": True}
+    with session("check", {"data": data, "fast": fast, "out": out}, given, OnSplits) as run:
+        from striate.checks.check import CITES, check_data
+        from striate.checks.cleaned import kept_csv, reasons_csv
+        from striate.core.storage import write_text
+
+        splits = run.splits(data)
+        run.findings = [each for each in run.findings if each.check != "broken_files"]  # train's alone; ours are of all
+        checking = check_data(
+            splits,
+            name=str(shown(data)),
+            learned=not fast,
+            pictures=out is not None,
+            memory=run["memory"],
+            workers=run["workers"],
+            progress=run.progress,
+        )
+        report = run.report(
+            checking.result,
+            findings=checking.findings,
+            album=checking.album,
+            files=LISTS if out is not None else {},
+            cites=CITES,
+        )
+        report = write_out(report, out, overwrite=run["overwrite"])
+        if out is not None:
+            write_text(Path(out) / LISTS["cleaned"], kept_csv(checking.rows, checking.result.task))
+            write_text(Path(out) / LISTS["reasons"], reasons_csv(checking.rows))
+        return report
