@@ -14,7 +14,7 @@ from striate.nets.payload import Summaries, Summary
 from striate.synthesis.payload import Synthesis
 from striate.training.payload import Training
 
-from . import text_check as _text_check  # registers its renderer
+from . import text_check  # noqa: F401  registers its renderer
 from .catalogue import Catalogue
 from .format import (
     bytes_of,
