@@ -13,6 +13,7 @@ from striate.core.rng import Rng
 
 from .motion import Fill, Motion, linear, middle, shifted
 from .transform import Parameters, Shape, Transform, check_range
+from .window import slid
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,10 @@ class Translation(Transform):
         """``pixels`` (n, 2): to the right and down, whole numbers."""
         moves = rng.child("translation").uniform(ids, (2,), step=step, low=-1.0, high=1.0)
         return {"pixels": (moves * self.most * torch.tensor([shape[2], shape[1]])).round()}
+
+    def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
+        """The images, moved."""
+        return slid(images, -parameters["pixels"].flip(1).long(), self.fill)
 
     def motions(self, parameters: Parameters, size: tuple[int, int]) -> tuple[Motion, ...]:
         """Shifts."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import TypeVar
 
 import torch
@@ -16,15 +16,10 @@ from striate.data.annotations import VOID, Annotations
 from .motion import Motion
 
 A = TypeVar("A", bound=Annotations)
+Point = tuple[float, float]
+Polygon = list[Point]
 _GRID = 32  # points a side by which the visible share of a box is told
-_SIDE = 16  # pieces of a box's side where it may become crooked
-_TOUCHING = 1e-9
-
-
-@dataclass(frozen=True)
-class _Moved:
-    boxes: Tensor | None
-    share: Tensor
+_PIECES = 16  # into which a side is divided where it may become crooked
 
 
 def moved(known: A, motions: Sequence[Motion], size: tuple[int, int], *, row: int = 0, visible: float = 0.25) -> A:
@@ -45,31 +40,21 @@ def moved(known: A, motions: Sequence[Motion], size: tuple[int, int], *, row: in
             raise StriateError(f"marks of {tuple(planes.shape[-2:])} pixels", accepted=f"marks of {tuple(size)} pixels")
     if not motions:
         return known
-    share = torch.ones(known.objects, dtype=torch.float64)
-    for motion in motions:
-        known, kept = _once(known, motion.row(row))
-        share = share * kept
-    stays = (share >= visible) & (share > 0)
-    return known if bool(stays.all()) else _only(known, stays)
-
-
-def _once(known: A, motion: Motion) -> tuple[A, Tensor]:
-    share = torch.ones(known.objects, dtype=torch.float64)
+    each = [motion.row(row) for motion in motions]
+    share = _visible(known, each)
     boxes, masks, points, regions = known.boxes, known.masks, known.keypoints, known.regions
     if boxes is not None and len(boxes):
-        share = _visible(motion, _inner_points(boxes))
-        boxes = _hulls(motion, boxes)
-    elif masks is not None and len(masks):
-        share = torch.stack([_visible(motion, _pixels(mask)[None])[0] for mask in masks])
-    elif points is not None and len(points):
-        share = _labelled(motion, points)
-    if points is not None and points.numel():
-        points = _points(motion, points)
-    if masks is not None and len(masks):
-        masks = motion.nearest(masks[None].to(torch.uint8), 0)[0].bool()
-    if regions is not None:
-        regions = motion.nearest(regions[None, None], VOID)[0, 0]
-    return replace(known, boxes=boxes, masks=masks, keypoints=points, regions=regions), share
+        boxes = _hulls(boxes, each)
+    for motion in each:
+        if points is not None and points.numel():
+            points = _points(motion, points)
+        if masks is not None and len(masks):
+            masks = motion.nearest(masks[None].to(torch.uint8), 0)[0].bool()
+        if regions is not None:
+            regions = motion.nearest(regions[None, None], VOID)[0, 0]
+    known = replace(known, boxes=boxes, masks=masks, keypoints=points, regions=regions)
+    stays = (share >= visible) & (share > 0)
+    return known if bool(stays.all()) else _only(known, stays)
 
 
 def _only(known: A, stays: Tensor) -> A:
@@ -78,21 +63,38 @@ def _only(known: A, stays: Tensor) -> A:
     return replace(known, **chosen)
 
 
+def _visible(known: Annotations, motions: Sequence[Motion]) -> Tensor:
+    """The share of each object that is in the image before and after every motion, (objects,) float64."""
+    boxes, masks, points = known.boxes, known.masks, known.keypoints
+    if boxes is not None and len(boxes):
+        return _stays(_inner_points(boxes), motions).double().mean(1)
+    if masks is not None and len(masks):
+        parts = [_stays((mask.nonzero().flip(1) + 0.5)[None], motions)[0].double() for mask in masks]
+        return torch.stack([part.mean() if len(part) else part.sum() for part in parts])
+    if points is not None and points.numel():
+        named = points[..., 2] > 0
+        seen = (_stays(points[..., :2], motions) & named).sum(1)
+        return torch.where(named.any(1), seen / named.sum(1).clamp(min=1), 1.0).double()
+    return torch.ones(known.objects, dtype=torch.float64)
+
+
+def _stays(points: Tensor, motions: Sequence[Motion]) -> Tensor:
+    """Which of the points (objects, k, 2) no motion takes out of the image."""
+    stays = torch.ones(points.shape[:-1], dtype=torch.bool)
+    for motion in motions:
+        points = _forward(motion, points)
+        stays &= _inside(points, motion.size)
+    return stays
+
+
 def _forward(motion: Motion, points: Tensor) -> Tensor:
-    """Points (objects, k, 2) of one image, all through its motion."""
+    """Points (..., 2) of one image, all through its motion."""
     return motion.forward(points.reshape(1, -1, 2).double()).view(points.shape)
 
 
 def _inside(points: Tensor, size: tuple[int, int]) -> Tensor:
-    height, width = size
     x, y = points.unbind(-1)
-    return (x > 0) & (x < width) & (y > 0) & (y < height)
-
-
-def _visible(motion: Motion, points: Tensor) -> Tensor:
-    """The share of each row of points (objects, k, 2) that stays in the image; 0 for a row without points."""
-    inside = _inside(_forward(motion, points), motion.size)
-    return inside.double().sum(1) / max(points.shape[1], 1)
+    return (x > 0) & (x < size[1]) & (y > 0) & (y < size[0])
 
 
 def _inner_points(boxes: Tensor) -> Tensor:
@@ -103,16 +105,6 @@ def _inner_points(boxes: Tensor) -> Tensor:
     return torch.stack([x[:, None].expand(shape), y[:, :, None].expand(shape)], -1).flatten(1, 2)
 
 
-def _pixels(mask: Tensor) -> Tensor:
-    return mask.nonzero().flip(1).double() + 0.5
-
-
-def _labelled(motion: Motion, points: Tensor) -> Tensor:
-    inside = _inside(_forward(motion, points[..., :2]), motion.size)
-    named = points[..., 2] > 0
-    return torch.where(named.any(1), (inside & named).sum(1) / named.sum(1).clamp(min=1), 1.0)
-
-
 def _points(motion: Motion, points: Tensor) -> Tensor:
     found = _forward(motion, points[..., :2])
     seen = _inside(found, motion.size) & (points[..., 2] > 0)
@@ -120,50 +112,47 @@ def _points(motion: Motion, points: Tensor) -> Tensor:
     return torch.where(seen[..., None], out, torch.zeros_like(out))
 
 
-def _hulls(motion: Motion, boxes: Tensor) -> Tensor:
-    """The smallest boxes around what stays in the image of each moved box; empty ones are 0, 0, 0, 0.
+def _hulls(boxes: Tensor, motions: Sequence[Motion]) -> Tensor:
+    """The smallest boxes around what of each moved box is never outside of the image; 0, 0, 0, 0 where nothing is."""
+    polygons = [
+        [(left, top), (right, top), (right, bottom), (left, bottom)] for left, top, right, bottom in boxes.tolist()
+    ]
+    for motion in motions:
+        if motion.field is not None:
+            polygons = [_divided(polygon) for polygon in polygons]
+        flat = torch.tensor([point for polygon in polygons for point in polygon], dtype=torch.float64).view(-1, 2)
+        there: list[Point] = [(x, y) for x, y in _forward(motion, flat).tolist()]
+        ends = list(accumulate(map(len, polygons), initial=0))
+        polygons = [_clipped(there[start:end], motion.size) for start, end in pairwise(ends)]
+    hulls = [
+        [min(x for x, _ in each), min(y for _, y in each), max(x for x, _ in each), max(y for _, y in each)]
+        if each
+        else [0.0] * 4
+        for each in polygons
+    ]
+    return torch.tensor(hulls, dtype=boxes.dtype).view(-1, 4)
 
-    What stays is a polygon: its corners are corners of the moved box, of the image, and crossings of their edges.
-    """
-    height, width = motion.size
-    corners = _forward(motion, _outlines(boxes, 1 if motion.field is None else _SIDE))
-    ends = corners.roll(-1, 1)
-    limits = corners.new_tensor([width, height])
-    fits = ((corners >= -_TOUCHING) & (corners <= limits + _TOUCHING)).all(-1)
-    candidates, valid = [corners], [fits]
+
+def _divided(polygon: Polygon) -> Polygon:
+    """The same outline with more corners, for a map that bends straight lines."""
+    return [
+        (x + (across - x) * piece / _PIECES, y + (down - y) * piece / _PIECES)
+        for (x, y), (across, down) in zip(polygon, [*polygon[1:], *polygon[:1]], strict=True)
+        for piece in range(_PIECES)
+    ]
+
+
+def _clipped(polygon: Polygon, size: tuple[int, int]) -> Polygon:
+    """What of a polygon lies in the image (Sutherland & Hodgman 1974, "Reentrant polygon clipping")."""
     for axis in (0, 1):
-        other, most = 1 - axis, float(limits[1 - axis])
-        for edge in (0.0, float(limits[axis])):
-            along = (edge - corners[..., axis]) / (ends[..., axis] - corners[..., axis])
-            crossing = corners[..., other] + along * (ends[..., other] - corners[..., other])
-            point = torch.stack([torch.full_like(crossing, edge), crossing], -1)
-            candidates.append(point if axis == 0 else point.flip(-1))
-            crosses = (along >= 0) & (along <= 1) & (crossing >= -_TOUCHING) & (crossing <= most + _TOUCHING)
-            valid.append(crosses)
-    frame = corners.new_tensor([[0, 0], [width, 0], [0, height], [width, height]]).expand(len(boxes), 4, 2)
-    candidates.append(frame)
-    valid.append(_within(frame, corners, ends))
-    points, there = torch.cat(candidates, 1), torch.cat(valid, 1)[..., None]
-    low = torch.where(there, points, math.inf).amin(1)
-    high = torch.where(there, points, -math.inf).amax(1)
-    hulls = torch.cat([torch.minimum(low.clamp(min=0), limits), torch.minimum(high.clamp(min=0), limits)], 1)
-    return torch.where(there.any(1), hulls, torch.zeros_like(hulls)).to(boxes.dtype)
-
-
-def _outlines(boxes: Tensor, pieces: int) -> Tensor:
-    """Points around each box, clockwise, ``pieces`` a side: (objects, 4 pieces, 2)."""
-    left, top, right, bottom = boxes.double().unbind(1)
-    xs, ys = torch.stack([left, right, right, left], 1), torch.stack([top, top, bottom, bottom], 1)
-    corners = torch.stack([xs, ys], -1)
-    steps = torch.arange(pieces, dtype=torch.float64)[:, None] / pieces
-    sides = corners[:, :, None] + steps * (corners.roll(-1, 1) - corners)[:, :, None]
-    return sides.flatten(1, 2)
-
-
-def _within(points: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
-    """Whether points (k, p, 2) lie in the polygons with these edges (k, m, 2), by the parity of crossings."""
-    x, y = points[:, :, None, 0], points[:, :, None, 1]
-    x0, y0, x1, y1 = starts[:, None, :, 0], starts[:, None, :, 1], ends[:, None, :, 0], ends[:, None, :, 1]
-    spans = (y0 > y) != (y1 > y)
-    right = x < x0 + (y - y0) / (y1 - y0) * (x1 - x0)
-    return (spans & right).sum(-1) % 2 == 1
+        for limit, sign in ((0.0, 1.0), (float(size[1 - axis]), -1.0)):
+            kept: Polygon = []
+            for start, end in zip(polygon, [*polygon[1:], *polygon[:1]], strict=True):
+                one, two = sign * (start[axis] - limit), sign * (end[axis] - limit)
+                if one >= 0:
+                    kept.append(start)
+                if (one >= 0) != (two >= 0):
+                    other = start[1 - axis] + one / (one - two) * (end[1 - axis] - start[1 - axis])
+                    kept.append((limit, other) if axis == 0 else (other, limit))
+            polygon = kept
+    return polygon

@@ -104,7 +104,7 @@ class TrivialAugment(Transform):
     Attributes:
         ranges: What the operations do at full strength.
 
-    Source: Müller & Hutter 2021, algorithm 1 with the ranges "wide" of table 7. Translations go up to 32 pixels
+    Source: Müller & Hutter 2021, algorithm 1 with the ranges of its wide space. Translations go up to 32 pixels
     whatever the size, as published: images of 32 pixels may be moved out of sight. Pixels are mixed bilinearly, black
     comes from outside.
     """

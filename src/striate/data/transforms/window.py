@@ -12,7 +12,7 @@ from striate.core.errors import StriateError
 from striate.core.rng import Rng
 
 from .motion import Fill, Motion, shifted, still
-from .transform import Parameters, Shape, Transform, check_share
+from .transform import Parameters, Shape, Transform, check_share, size_of
 
 _TRIES = 10  # windows drawn for one that fits, as Szegedy's code draws them
 
@@ -88,32 +88,16 @@ class RandomCrop(Transform):
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """The images, each moved by its own number of whole pixels, at most ``padding`` a side."""
-        count, _, height, width = images.shape
+        height, width = size_of(images)
         if self.fill == "reflect" and self.padding >= min(height, width):
             raise StriateError(
                 f"padding {self.padding} by reflection of {width}x{height} pixels", accepted="less than a side"
             )
-        moves = parameters["moves"].to(images.device)
-        rows, row_inside = self._places(height, moves[:, 0])
-        columns, column_inside = self._places(width, moves[:, 1])
-        which = torch.arange(count, device=images.device)[:, None, None]
-        # channels go last, so that one index picks whole pixels
-        moved = images.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-        if self.fill != "black":
-            return moved
-        inside = row_inside[:, :, None] & column_inside[:, None, :]
-        return moved * inside[:, None].to(images.dtype)
+        return slid(images, parameters["moves"], self.fill)
 
     def motions(self, parameters: Parameters, size: tuple[int, int]) -> tuple[Motion, ...]:
         """Shifts by whole pixels."""
         return (Motion(shifted(parameters["moves"].flip(1).cpu()), size, fill=self.fill),)
-
-    def _places(self, side: int, moves: Tensor) -> tuple[Tensor, Tensor]:
-        places = torch.arange(side, device=moves.device)[None] + moves[:, None]
-        inside = (places >= 0) & (places < side)
-        if self.fill == "reflect":
-            places = (side - 1) - ((side - 1) - places.abs()).abs()
-        return places.clamp(0, side - 1), inside
 
 
 @dataclass(frozen=True)
@@ -164,6 +148,29 @@ class ResizedCrop(Transform):
         matrices[:, 0, 0], matrices[:, 1, 1] = parameters["sides"].double().cpu().unbind(1)
         matrices[:, :2, 2] = parameters["corner"].double().cpu() * limits
         return (Motion(matrices, size, fill="edge"),)
+
+
+def slid(images: Tensor, moves: Tensor, fill: Fill) -> Tensor:
+    """Windows (n, C, H, W) that lie ``moves`` (n, 2) whole pixels further down and right; no pixel is mixed."""
+    count, _, height, width = images.shape
+    moves = moves.to(images.device)
+    rows, row_inside = _places(height, moves[:, 0], fill)
+    columns, column_inside = _places(width, moves[:, 1], fill)
+    which = torch.arange(count, device=images.device)[:, None, None]
+    # channels go last, so that one index picks whole pixels
+    moved = images.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    if fill != "black":
+        return moved
+    inside = row_inside[:, :, None] & column_inside[:, None, :]
+    return moved * inside[:, None].to(images.dtype)
+
+
+def _places(side: int, moves: Tensor, fill: Fill) -> tuple[Tensor, Tensor]:
+    places = torch.arange(side, device=moves.device)[None] + moves[:, None]
+    inside = (places >= 0) & (places < side)
+    if fill == "reflect":
+        places = (side - 1) - ((side - 1) - places.abs()).abs()
+    return places.clamp(0, side - 1), inside
 
 
 MIRRORED = RandomFlip()
