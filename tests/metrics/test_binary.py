@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import cohen_kappa_score, fbeta_score, matthews_corrcoef
+from sklearn.metrics import cohen_kappa_score, fbeta_score, jaccard_score, matthews_corrcoef
 
 from oracles.metrics_figures import binary_figures
+from striate.core.errors import StriateError
 from striate.core.number import Number
 from striate.metrics.binary import Counts
 
@@ -68,6 +69,52 @@ def test_f_beta_squares_beta_and_not_doubles_it() -> None:
     assert [round(float(counts.f_beta(beta)), 4) for beta in (0.5, 1, 2)] == [0.2941, 0.1818, 0.1316]
 
 
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("table", [(0.25, 0.1, 0.15, 0.5), (0.1, 0.02, 0.01, 0.87)])
+def test_the_interval_of_f_beta_covers_it_in_about_95_of_100_draws(beta: float, table: tuple[float, ...]) -> None:
+    rng = np.random.default_rng(7)
+    truth = float(Counts(*(int(1e6 * share) for share in table)).f_beta(beta))
+    covered, draws = 0, 600
+    for cells in rng.multinomial(300, table, size=draws):
+        number = Counts(*map(int, cells)).f_beta(beta)
+        covered += (number.low or 0.0) <= truth <= (number.high or 0.0)
+    assert 0.92 <= covered / draws <= 0.985  # binomial spread of 600 draws: 0.009
+
+
+@given(TABLES, st.floats(0, 10))
+def test_f_beta_lies_in_its_interval_whatever_the_table(table: tuple[int, int, int, int], beta: float) -> None:
+    number = Counts(*table).f_beta(beta)
+    if number.value is not None:
+        assert number.low is not None
+        assert 0 <= number.low <= number.value <= (number.high or 0.0) <= 1
+    for wrong in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(StriateError, match="beta is"):
+            Counts(*table).f_beta(wrong)
+
+
+def test_f_beta_0_is_the_precision_and_a_large_one_nearly_the_recall() -> None:
+    counts = Counts(tp=30, fp=10, fn=20, tn=40)
+    assert counts.f_beta(0).value == counts.precision.value
+    assert counts.f_beta(1000).value == pytest.approx(float(counts.recall), abs=1e-5)
+
+
+@given(TABLES)
+def test_informedness_markedness_and_jaccard_are_their_fractions(table: tuple[int, int, int, int]) -> None:
+    counts = Counts(*table)
+    slow = binary_figures(*table)
+    for number, one, other in (
+        (counts.informedness, slow["recall"], slow["specificity"]),
+        (counts.markedness, slow["precision"], slow["negative_predictive_value"]),
+    ):
+        assert number.value == (None if one is None or other is None else pytest.approx(one + other - 1))
+        assert number.value is not None or number.why.startswith("0/0")
+    labels, predicted = vectors(*table)
+    assert float(counts.jaccard.value or 0.0) == pytest.approx(jaccard_score(labels, predicted, zero_division=0.0))
+    if counts.informedness.value is not None and counts.markedness.value is not None:
+        product = counts.informedness.value * counts.markedness.value
+        assert float(counts.matthews) ** 2 == pytest.approx(product, abs=1e-9)
+
+
 @given(TABLES, st.floats(0.1, 10))
 def test_f_beta_kappa_and_matthews_agree_with_scikit_learn(table: tuple[int, int, int, int], beta: float) -> None:
     counts = Counts(*table)
@@ -94,7 +141,9 @@ def test_the_three_tables_of_the_lever_have_their_matthews() -> None:
         assert round(float(Counts(*table).matthews), 4) == expected
 
 
-@pytest.mark.parametrize("name", ["matthews", "kappa", "f1", "balanced_accuracy", "positive_likelihood_ratio"])
+@pytest.mark.parametrize(
+    "name", ["matthews", "kappa", "f1", "balanced_accuracy", "informedness", "markedness", "positive_likelihood_ratio"]
+)
 def test_intervals_cover_the_truth_in_about_95_of_100_draws(name: str) -> None:
     rng = np.random.default_rng(5)
     shares, n, draws = np.array([0.25, 0.1, 0.15, 0.5]), 400, 600

@@ -9,12 +9,21 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
+from sklearn.metrics import cohen_kappa_score, fbeta_score, matthews_corrcoef, precision_recall_fscore_support
 from sklearn.metrics import confusion_matrix as their_matrix
 
 from striate.core.errors import StriateError
-from striate.metrics.averages import ClassAverage, macro_average, micro_average, weighted_average
-from striate.metrics.confusion import Confusion, confusion_matrix, kappa, one_against_rest
+from striate.core.number import Number
+from striate.metrics.averages import (
+    ClassAverage,
+    macro_average,
+    macro_f_beta,
+    micro_average,
+    weighted_average,
+    weighted_f_beta,
+)
+from striate.metrics.binary import Counts
+from striate.metrics.confusion import Confusion, confusion_matrix, kappa, matthews, one_against_rest
 
 PAIRS = st.integers(2, 6).flatmap(
     lambda k: st.tuples(
@@ -99,6 +108,43 @@ def test_no_images_have_no_kappa() -> None:
     assert kappa(torch.zeros(3, 3, dtype=torch.int64)).why.startswith("0/0")
 
 
+@given(PAIRS)
+def test_matthews_of_many_classes_agrees_with_scikit_learn(given_: tuple[int, list[tuple[int, int]]]) -> None:
+    classes, pairs = given_
+    labels, predicted = split(pairs)
+    number = matthews(confusion_matrix(labels, predicted, classes))
+    if number.value is None:
+        assert number.why.startswith("0/0")
+        assert min(len(set(labels.tolist())), len(set(predicted.tolist()))) == 1
+    else:
+        assert number.value == pytest.approx(matthews_corrcoef(labels, predicted), abs=1e-9)
+        assert number.low is None or number.low <= number.value <= (number.high or 0.0)
+
+
+@given(st.tuples(*[st.integers(0, 50)] * 4))
+def test_matthews_of_two_classes_is_that_of_the_two_class_table(table: tuple[int, int, int, int]) -> None:
+    tp, fp, fn, tn = table
+    whole, one = matthews(torch.tensor([[tn, fp], [fn, tp]])), Counts(*table).matthews
+    for name in ("value", "low", "high"):
+        mine, theirs = getattr(whole, name), getattr(one, name)
+        assert mine == (None if theirs is None else pytest.approx(theirs, abs=1e-9))
+
+
+@pytest.mark.parametrize("figure", [matthews, kappa])
+def test_intervals_of_the_whole_matrix_cover_the_truth_in_about_95_of_100_draws(
+    figure: Callable[[torch.Tensor], Number],
+) -> None:
+    rng = np.random.default_rng(8)
+    shares = rng.random((4, 4)) + 3 * np.eye(4)
+    shares /= shares.sum()
+    truth = float(figure(torch.from_numpy((shares * 1e9).astype(np.int64))))
+    covered, draws = 0, 400
+    for cells in rng.multinomial(300, shares.ravel(), size=draws):
+        number = figure(torch.from_numpy(cells).view(4, 4))
+        covered += (number.low or -1.0) <= truth <= (number.high or 1.0)
+    assert 0.92 <= covered / draws <= 0.985  # binomial spread of 400 draws: 0.011
+
+
 def figures(average: ClassAverage) -> tuple[float, float, float]:
     return float(average.precision), float(average.recall), float(average.f1)
 
@@ -111,6 +157,34 @@ def test_averages_agree_with_scikit_learn_absent_classes_left_out(given_: tuple[
     for name, ours in (("micro", micro_average), ("macro", macro_average), ("weighted", weighted_average)):
         theirs = precision_recall_fscore_support(labels, predicted, average=name, zero_division=0.0)[:3]
         assert figures(ours(matrix)) == pytest.approx(theirs, abs=1e-12), name
+
+
+@given(PAIRS, st.floats(0, 6))
+def test_averaged_f_beta_agrees_with_scikit_learn(given_: tuple[int, list[tuple[int, int]]], beta: float) -> None:
+    classes, pairs = given_
+    labels, predicted = split(pairs)
+    matrix = confusion_matrix(labels, predicted, classes)
+    for name, ours in (("macro", macro_f_beta), ("weighted", weighted_f_beta)):
+        theirs = fbeta_score(labels, predicted, beta=beta, average=name, zero_division=0.0)
+        assert float(ours(matrix, beta)) == pytest.approx(theirs, abs=1e-12), name
+    assert macro_f_beta(matrix, 1.0) == macro_average(matrix).f1
+
+
+@pytest.mark.parametrize("average", [macro_f_beta, weighted_f_beta])
+def test_intervals_of_averaged_f_beta_cover_the_truth_in_about_95_of_100_draws(
+    average: Callable[[torch.Tensor, float], Number],
+) -> None:
+    rng = np.random.default_rng(3)
+    shares = rng.random((4, 4)) + 3 * np.eye(4)
+    shares /= shares.sum()
+    truth = float(average(torch.from_numpy((shares * 1e9).astype(np.int64)), 2.0))
+    covered, draws = 0, 400
+    for cells in rng.multinomial(500, shares.ravel(), size=draws):
+        number = average(torch.from_numpy(cells).view(4, 4), 2.0)
+        covered += (number.low or 0.0) <= truth <= (number.high or 0.0)
+    assert 0.91 <= covered / draws <= 0.985  # binomial spread of 400 draws: 0.011
+    with pytest.raises(StriateError, match=r"beta is -1\.0"):
+        average(torch.eye(2, dtype=torch.int64), -1.0)
 
 
 def test_the_macro_average_says_which_classes_it_leaves_out_or_counts_as_0() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from striate.core.errors import StriateError
 from striate.core.number import Number
 
 from .confusion import multinomial_interval
@@ -45,7 +47,20 @@ def weighted_average(matrix: Tensor) -> ClassAverage:
     return _average(matrix, by_support=True)
 
 
-def _average(matrix: Tensor, *, by_support: bool) -> ClassAverage:
+def macro_f_beta(matrix: Tensor, beta: float) -> Number:
+    """F-beta of `Counts`, classes weighing alike, those absent left out; over pooled counts it is the accuracy."""
+    return _average(matrix, by_support=False, beta=beta).f1
+
+
+def weighted_f_beta(matrix: Tensor, beta: float) -> Number:
+    """F-beta of `Counts`, classes weighing by their support."""
+    return _average(matrix, by_support=True, beta=beta).f1
+
+
+def _average(matrix: Tensor, *, by_support: bool, beta: float = 1.0) -> ClassAverage:
+    """Precision, recall, and F-beta in the place of F1."""
+    if not 0 <= beta < math.inf:
+        raise StriateError(f"beta is {beta}", accepted="a number of at least 0")
     n = int(matrix.sum())
     if n == 0:
         nothing = Number(None, n=0, why="0/0: no images")
@@ -61,7 +76,10 @@ def _average(matrix: Tensor, *, by_support: bool) -> ClassAverage:
     no_precision = f"{unpredicted} never predicted, with precision 0" if unpredicted else ""
     no_recall = f"{unlabelled} without labels, with recall 0" if unlabelled and not by_support else ""
     precision, recall = _share(hits, columns), _share(hits, rows)
-    f1 = _share(2 * hits, rows + columns)
+    # (1 + b^2) TP + b^2 FN + FP is b^2 times the row and once the column
+    weight = beta * beta
+    both = weight * rows + columns
+    f_beta = _share((1 + weight) * hits, both)
     square = torch.eye(len(shares), dtype=torch.float64)
 
     def figure(values: Tensor, by_hit: Tensor, by_row: Tensor, by_column: Tensor, *words: str) -> Number:
@@ -79,7 +97,7 @@ def _average(matrix: Tensor, *, by_support: bool) -> ClassAverage:
         micro_average(matrix).recall
         if by_support
         else figure(recall, _share(1, rows), -_share(recall, rows), zero, left_out, no_recall),
-        figure(f1, _share(2, rows + columns), -_share(f1, rows + columns), -_share(f1, rows + columns), left_out),
+        figure(f_beta, _share(1 + weight, both), -weight * _share(f_beta, both), -_share(f_beta, both), left_out),
     )
 
 

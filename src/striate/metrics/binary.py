@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 import torch
 
+from striate.core.errors import StriateError
 from striate.core.number import Number
 
 from .confusion import kappa, multinomial_interval
-from .intervals import quantile_of_normal, square_and_add, wilson
+from .intervals import quantile_of_normal, square_and_add, wilson, wilson_bounds
+
+TURNS = 16  # steps of a quarter turn along the edge of a region of two shares
 
 
 @dataclass(frozen=True)
@@ -104,21 +107,64 @@ class Counts:
         """Weighted harmonic mean of precision P and recall R; recall weighs ``beta`` times as much.
 
         It is (1 + b^2) P R / (b^2 P + R), which is (1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP), so that it is 0 and
-        not 0/0 where the class occurs and is never rightly predicted. For ``beta`` 1 the interval is that of
-        TP / (TP + FP + FN), of which F1 is an increasing function.
+        not 0/0 where the class occurs and is never rightly predicted. The interval is that over a region of two shares:
+        hits among all images that are of the class or predicted to be, and misses among the mistakes. For ``beta`` 1
+        the second does not matter.
+
+        Raises:
+            StriateError: ``beta`` is negative or not finite.
 
         Source: van Rijsbergen 1979, "Information retrieval", chapter 7. Slides that write (1 + b) are wrong.
         """
+        if not 0 <= beta < math.inf:
+            raise StriateError(f"beta is {beta}", accepted="a number of at least 0")
         weight = beta * beta
         below = (1 + weight) * self.tp + weight * self.fn + self.fp
         if below == 0:
             return Number(None, n=0, why="0/0: no image is of the class or predicted to be")
         value = (1 + weight) * self.tp / below
-        if beta != 1:
-            return Number(value, n=self.n, why="no interval is computed for beta other than 1")
-        jaccard = wilson(self.tp, self.tp + self.fp + self.fn)
-        low, high = (2 * float(end or 0.0) / (1 + float(end or 0.0)) for end in (jaccard.low, jaccard.high))
-        return Number(value, min(low, value), max(high, value), jaccard.n)
+        mistakes, involved = self.fp + self.fn, self.tp + self.fp + self.fn
+
+        def at(hits: float, misses: float) -> float:
+            rest = (1 - hits) * (weight * misses + 1 - misses)
+            return (1 + weight) * hits / ((1 + weight) * hits + rest) if hits > 0 or rest > 0 else value
+
+        low, high = wilson_bounds(self.tp, involved)
+        if mistakes == 0:
+            return Number(value, min(at(low, 0.0), at(low, 1.0)), 1.0, involved)
+        hits, misses = self.tp / involved, self.fn / mistakes
+        ends = wilson_bounds(self.fn, mistakes)
+        # the ellipse through the ends of both intervals: where one share is at its end the other is not
+        turns = [math.pi / 2 * step / TURNS for step in range(TURNS + 1)] if beta != 1 else [0.0]
+        found = [
+            at(hits + math.cos(turn) * (end - hits), misses + math.sin(turn) * (other - misses))
+            for turn in turns
+            for end in (low, high)
+            for other in ends
+        ]
+        return Number(value, max(min(*found, value), 0.0), min(max(*found, value), 1.0), involved)
+
+    @property
+    def jaccard(self) -> Number:
+        """Intersection over union, threat score: TP / (TP + FP + FN)."""
+        return wilson(self.tp, self.tp + self.fp + self.fn, of="image is of the class or predicted to be")
+
+    @property
+    def informedness(self) -> Number:
+        """Youden's J, recall + specificity - 1, in [-1, 1].
+
+        Source: Youden 1950, "Index for rating diagnostic tests".
+        """
+        return _less_one(self.recall, self.specificity, self.n)
+
+    @property
+    def markedness(self) -> Number:
+        """Precision + negative predictive value - 1, in [-1, 1].
+
+        Source: Powers 2011, "Evaluation: from precision, recall and F-measure to ROC, informedness, markedness and
+        correlation", section 2.
+        """
+        return _less_one(self.precision, self.negative_predictive_value, self.n)
 
     @property
     def matthews(self) -> Number:
@@ -168,6 +214,15 @@ class Counts:
         error = math.sqrt(1 / self.tp + 1 / self.fp + 1 / self.fn + 1 / self.tn)
         factor = math.exp(quantile_of_normal() * error)
         return Number(value, value / factor, value * factor, self.n)
+
+
+def _less_one(first: Number, second: Number, n: int) -> Number:
+    """Sum of two independent shares, less 1; the interval adds the squares of theirs."""
+    for part in (first, second):
+        if part.value is None:
+            return Number(None, n=n, why=part.why)
+    low, high = square_and_add([first, second], [1.0, 1.0])
+    return Number(float(first) + float(second) - 1, max(low - 1, -1.0), min(high - 1, 1.0), n)
 
 
 def _ratio(k: int, n: int, other_k: int, other_n: int) -> Number:

@@ -89,6 +89,30 @@ def kappa(matrix: Tensor) -> Number:
     return multinomial_interval(value, shares, slope, n)
 
 
+def matthews(matrix: Tensor) -> Number:
+    """Matthews correlation of any number of classes, at most 1; with two it is that of `Counts`.
+
+    It is the correlation of the one-hot labels with the one-hot predictions; the least it can be lies between -1 and 0
+    and depends on the marginals. The interval comes from the multinomial spread of the matrix.
+
+    Source: Gorodkin 2004, "Comparing two K-category assignments by a K-category correlation coefficient", equation 8.
+    Where the others write 0 for labels or predictions all of one class, here stands no value.
+    """
+    n = int(matrix.sum())
+    if n == 0:
+        return Number(None, n=0, why="0/0: no images")
+    if int((matrix.sum(1) > 0).sum()) < 2 or int((matrix.sum(0) > 0).sum()) < 2:
+        return Number(None, n=n, why="0/0: labels or predictions are all of one class")
+    shares = matrix.to(torch.float64) / n
+    rows, columns = shares.sum(1), shares.sum(0)
+    of_labels, of_predictions = 1 - float(rows.square().sum()), 1 - float(columns.square().sum())
+    root = math.sqrt(of_labels * of_predictions)
+    value = (float(shares.diagonal().sum()) - float(rows @ columns)) / root
+    slope = torch.eye(len(shares), dtype=torch.float64) - columns[:, None] - rows[None, :]
+    slope = slope / root + value * (columns[None, :] / of_predictions + rows[:, None] / of_labels)
+    return multinomial_interval(min(max(value, -1.0), 1.0), shares, slope, n)
+
+
 def multinomial_interval(value: float, shares: Tensor, slope: Tensor, n: int, *, floor: float = -1.0) -> Number:
     """A figure of a confusion matrix with the interval of the delta method; no interval where that has no width.
 
