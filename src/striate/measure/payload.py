@@ -281,9 +281,11 @@ class Slice:
         rest: Share right of all others.
         difference: ``accuracy - rest``.
         p: Chance of so low an accuracy by luck (Fisher's exact test), corrected for all slices tried.
-        weak: Whether they are weaker than the rest beyond chance, by an amount worth a word.
-        rows: Rows in the split of at most 12 mistakes, the most confident first.
-        merged: Other weak slices that are mostly the same images.
+        weak: Whether they are weaker than the rest beyond chance, by an amount worth a word, and not merely because of
+            another weak slice.
+        within: Name of the weak slice because of which this one is below the rest beyond chance; else empty.
+        rows: Rows in the split of at most 12 mistakes, the most confident first; only of weak slices.
+        merged: Weak slices that this one explains.
         pictures: Album keys of ``rows``, where pictures were made.
     """
 
@@ -296,6 +298,7 @@ class Slice:
     difference: Number
     p: float
     weak: bool
+    within: str = ""
     rows: tuple[int, ...] = ()
     merged: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
@@ -303,7 +306,14 @@ class Slice:
 
 @dataclass(frozen=True)
 class Slices:
-    """How many slices were tried, how chance was corrected for that, and the slices, weakest first (at most 300)."""
+    """Slices, and how many were tried.
+
+    Attributes:
+        tried: Slices and pairs of slices that were looked at.
+        correction: How their number was allowed for.
+        weak: How many are weak and explained by no other.
+        rows: Those first, then the others, weakest first; at most 300.
+    """
 
     tried: int
     correction: str
