@@ -34,8 +34,9 @@ def stratified(labels: Tensor, shares: tuple[float, ...], *, seed: int) -> tuple
     parts: list[list[Tensor]] = [[] for _ in shares]
     short = [0.0] * len(shares)
     rng = Rng(seed, "splits")
-    for label in sorted(set(labels.tolist())):
-        rows = (labels == label).nonzero().reshape(-1)
+    values, counted = labels.unique(return_counts=True)
+    by_label = torch.split(labels.argsort(stable=True), counted.tolist())
+    for label, rows in zip(values.tolist(), by_label, strict=True):
         rows = rows[rng.permutation(len(rows), step=label)]
         quotas = [share * len(rows) for share in shares]
         counts = [math.floor(quota + 1e-9) for quota in quotas]
@@ -115,7 +116,7 @@ def divided_rows(data: Dataset, shares: tuple[float, ...], *, seed: int) -> tupl
         return together(_marks(data), groups, shares, seed=seed)
     if data.task == "classes":
         return stratified(data.labels, shares, seed=seed)
-    if data.tags is not None:
+    if data.tags is not None and len(data) >= len(shares):
         return together(data.tags, None, shares, seed=seed)
     return stratified(torch.zeros(len(data), dtype=torch.int64), shares, seed=seed)
 
