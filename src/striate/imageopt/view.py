@@ -1,4 +1,12 @@
-"""Views: random differentiable transforms under which an objective is to stay high."""
+"""Views: random differentiable transforms under which an objective is to stay high.
+
+They are the transforms that augment training images, drawn by the id of an image and the count of its evaluations;
+gradients go through them to the pixels. `Jitter` is the one that only an optimiser of images needs.
+
+>>> view = Chain((Jitter(4), Scale(0.9, 1.1, fill="edge"), Rotation(5.0, fill="edge")))
+>>> view.words
+'jitter by up to 4 px, scaled by 0.9 to 1.1, turned by up to 5 degrees'
+"""
 
 from __future__ import annotations
 
@@ -11,21 +19,34 @@ from torch import Tensor
 
 from striate.core.errors import StriateError
 from striate.core.rng import Rng
+from striate.data.transforms.affine import Rotation, Scale, Shear, Translation
+from striate.data.transforms.chain import Chain
+from striate.data.transforms.focus import Blur, MotionBlur, Noise
+from striate.data.transforms.light import Brightness, ColourCast, Contrast, Hue, Saturation
+from striate.data.transforms.motion import Motion, shifted
+from striate.data.transforms.transform import Parameters, Shape, Transform, size_of
+from striate.data.transforms.warp import Elastic, Perspective
+from striate.data.transforms.window import ResizedCrop
+
+__all__ = [
+    "Blur", "Brightness", "Chain", "ColourCast", "Contrast", "Elastic", "Hue", "Jitter", "MotionBlur", "Noise",
+    "Perspective", "ResizedCrop", "Rotation", "Saturation", "Scale", "Shear", "Translation", "View",
+]  # fmt: skip
 
 
 class View(Protocol):
-    """A random transform; what it draws for an image depends on (seed, image id, step) alone."""
+    """What a `Transform` is to an optimiser; what it draws for an image depends on (seed, image id, step) alone."""
 
     @property
     def words(self) -> str:
         """What it does."""
 
-    def __call__(self, images: Tensor, ids: Tensor, *, step: int, rng: Rng) -> Tensor:
+    def __call__(self, images: Tensor, ids: Tensor, rng: Rng, *, step: int = 0) -> Tensor:
         """The transformed images, of the same shape; ``ids`` (n,) are those of the images given."""
 
 
 @dataclass(frozen=True)
-class Jitter:
+class Jitter(Transform):
     """Shift by up to so many pixels along each axis; what enters at an edge mirrors what is there.
 
     Source: Mordvintsev et al. 2015 ("jitter"), who wrap around instead.
@@ -42,34 +63,27 @@ class Jitter:
         """What it does."""
         return f"jitter by up to {self.pixels} px"
 
-    def __call__(self, images: Tensor, ids: Tensor, *, step: int, rng: Rng) -> Tensor:
+    def draw(self, ids: Tensor, rng: Rng, *, step: int = 0, shape: Shape) -> Parameters:
+        """``corner`` (n, 2) int64: where in the padded image the window begins, from the top and from the left."""
+        del shape
+        return {"corner": rng.child("jitter").integers(ids.cpu(), (2,), high=2 * self.pixels + 1, step=step)}
+
+    def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Each image at its own shift."""
         if self.pixels == 0:
             return images
-        height, width = images.shape[-2:]
+        height, width = size_of(images)
         if self.pixels >= min(height, width):
             raise StriateError(f"jitter of {self.pixels} px on {height} x {width} images", accepted="less than a side")
         padded = F.pad(images, (self.pixels,) * 4, mode="reflect")
-        shifts = rng.child("jitter").integers(ids.cpu(), (2,), high=2 * self.pixels + 1, step=step).tolist()
-        shifted = [
-            image[:, top : top + height, left : left + width] for image, (top, left) in zip(padded, shifts, strict=True)
+        corners = parameters["corner"].tolist()
+        windows = [
+            image[:, top : top + height, left : left + width]
+            for image, (top, left) in zip(padded, corners, strict=True)
         ]
-        return torch.stack(shifted)
+        return torch.stack(windows)
 
-
-@dataclass(frozen=True)
-class Chain:
-    """Views one after the other."""
-
-    views: tuple[View, ...]
-
-    @property
-    def words(self) -> str:
-        """What they do."""
-        return ", ".join(view.words for view in self.views)
-
-    def __call__(self, images: Tensor, ids: Tensor, *, step: int, rng: Rng) -> Tensor:
-        """Through all of them; two of a kind draw apart."""
-        for place, view in enumerate(self.views):
-            images = view(images, ids, step=step, rng=rng.child(str(place)))
-        return images
+    def motions(self, parameters: Parameters, size: tuple[int, int]) -> tuple[Motion, ...]:
+        """Shifts by whole pixels."""
+        moves = parameters["corner"].flip(1).cpu() - self.pixels
+        return (Motion(shifted(moves), size, fill="reflect"),)
