@@ -19,7 +19,7 @@ def share_of_pairs(scores: list[float], truths: list[bool]) -> Fraction:
 
 
 def delong_error(scores: list[float], truths: list[bool]) -> float:
-    """Standard error of DeLong, DeLong & Clarke-Pearson 1988, equations 4 and 6, pair by pair."""
+    """Standard error of DeLong, DeLong & Clarke-Pearson 1988, pair by pair."""
     high = [score for score, truth in zip(scores, truths, strict=True) if truth]
     low = [score for score, truth in zip(scores, truths, strict=True) if not truth]
 
@@ -73,7 +73,7 @@ def _steps(order: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def sign_test(one: int, other: int) -> tuple[Fraction, Fraction]:
-    """Exact two-sided chance of a split as uneven, and the mid-p form of Fagerland et al. 2013, section 2."""
+    """Exact two-sided chance of a split as uneven, and the mid-p form of Fagerland et al. 2013."""
     n = one + other
     ways = [Fraction(math.comb(n, k), 2**n) for k in range(n + 1)]
     exact = sum((way for k, way in enumerate(ways) if abs(2 * k - n) >= abs(one - other)), Fraction(0))

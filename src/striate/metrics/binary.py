@@ -162,7 +162,7 @@ class Counts:
         """Precision + negative predictive value - 1, in [-1, 1].
 
         Source: Powers 2011, "Evaluation: from precision, recall and F-measure to ROC, informedness, markedness and
-        correlation", section 2.
+        correlation".
         """
         return _less_one(self.precision, self.negative_predictive_value, self.n)
 

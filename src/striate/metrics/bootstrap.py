@@ -73,8 +73,8 @@ class Resampling:
     def acceleration(self, statistic: Statistic) -> float:
         """How fast the spread of the statistic grows with its value, by leaving out groups of images.
 
-        Source: Efron 1987, "Better bootstrap confidence intervals", equation 6.6; over strata Davison & Hinkley 1997,
-        "Bootstrap methods and their application", equation 5.26.
+        Source: Efron & Tibshirani 1993, equation 14.15; over strata Davison & Hinkley 1997, "Bootstrap methods and
+        their application", section 5.3.
         """
         above = below = 0.0
         parts = self.parts()
@@ -118,7 +118,8 @@ def bootstrap(
     Raises:
         StriateError: The statistic is not finite in some draw, or ``method`` is unknown.
 
-    Source: Efron & Tibshirani 1993, "An introduction to the bootstrap", sections 13.3 and 14.3.
+    Source: Efron & Tibshirani 1993, "An introduction to the bootstrap", sections 13.3 and 14.3; the
+    method is that of Efron 1987, "Better bootstrap confidence intervals".
     """
     return _interval(statistic, Resampling(n, seed, draws, strata), method, level)[1:]
 
@@ -161,7 +162,7 @@ def _interval(statistic: Statistic, plan: Resampling, method: str, level: float)
 
 
 def _corrected(bias: float, end: float, speed: float) -> float:
-    """Efron 1987, equation 3.9; beyond the pole of the formula the end is the outermost draw."""
+    """Efron & Tibshirani 1993, equation 14.10; beyond the pole of the formula the end is the outermost draw."""
     scale = 1 - speed * end
     return bias + end / scale if scale > 0 else math.copysign(8.0, end)
 

@@ -150,8 +150,8 @@ def adaptive_error(confidence: Tensor, correct: Tensor, *, bins: int = BINS, see
     unequal, and some may be empty.
 
     Source: Nguyen & O'Connor 2015, "Posterior calibration and exploratory analysis for natural language processing
-    models", section 4.1; adaptive calibration error of Nixon, Dusenberry, Zhang, Jerfel & Tran 2019, "Measuring
-    calibration in deep learning", section 4.4, of the predicted class alone.
+    models"; adaptive calibration error of Nixon, Dusenberry, Zhang, Jerfel & Tran 2019, "Measuring
+    calibration in deep learning", of the predicted class alone.
     """
     return equal_mass(confidence, correct, bins=bins).compute(seed=seed)
 
@@ -175,7 +175,7 @@ def maximum_error(confidence: Tensor, correct: Tensor, *, bins: int = BINS, seed
 
     A bin with few images is easily the worst: ``why`` holds what a calibrated net would show by chance.
 
-    Source: Naeini, Cooper & Hauskrecht 2015, "Obtaining well calibrated probabilities using Bayesian binning", eq. 5.
+    Source: Naeini, Cooper & Hauskrecht 2015, "Obtaining well calibrated probabilities using Bayesian binning".
     """
     counted = Reliability.empty(bins).update(confidence, correct)
     total = int(counted.n.sum())
@@ -204,8 +204,8 @@ def class_reliability(probabilities: Tensor, labels: Tensor, *, bins: int = BINS
 def classwise_error(probabilities: Tensor, labels: Tensor, *, bins: int = BINS, seed: int = 0) -> tuple[Number, ...]:
     """Calibration error of each class's probability over bins of equal width, over all images; 40 ms a class.
 
-    Source: Kull, Perello-Nieto, Kaengsepp, Silva Filho, Song & Flach 2019, "Beyond temperature scaling", section 2;
-    its mean over classes is the static calibration error of Nixon et al. 2019, section 4.1.
+    Source: Kull, Perello-Nieto, Kaengsepp, Silva Filho, Song & Flach 2019, "Beyond temperature scaling";
+    its mean over classes is the static calibration error of Nixon et al. 2019.
     """
     return tuple(each.compute(seed=seed) for each in class_reliability(probabilities, labels, bins=bins))
 
@@ -329,7 +329,7 @@ def brier_parts(probabilities: Tensor, labels: Tensor, *, bins: int = BINS) -> B
     only where all probabilities of a bin are equal.
 
     Source: Murphy 1973, "A new vector partition of the probability score"; within-bin terms of Stephenson, Coelho &
-    Jolliffe 2008, "Two extra components in the Brier score decomposition", equation 8.
+    Jolliffe 2008, "Two extra components in the Brier score decomposition".
     """
     check_probabilities(probabilities, labels)
     return BrierBins.empty(probabilities.shape[1], bins).update(probabilities, labels).compute()

@@ -95,7 +95,7 @@ def matthews(matrix: Tensor) -> Number:
     It is the correlation of the one-hot labels with the one-hot predictions; the least it can be lies between -1 and 0
     and depends on the marginals. The interval comes from the multinomial spread of the matrix.
 
-    Source: Gorodkin 2004, "Comparing two K-category assignments by a K-category correlation coefficient", equation 8.
+    Source: Gorodkin 2004, "Comparing two K-category assignments by a K-category correlation coefficient".
     Where the others write 0 for labels or predictions all of one class, here stands no value.
     """
     n = int(matrix.sum())

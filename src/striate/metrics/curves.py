@@ -78,7 +78,7 @@ class PrecisionRecallCurve:
         negatives: The others.
         area: Precision times what each threshold adds to recall, summed over all thresholds, thinned or not; NaN
             where there is no curve. Precision between two points does not lie on the straight line between them
-            (Davis & Goadrich 2006, section 4), so none is drawn.
+            (Davis & Goadrich 2006), so none is drawn.
         why: Why there is no curve (its vectors are then empty), or nothing.
     """
 

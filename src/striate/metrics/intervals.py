@@ -71,7 +71,7 @@ def logit_interval(value: float, error: float, n: int, *, why: str = "", level: 
 
     There is no interval where the value is 0 or 1 or the error has no width, and ``why`` says so.
 
-    Source: Pepe 2003, "The statistical evaluation of medical tests for classification and prediction", section 5.2.4.
+    Source: Pepe 2003, "The statistical evaluation of medical tests for classification and prediction", chapter 5.
     """
     if not (0 < value < 1 and 1e-12 < error < math.inf):
         return Number(min(max(value, 0.0), 1.0), n=n, why=f"no interval: {why or 'its error'} has no width here")

@@ -198,7 +198,7 @@ def by_cost(
     Raises:
         StriateError: A cost is negative, ``prior`` is no share, or scores and truths cannot be used.
 
-    Source: Provost & Fawcett 2001, "Robust classification for imprecise environments", section 3.2.
+    Source: Provost & Fawcett 2001, "Robust classification for imprecise environments".
     """
     cost = Cost(false_positive, false_negative, prior)
     return _least_cost(Tables.of(scores, truths), cost)

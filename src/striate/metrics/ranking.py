@@ -60,7 +60,7 @@ def average_precision(scores: Tensor, truths: Tensor) -> Number:
 
     It is the sum of precision times step in recall, as scikit-learn has it; no interpolation, and missing without
     images of the class. Interval by the infinitesimal jackknife on the scale of log odds, which Boyd, Eng & Page 2013
-    recommend ("Area under the precision-recall curve", section 4).
+    recommend ("Area under the precision-recall curve").
     """
     return average_precision_of(Ranked.of(*score_vectors(scores, truths)))[0]
 
@@ -83,7 +83,7 @@ class ClassRanking:
 def auc_by_class(scores: Tensor, labels: Tensor) -> ClassRanking:
     """Area under the ROC curve of each class against the rest, from scores (N, K) and labels (N,).
 
-    Source: Provost & Domingos 2001, "Well-trained PETs", section 3.2 (the weighted average). Intervals of averages
+    Source: Provost & Domingos 2001, "Well-trained PETs" (the weighted average). Intervals of averages
     by the infinitesimal jackknife over images, since all classes are measured on the same ones.
     """
     check_labels(scores, labels)

@@ -17,8 +17,6 @@ from .intervals import wilson
 from .ranked import Ranked
 from .ranking import moved_interval
 
-JACKKNIFE = "the infinitesimal jackknife"
-
 
 @dataclass(frozen=True)
 class RiskCoverage:
@@ -82,8 +80,9 @@ def risk_coverage(confidence: Tensor, correct: Tensor) -> RiskCoverage:
     Raises:
         StriateError: Confidences are NaN or infinite, or the two differ in length.
 
-    Source: El-Yaniv & Wiener 2010, "On the foundations of noise-free selective classification"; AURC and excess of
-    Geifman, Uziel & El-Yaniv 2019, "Bias-reduced uncertainty estimation for deep neural classifiers", section 3; the
+    Source: El-Yaniv & Wiener 2010, "On the foundations of noise-free selective classification"; for nets Geifman
+    & El-Yaniv 2017, "Selective classification for deep neural networks"; AURC and excess of
+    Geifman, Uziel & El-Yaniv 2019, "Bias-reduced uncertainty estimation for deep neural classifiers"; the
     best area is summed exactly here, where they take r + (1 - r) ln(1 - r) for it.
     """
     scores, right = score_vectors(confidence, correct, names=("confidence", "correct"))

@@ -68,7 +68,7 @@ def benjamini_hochberg(chances: Sequence[float]) -> list[float]:
 
     It finds more than `holm` and promises less: single ones among many may be luck. For independent chances.
 
-    Source: Benjamini & Hochberg 1995, "Controlling the false discovery rate", section 3.1.
+    Source: Benjamini & Hochberg 1995, "Controlling the false discovery rate".
     """
     corrected, least = [1.0] * len(chances), 1.0
     order = sorted(range(len(chances)), key=lambda row: chances[row])

@@ -70,7 +70,7 @@ def equal_error_rate(roc: RocCurve) -> tuple[Number, Number]:
     the threshold with them. Where the upper of the two is infinite the lower is the threshold. The interval puts
     together the Wilson intervals of the two shares.
 
-    Source: Bengio & Mariethoz 2004, "A statistical significance test for person authentication", equation 9, with
+    Source: Bengio & Mariethoz 2004, "A statistical significance test for person authentication", with
     Wilson's interval in place of the normal one.
     """
     n = roc.positives + roc.negatives
@@ -138,8 +138,8 @@ def accepted_at(roc: RocCurve, rate: float) -> Number:
 def separation(scores: Tensor, same: Tensor) -> Number:
     """d': distance between the mean scores of same and different pairs, in roots of their mean variance.
 
-    Source: Green & Swets 1966, "Signal detection theory and psychophysics", section 3.2; interval of Bonett
-    2008, "Confidence intervals for standardized linear contrasts of means", equation 10, for normal scores whose two
+    Source: Green & Swets 1966, "Signal detection theory and psychophysics"; interval of Bonett
+    2008, "Confidence intervals for standardized linear contrasts of means", for normal scores whose two
     variances may differ.
     """
     exact, known = score_vectors(scores, same, names=("scores", "same"))
