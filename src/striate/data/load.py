@@ -15,7 +15,7 @@ from .dataset import Dataset, Splits
 from .division import Division
 from .source import Request, data_roots
 from .splits import three_ways
-from .tree import Folder, open_tree
+from .tree import Folder, Listing, open_tree
 
 
 def load_splits(
@@ -36,7 +36,8 @@ def load_splits(
 
     Args:
         source: A name of `striate datasets` (``shapes``, ``shapes:64:objects=3``, ``FashionMNIST``), a folder or zip
-            archive in any layout of `LAYOUTS`, a CSV beside its images, or ``FILE.py:function``, which runs that file.
+            archive in any layout of `LAYOUTS`, a CSV beside its images, an ``.npz``, a shard, ``hf/NAME`` of Hugging
+            Face, or ``FILE.py:function``, which runs that file.
         root: Folder where named data sets are looked for first; then STRIATE_DATA, then ``~/.cache/striate/data``.
         seed: Seed of the split, and of what is drawn.
         size: Height and width (or a whole geometry) that images are brought to; needed where files differ in size.
@@ -120,6 +121,10 @@ def _found(source: str | Path, request: Request) -> Splits:
     if not isinstance(source, Path) and name in DATASETS:
         splits: Splits = DATASETS.load(name)(request)
         return splits
+    if request.name.startswith("hf/") and not isinstance(source, Path):
+        from .layouts.hub import read_hub
+
+        return read_hub(request.name, request)
     if ".py:" in request.name:
         from .layouts.script import read_script
 
@@ -131,25 +136,33 @@ def _found(source: str | Path, request: Request) -> Splits:
         tree = open_tree(path.absolute())
         return read_tree(tree, tree.files(), request)
     if path.is_file():
-        if path.suffix.lower() in {".csv", ".tsv"}:
-            from .layouts.table import read_table
-
-            tree = Folder(path.absolute().parent)
-            return read_table(tree, tree.files(), path.name, request)
-        if path.suffix.lower() in {".npz", ".npy"}:
-            from .layouts.arrays import read_array_file
-
-            return read_array_file(Folder(path.absolute().parent), path.name, request)
-        hint = f"{path}:function" if path.suffix == ".py" else ""
-        raise StriateError(
-            f"{path} is a file",
-            accepted="a name, a folder, a zip archive, a CSV beside its images, FILE.py:function",
-            hint=hint,
-        )
+        return _file(path, request)
     if isinstance(source, Path) or any(sign in request.name for sign in "/\\"):
         raise StriateError(f"{path} does not exist", accepted=f"a folder, FILE.py:function, or {', '.join(DATASETS)}")
     DATASETS[name]  # raises, with the nearest names
     raise AssertionError(name)
+
+
+def _file(path: Path, request: Request) -> Splits:
+    """Splits of one file: a table beside its images, arrays, a shard."""
+    tree, ending = Folder(path.absolute().parent), path.suffix.lower()
+    if ending in {".csv", ".tsv"}:
+        from .layouts.table import read_table
+
+        return read_table(tree, tree.files(), path.name, request)
+    if ending in {".npz", ".npy"}:
+        from .layouts.arrays import read_array_file
+
+        return read_array_file(tree, path.name, request)
+    if ending == ".tar":
+        from .layouts.shards import read_shards
+
+        return read_shards(tree, Listing((path.name,), ()), request)
+    raise StriateError(
+        f"{path} is a file",
+        accepted="a name, a folder, a zip archive, a CSV, .npz or .tar, hf/NAME, FILE.py:function",
+        hint=f"{path}:function" if ending == ".py" else "",
+    )
 
 
 def _geometry(size: int | tuple[int, int] | Geometry | None) -> Geometry | None:
