@@ -334,6 +334,17 @@ def test_every_kind_of_error_is_told_apart() -> None:
     assert (counted[1].classification, counted[1].localisation, counted[1].both, counted[1].missed) == (1, 1, 1, 0)
 
 
+def test_overlaps_of_exactly_a_half_and_a_tenth_are_well_placed_and_near() -> None:
+    truths = Truths(torch.tensor([[0, 0, 10, 10]]), torch.tensor([0]))
+    boxes = torch.tensor([[0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 1]])
+    for number, kinds in (
+        (0, ("hit", "duplicate", "localisation")),
+        (1, ("classification", "classification", "background")),
+    ):
+        found = Detections(boxes, torch.full((3,), number), torch.tensor([0.9, 0.8, 0.7]))
+        assert image_errors(truths, found).kinds == kinds
+
+
 @settings(max_examples=60, deadline=None)
 @given(scenes(), st.sampled_from(["boxes", "masks"]))
 def test_each_detection_has_one_kind_and_hits_and_asides_are_those_of_voc(scene: Scene, of: Of) -> None:

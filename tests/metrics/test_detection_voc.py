@@ -135,6 +135,15 @@ def test_a_detection_looks_at_its_best_object_even_if_taken_while_coco_would_tak
     assert best.tolist() == [0, 0]
 
 
+def test_an_overlap_of_exactly_the_threshold_is_enough() -> None:
+    truths, found = (
+        Truths(**one_class([[0, 0, 10, 10]])),
+        Detections(**one_class([[0, 0, 10, 5]], scores=torch.tensor([0.9]))),
+    )
+    assert voc_matching(truths, found, threshold=0.5)[0].tolist() == [True]
+    assert voc_matching(truths, found, threshold=0.5000001)[0].tolist() == [False]
+
+
 def test_a_difficult_object_costs_nothing_and_a_crowd_is_treated_alike() -> None:
     boxes = one_class([[0, 0, 10, 10]])
     found = Detections(**boxes, scores=torch.tensor([0.9]))
