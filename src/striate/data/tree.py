@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -170,11 +169,7 @@ class Folder:
         Raises:
             StriateError: A folder cannot be read.
         """
-        names: list[str] = []
-        folders: list[str] = []
-        for name, is_folder in _walk(str(self.path)):
-            (folders if is_folder else names).append(name)
-        return Listing(tuple(names), tuple(folders))
+        return _walk(str(self.path))
 
 
 def open_tree(path: Path) -> Tree:
@@ -200,28 +195,32 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _IGNORED
 
 
-def _walk(top: str) -> Iterator[tuple[str, bool]]:
-    """Every file, and every folder before what lies in it, in the order of the names; whether it is a folder."""
+def _walk(top: str) -> Listing:
+    """Every file, and every folder before what lies in it, in the order of the names."""
+    names: list[str] = []
+    folders: list[str] = []
     real = os.path.realpath(top)
     seen = {real}
     levels = [(_inside(top), real, "")]
     while levels:
         inside, real, start = levels[-1]
-        if not inside:
+        while inside:
+            own, entry = inside.pop()
+            if own[0] == "." or own.lower() in _IGNORED:
+                continue
+            if not _is_folder(entry):
+                names.append(start + own)
+                continue
+            place = os.path.realpath(entry.path) if entry.is_symlink() else f"{real.rstrip(os.sep)}{os.sep}{own}"
+            upwards = f"{real}{os.sep}".startswith(f"{place.rstrip(os.sep)}{os.sep}")
+            if place not in seen and not upwards:
+                seen.add(place)
+                folders.append(start + own)
+                levels.append((_inside(entry.path), place, f"{start}{own}/"))
+                break
+        else:
             levels.pop()
-            continue
-        own, entry = inside.pop()
-        if own[0] == "." or own.lower() in _IGNORED:
-            continue
-        if not _is_folder(entry):
-            yield start + own, False
-            continue
-        place = os.path.realpath(entry.path) if entry.is_symlink() else f"{real.rstrip(os.sep)}{os.sep}{own}"
-        upwards = f"{real}{os.sep}".startswith(f"{place.rstrip(os.sep)}{os.sep}")
-        if place not in seen and not upwards:
-            seen.add(place)
-            yield start + own, True
-            levels.append((_inside(entry.path), place, f"{start}{own}/"))
+    return Listing(tuple(names), tuple(folders))
 
 
 def _inside(folder: str) -> list[tuple[str, os.DirEntry[str]]]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from striate.core.errors import StriateError
 
@@ -13,7 +16,7 @@ from ..division import Division
 from ..source import Request
 from ..splits import named, three_ways, with_dev
 from ..tree import Listing, Tree
-from .images import is_image, open_files
+from .images import is_image, looked_at, open_files
 from .recognise import Layout
 
 _SPLITS = {
@@ -39,11 +42,14 @@ def read_classes(tree: Tree, listing: Listing, request: Request) -> Splits:
     parts = dict(sorted(parts.items(), key=lambda item: ("train", "dev", "test").index(item[1])))
     if parts and any(name.count("/") > 1 and is_image(name) for part in parts for name in listing.by_top[part]):
         return _divided(tree, listing, parts, request)
-    listed = [(name, top) for top, names in listing.by_top.items() for name in names if is_image(name)]
-    data = gathered(tree, listed, request, split="all", layout="folder of classes")
+    inside = {top: [name for name in names if is_image(name)] for top, names in listing.by_top.items()}
+    classes = class_names(top for top, names in inside.items() if names)
+    labels = torch.cat([torch.full((len(inside[top]),), number) for number, top in enumerate(classes)])
+    names = list(chain.from_iterable(inside[top] for top in classes))
+    data = _opened(tree, names, labels, classes, request, split="all", layout="folder of classes")
     loose = sum(map(is_image, listing.top_files))
     beside = f", {loose} beside the class folders left out" if loose else ""
-    said = f"folder of classes: {len(data.classes)} classes, {len(data):,} images{beside}{_left_out(data)}"
+    said = f"folder of classes: {len(classes)} classes, {len(data):,} images{beside}{_left_out(data)}"
     return three_ways(data, seed=request.seed, said=said, division=request.division)
 
 
@@ -51,15 +57,19 @@ def gathered(
     tree: Tree, listed: Listed, request: Request, *, split: str, layout: str, classes: Sequence[str] | None = None
 ) -> Dataset:
     """A split of these files and classes, in the order given."""
-    store, kept, broken = open_files(
-        tree, [name for name, _ in listed], skip_broken=request.skip_broken, progress=request.progress
-    )
     names = tuple(classes) if classes is not None else class_names(label for _, label in listed)
     numbers = {name: number for number, name in enumerate(names)}
-    labels = torch.tensor([numbers[listed[number][1]] for number in kept], dtype=torch.int64)
+    labels = torch.tensor([numbers[label] for _, label in listed], dtype=torch.int64)
+    return _opened(tree, [name for name, _ in listed], labels, names, request, split=split, layout=layout)
+
+
+def _opened(
+    tree: Tree, names: list[str], labels: Tensor, classes: tuple[str, ...], request: Request, *, split: str, layout: str
+) -> Dataset:
+    store, kept, broken = open_files(tree, names, skip_broken=request.skip_broken, progress=request.progress)
     return Dataset(
-        tree.name, split, names, labels, store.ids(), store, torch.arange(len(kept)), store.channels,
-        layout=layout, broken=broken, licence="not stated",
+        tree.name, split, classes, labels[list(kept)] if broken else labels, store.ids(), store,
+        torch.arange(len(kept)), store.channels, layout=layout, broken=broken, licence="not stated",
     )  # fmt: skip
 
 
@@ -93,15 +103,20 @@ def _divided(tree: Tree, listing: Listing, parts: dict[str, str], request: Reque
     if twice:
         same = ", ".join(top for top, split in parts.items() if split == twice[0])
         raise StriateError(f"{tree.name} holds {same}, which all mean {twice[0]}", accepted="one folder a split")
-    listed = {
-        split: [(name, name.split("/")[1]) for name in listing.by_top[top] if name.count("/") > 1 and is_image(name)]
-        for top, split in parts.items()
-    }
-    names = class_names(label for part in listed.values() for _, label in part)
+    files: dict[str, list[str]] = {}
+    marks: dict[str, Tensor] = {}
+    met: dict[str, int] = {}  # classes in the order in which they are met
+    for top, split in parts.items():
+        files[split] = [name for name in listing.by_top[top] if name.count("/") > 1 and is_image(name)]
+        met_by = (met.setdefault(name.split("/", 2)[1], len(met)) for name in files[split])
+        marks[split] = torch.from_numpy(np.fromiter(met_by, np.int64, len(files[split])))
+    names = class_names(met)
+    number = torch.empty(len(met), dtype=torch.int64)
+    number[[met[name] for name in names]] = torch.arange(len(names))
     layout = f"folder of classes in {', '.join(parts)}"
     found = {
-        split: gathered(tree, part, request, split=split, layout=layout, classes=names)
-        for split, part in listed.items()
+        split: _opened(tree, inside, number[marks[split]], names, request, split=split, layout=layout)
+        for split, inside in files.items()
     }
     counts = ", ".join(f"{len(data):,} {split}" for split, data in found.items())
     left = "".join(_left_out(data) for data in found.values())
@@ -125,7 +140,8 @@ def divided(found: dict[str, Dataset], said: str, seed: int, division: Division 
 
 
 def _left_out(data: Dataset) -> str:
-    return f", {len(data.broken):,} broken files left out" if data.broken else ""
+    broken = f", {len(data.broken):,} broken files left out" if data.broken else ""
+    return f"{looked_at(data.store)}{broken}"
 
 
 CLASSES = Layout(is_classes, read_classes)

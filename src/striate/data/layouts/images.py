@@ -29,6 +29,7 @@ ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", 
 LOOKED_AT = 20_000  # files up to which each is looked at before anything begins
 SAMPLE = 2_000  # files that are looked at where there are more, evenly spread; the others when they are read
 _THREADS = 8  # that read headers: the time goes into waiting for the disk
+_AT_ONCE = 4096  # names that are worked on at a time
 _SHOWN = 5  # broken files that a message names
 _FEW, _SHARE = 20, 0.1  # files, and share of those read, above which passing over broken ones is no longer right
 
@@ -52,7 +53,7 @@ class FileStore:
 
     Attributes:
         tree: Where the files lie.
-        names: Paths under the tree, one a place, with ``/``.
+        names: Under the tree, one a place, with ``/``.
         sizes: (N, 2) int32 heights and widths, once upright; -1 where nobody has looked.
         stamps: (N, 2) int64: bytes of each file and what else tells that it changed; -1 where nobody has looked.
         channels: 1 where every file that was looked at is grey, else 3.
@@ -62,7 +63,7 @@ class FileStore:
     """
 
     tree: Tree
-    names: Sequence[str]
+    names: Paths
     sizes: Tensor
     stamps: Tensor
     channels: int
@@ -107,7 +108,7 @@ class FileStore:
         numbers, passed = places.tolist(), self.passed_over.files
         return Errand(
             self.tree,
-            tuple(self.names[place] for place in numbers),
+            tuple(self.names.some(numbers)),
             [(weight, mark) for weight, mark in self.stamps[places].tolist()],
             self.lenient,
             frozenset(number for number, place in enumerate(numbers) if place in passed) if passed else frozenset(),
@@ -156,31 +157,31 @@ class FileStore:
     def digest(self, places: Tensor) -> str:
         """A sha256 over names and sizes in bytes: nothing is opened, but files nobody has looked at are looked up."""
         digest = hashlib.sha256()
-        for start in range(0, len(places), 4096):
-            numbers = places[start : start + 4096].tolist()
-            words = (
-                f"{self.names[place]} {weight}" for place, weight in zip(numbers, self._weights(numbers), strict=True)
-            )
-            digest.update((("\n" if start else "") + "\n".join(words)).encode("utf-8", "surrogateescape"))
+        for start in range(0, len(places), _AT_ONCE):
+            numbers = places[start : start + _AT_ONCE].tolist()
+            names = self.names.some(numbers)
+            weights = self._weights(numbers, names)
+            words = "\n".join([f"{name} {weight}" for name, weight in zip(names, weights, strict=True)])
+            digest.update(("\n" + words if start else words).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
     def ids(self) -> Tensor:
         """A number for each file that hangs on its path alone, so that files that come and go change no other's."""
-        return (self.names if isinstance(self.names, Paths) else Paths(self.names)).ids()
+        return self.names.ids()
 
-    def _weights(self, places: list[int]) -> list[int]:
-        weights = self.stamps[places, 0].tolist()
+    def _weights(self, places: list[int], names: list[str]) -> list[int]:
+        weights: list[int] = self.stamps[places, 0].tolist()
         unknown = [number for number, weight in enumerate(weights) if weight < 0]
         if unknown:
-            found = [self._stamp(places[number]) for number in unknown]
-            self.stamps[[places[number] for number in unknown]] = torch.tensor(found, dtype=torch.int64).view(-1, 2)
+            found = [self._stamp(names[number]) for number in unknown]
+            self.stamps[[places[number] for number in unknown]] = torch.tensor(found, dtype=torch.int64)
             for number, stamp in zip(unknown, found, strict=True):
                 weights[number] = stamp[0]
         return weights
 
-    def _stamp(self, place: int) -> tuple[int, int]:
+    def _stamp(self, name: str) -> tuple[int, int]:
         try:
-            return self.tree.stamp(self.names[place])
+            return self.tree.stamp(name)
         except ImageError:
             if self.lenient:  # whoever reads it will pass over it, and say so
                 return UNKNOWN
