@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from striate.data.dataset import Dataset
-from striate.training.feed import Feed
+from striate.training.feed import Feed, transforms
 from striate.training.recipe import Augment
 from training.tiny import tiny_split
 
@@ -61,3 +61,29 @@ def test_images_lie_in_the_format_that_is_asked_for():
     for name, layout in (("channels_last", torch.channels_last), ("contiguous", torch.contiguous_format)):
         for batch in Feed(data, 4, 0, CPU, memory_format=name, augment=Augment(shift=1)).shuffled(0):
             assert batch.images.is_contiguous(memory_format=layout)
+
+
+def test_named_transforms_follow_shift_and_mirror_and_hang_on_the_image():
+    data, how = tiny_split("train", 48), Augment(mirror=0.5, shift=2, transforms=("trivial_augment", "cutout"))
+    changes = transforms(how)
+    assert [type(each).__name__ for each in changes] == ["RandomCrop", "RandomFlip", "TrivialAugment", "Cutout"]
+    first, other = by_id(Feed(data, 16, 0, CPU, augment=how), 1), by_id(Feed(data, 12, 0, CPU, augment=how), 1)
+    assert all(torch.allclose(first[each], other[each], atol=1e-6) for each in first)
+    plain = by_id(Feed(data, 16, 0, CPU, augment=Augment(mirror=0.5, shift=2)), 1)
+    assert list(first) == list(plain)
+    assert sum(not torch.equal(first[each], plain[each]) for each in first) > 30
+
+
+def test_a_mixer_gives_shares_of_classes_that_follow_the_pixels():
+    data = tiny_split("train", 48)
+    feed = Feed(data, 16, 0, CPU, augment=Augment(mixer="cutmix"))
+    for batch, plain in zip(feed.shuffled(2), Feed(data, 16, 0, CPU).shuffled(2), strict=True):
+        assert torch.equal(batch.ids, plain.ids)
+        assert batch.labels.shape == (16, 3)
+        assert torch.allclose(batch.labels.sum(1), torch.ones(16))
+        changed = (batch.images != plain.images).flatten(1).float().mean(1)
+        pasted = 1.0 - batch.labels.gather(1, plain.labels[:, None])[:, 0]  # 0 where the partner has the same class
+        assert bool((changed <= pasted + 1e-6)[pasted > 0].all())
+    again = next(iter(feed.shuffled(2)))
+    assert torch.equal(again.labels, next(iter(feed.shuffled(2))).labels)
+    assert all(batch.labels.dim() == 1 for batch in feed.plain())

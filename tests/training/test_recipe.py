@@ -42,7 +42,6 @@ def test_the_budget_of_samples_sets_the_epochs_unless_they_are_given():
         ({"optimizer": Sgd(0.0)}, "learning rate is 0.0"),
         ({"optimizer": Sgd(float("nan"))}, "learning rate is nan"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
-        ({"augment": Augment(mirror=2.0)}, "mirror=2.0"),
     ],
 )
 def test_numbers_out_of_range_are_named(changes, words):
@@ -53,3 +52,27 @@ def test_numbers_out_of_range_are_named(changes, words):
 def test_an_unknown_recipe_gives_the_nearest():
     with pytest.raises(UnknownNameError, match="quick"):
         RECIPES.load("quik")
+
+
+def test_an_augmentation_names_transforms_and_one_mixer_and_survives_json():
+    how = Augment(mirror=0.5).named(("rotation", "cutmix", "hue"))
+    assert (how.mirror, how.transforms, how.mixer) == (0.5, ("rotation", "hue"), "cutmix")
+    recipe = Recipe("mine", Sgd(0.1), augment=how, preprocess="mean_image")
+    assert from_json(json.loads(dumps(recipe)), Recipe) == recipe
+    assert from_json({"mirror": 0.5, "shift": 1}, Augment) == Augment(0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Augment(mirror=2.0), "mirror=2.0"),
+        (lambda: Augment(shift=-1), "shift=-1"),
+        (lambda: Augment(transforms=("rotatoin",)), "rotation"),
+        (lambda: Augment(transforms=("mixup",)), "mixes two images"),
+        (lambda: Augment(mixer="hue"), "does not mix"),
+        (lambda: Augment().named(("mixup", "cutmix")), "both mix"),
+    ],
+)
+def test_augmentations_that_make_no_sense_are_refused(make, words):
+    with pytest.raises(StriateError, match=words):
+        make()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from striate.core.errors import StriateError
@@ -25,7 +28,7 @@ class Described:
     classes: tuple[str, ...] | None = None
     channels: int | None = None
     size: Pair | None = None
-    mean: tuple[float, ...] | None = None
+    mean: tuple[float, ...] | Tensor | None = None
     std: tuple[float, ...] | None = None
     geometry: Geometry | None = None
     licence: str = ""
@@ -56,6 +59,8 @@ def described(metadata: Mapping[str, str], *, state: Mapping[str, Tensor] | None
         values = {}
         for key in ("mean", "std"):
             values[key] = numbers(metadata[key]) if key in metadata else None
+        key = "mean_image"
+        mean = read_image(metadata[key]) if key in metadata else values["mean"]
         key = "geometry"
         geometry = Geometry(**json.loads(metadata[key])) if key in metadata else None
     except (ValueError, TypeError) as error:
@@ -72,9 +77,29 @@ def described(metadata: Mapping[str, str], *, state: Mapping[str, Tensor] | None
         classes,
         channels,
         size,
-        values["mean"],
+        mean,
         values["std"],
         geometry,
         metadata.get("licence", ""),
         metadata.get("padding", ""),
     )
+
+
+def written_image(image: Tensor) -> str:
+    """An image (C, H, W) of float32 numbers as text that a metadata value can hold."""
+    raw = image.detach().to("cpu", torch.float32).contiguous().numpy().astype("<f4").tobytes()
+    return json.dumps({"shape": list(image.shape), "float32": base64.b64encode(raw).decode()})
+
+
+def read_image(text: str) -> Tensor:
+    """The image that `written_image` wrote.
+
+    Raises:
+        ValueError: It is no such text.
+    """
+    said = json.loads(text)
+    try:
+        values = np.frombuffer(base64.b64decode(said["float32"], validate=True), dtype="<f4")
+        return torch.from_numpy(values.astype(np.float32)).view(*said["shape"])
+    except (KeyError, RuntimeError) as error:
+        raise ValueError(str(error)) from error

@@ -13,7 +13,7 @@ from striate.core.errors import StriateError, UnknownNameError
 from striate.core.script import call_script
 
 from .catalog import SOURCES, archs
-from .described import described
+from .described import described, written_image
 from .net import Net, WeightsOrigin
 from .request import Request
 from .site import Pair
@@ -109,7 +109,9 @@ def save_weights(net: Net, path: str | Path, *, metadata: Mapping[str, str] | No
     if place is not None:
         said["size"] = json.dumps(list(place))
     for key, value in (("mean", net.mean), ("std", net.std)):
-        if value is not None:
+        if value is not None and value.shape[-2:] != (1, 1):
+            said[f"{key}_image"] = written_image(value[0])
+        elif value is not None:
             said[key] = json.dumps([float(repr(each)) for each in value.flatten().double().tolist()])
     if net.geometry is not None:
         fields = ("size", "resize", "crop", "interpolation", "antialias")

@@ -55,7 +55,8 @@ class Net(nn.Module):
 
     Args:
         module: Takes normalised images (N, C, H, W).
-        mean: Per channel, subtracted from the pixels first; one number counts for all channels.
+        mean: Per channel, subtracted from the pixels first; one number counts for all channels. An image (C, H, W) is
+            subtracted pixel by pixel, and ties the net to its size.
         std: Per channel, divided by afterwards.
         classes: Names of the outputs, or how many there are; by default as many as its last linear layer gives.
         name: What to call it in reports.
@@ -102,7 +103,12 @@ class Net(nn.Module):
         self.outputs: Outputs = outputs
         self.geometry, self.origin, self.least_size = geometry, origin or WeightsOrigin(), least_size
         self.classes = _class_names(module, classes)
-        self.register_buffer("mean", _per_channel(mean, self.channels, "mean"), persistent=False)
+        centre = _mean_image(mean, self.channels)
+        if centre is None:
+            centre = _per_channel(mean, self.channels, "mean")
+        else:
+            self.size = _fitting(centre, self.size)
+        self.register_buffer("mean", centre, persistent=False)
         self.register_buffer("std", _per_channel(std, self.channels, "std"), persistent=False)
         if self.std is not None and not bool((self.std > 0).all()):
             raise StriateError(f"std is {self.std.flatten().tolist()}", accepted="positive numbers")
@@ -411,3 +417,19 @@ def _per_channel(value: float | Sequence[float] | Tensor | None, channels: int, 
     if len(numbers) != channels:
         raise StriateError(f"{what} has {len(numbers)} numbers", accepted=f"one for each of {channels} channels")
     return numbers.view(1, channels, 1, 1)
+
+
+def _mean_image(value: float | Sequence[float] | Tensor | None, channels: int) -> Tensor | None:
+    """A mean that differs from pixel to pixel as (1, C, H, W); None for every other."""
+    if not isinstance(value, Tensor) or value.dim() < 3 or value.shape[-2:] == (1, 1):
+        return None
+    if value.shape[-3] != channels or value.shape[:-3].numel() != 1:
+        raise StriateError(f"mean has shape {tuple(value.shape)}", accepted=f"an image of {channels} channels")
+    return value.detach().to(torch.get_default_dtype()).reshape(1, *value.shape[-3:])
+
+
+def _fitting(centre: Tensor, size: Pair | None) -> Pair:
+    height, width = centre.shape[-2:]
+    if size is not None and tuple(size) != (height, width):
+        raise StriateError(f"a mean image of {height} x {width} for images of {size[0]} x {size[1]}")
+    return height, width

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 
 from striate.core.rng import Rng
 from striate.data.batches import batches
 from striate.data.dataset import Dataset
-from striate.data.transforms import RandomCrop, RandomFlip, Transform, transformed
+from striate.data.transforms import TRANSFORMS, Mixer, RandomCrop, RandomFlip, Transform, transformed
 
 from .recipe import Augment
 from .task import Batch
@@ -49,7 +50,10 @@ class Feed:
         return max(len(self.data) // self.batch, 1)
 
     def shuffled(self, epoch: int) -> Iterator[Batch]:
-        """Full batches in an order of this epoch, changed at random; each image's draws hang on (seed, id, epoch)."""
+        """Full batches in an order of this epoch, changed at random; each image's draws hang on (seed, id, epoch).
+
+        With a mixer the labels are rows of shares (n, K).
+        """
         order = Rng(self.seed, "train/order").permutation(len(self.data), step=epoch)
         yield from self._batches(order[: self.steps * self.batch], epoch=epoch)
 
@@ -59,16 +63,21 @@ class Feed:
 
     def _batches(self, order: torch.Tensor | None, *, epoch: int | None = None) -> Iterator[Batch]:
         layout, changes = FORMATS[self.memory_format], transforms(self.augment)
+        mixer: Mixer | None = TRANSFORMS.load(self.augment.mixer) if self.augment.mixer else None
         for rows, images, labels in batches(self.data, self.batch, order=order, workers=self.workers):
             ids = self.data.ids[rows]
-            placed = images.to(self.device)
+            placed, wanted = images.to(self.device), labels
             if epoch is not None:
                 placed = transformed(placed, ids, changes, seed=self.seed, step=epoch)
-            yield Batch(placed.contiguous(memory_format=layout), labels.to(self.device), ids, rows)
+                if mixer is not None:
+                    shares = F.one_hot(labels, len(self.data.classes))
+                    placed, wanted = mixer(placed, shares, ids, Rng(self.seed, "train/mixer"), step=epoch)
+            yield Batch(placed.contiguous(memory_format=layout), wanted.to(self.device), ids, rows)
 
 
 def transforms(how: Augment) -> tuple[Transform, ...]:
     """The operations that ``how`` stands for."""
     shift: tuple[Transform, ...] = (RandomCrop(how.shift, "reflect"),) if how.shift else ()
     mirror: tuple[Transform, ...] = (RandomFlip(how.mirror),) if how.mirror else ()
-    return shift + mirror
+    named: tuple[Transform, ...] = tuple(TRANSFORMS.load(name) for name in how.transforms)
+    return shift + mirror + named

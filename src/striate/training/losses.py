@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy in nats, shape (N,), of logits (N, K) against labels (N,) int64.
+    """Cross-entropy in nats, shape (N,), of logits (N, K) against labels: numbers (N,), or shares (N, K).
 
-    With ``smoothing`` s the target is 1 - s + s/K on the labelled class and s/K on every other.
+    With ``smoothing`` s a target p becomes (1 - s) p + s/K, so 1 - s + s/K on a labelled class and s/K on every other.
 
     Source: Szegedy et al. 2016, "Rethinking the Inception architecture", section 7.
     """

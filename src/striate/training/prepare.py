@@ -12,7 +12,8 @@ from torch import nn
 
 from striate.core.errors import RunError
 from striate.data.dataset import Dataset, Splits
-from striate.data.stats import channel_statistics
+from striate.data.preprocess import measure_normalisation
+from striate.data.transforms import described
 from striate.nets.load import load_net
 from striate.nets.net import Net
 
@@ -50,6 +51,7 @@ def build_task(
         else:
             net = load_net(subject, weights_root=weights_root)
     check_fit(net, splits.train)
+    check_recipe(recipe, splits.train, fresh=isinstance(subject, str) and _from_scratch(subject))
     return Classification(net, label_smoothing=recipe.label_smoothing)
 
 
@@ -101,6 +103,20 @@ def check_fit(net: Net, data: Dataset) -> None:
         raise RunError(f"{name} takes {net.channels} channels, images of {data.name} have {data.channels}")
     if net.size is not None and data.size is not None and tuple(net.size) != tuple(data.size):
         raise RunError(f"{name} takes images of {net.size}, those of {data.name} are {data.size}")
+
+
+def check_recipe(recipe: Recipe, train: Dataset, *, fresh: bool) -> None:
+    """The recipe's preprocessing and random changes suit the net and the images; `RunError` otherwise."""
+    if not fresh and recipe.preprocess != "mean_std":
+        raise RunError(
+            f"preprocess is {recipe.preprocess} for a net with weights",
+            accepted="a net that starts from scratch: weights keep the normalisation that they were trained with",
+        )
+    wasted = [name for name in recipe.augment.transforms if described(name).needs_colour and train.channels == 1]
+    if wasted:
+        raise RunError(
+            f"{', '.join(wasted)} on the grey images of {train.name}", accepted="transforms that do not need colour"
+        )
 
 
 def fingerprint(task: Task) -> str:
@@ -181,5 +197,5 @@ def _fresh(name: str, train: Dataset, *, recipe: Recipe, seed: int) -> Net:
         he_normal(net.module)
     if train.in_memory:
         train.pixels()  # the run will need them: what is drawn or decoded for the statistics is kept
-    mean, std = channel_statistics(train)
-    return net.adapted(mean=mean, std=std, classes=train.classes, geometry=train.geometry or net.geometry)
+    normal = measure_normalisation(train, recipe.preprocess)
+    return net.adapted(mean=normal.mean, std=normal.std, classes=train.classes, geometry=train.geometry or net.geometry)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from striate.core.errors import StriateError
+from striate.data.transforms import is_mixer
 
 from .schedules import Schedule
 
@@ -46,15 +47,47 @@ class AdamW:
 
 @dataclass(frozen=True)
 class Augment:
-    """Random changes of training images; zero means that this one is not made.
+    """Random changes of training images; zero, or no name, means that this one is not made.
+
+    They are made in this order: shift, mirror, the named transforms, the mixer. All but the mixer change an image alike
+    whatever its batch; a mixer's partners come from the batch (see `striate.data.transforms.mixers`).
 
     Attributes:
         mirror: Probability that left and right change places.
         shift: Most pixels by which an image moves on each axis; what that uncovers is filled by reflection.
+        transforms: Names of transforms (`striate methods` lists them), each with its usual numbers.
+        mixer: Name of one that mixes two images and their labels, or "".
+
+    Raises:
+        StriateError: A number is out of its range, or a name is none of a transform or of a mixer.
     """
 
     mirror: float = 0.0
     shift: int = 0
+    transforms: tuple[str, ...] = ()
+    mixer: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.mirror <= 1.0 or self.shift < 0:
+            raise StriateError(f"augment is {self}", accepted="a probability for mirror, at least 0 pixels for shift")
+        for name in self.transforms:
+            if is_mixer(name):
+                raise StriateError(f"{name} mixes two images", accepted="at most one such, as the mixer")
+        if self.mixer and not is_mixer(self.mixer):
+            raise StriateError(f"{self.mixer} does not mix images", accepted="mixup, cutmix")
+
+    def named(self, names: tuple[str, ...]) -> Augment:
+        """The same with these transforms, of which one may be a mixer, in place of those that it has.
+
+        Raises:
+            UnknownNameError: A name is no transform's; the message holds the nearest ones.
+            StriateError: Two of them mix images.
+        """
+        mixers = [name for name in names if is_mixer(name)]
+        if len(mixers) > 1:
+            raise StriateError(f"{' and '.join(mixers)} both mix images", accepted="one of them")
+        plain = tuple(name for name in names if name not in mixers)
+        return replace(self, transforms=plain, mixer=mixers[0] if mixers else "")
 
 
 @dataclass(frozen=True)
@@ -73,6 +106,7 @@ class Recipe:
         batch: Images a step. The remainder of an epoch that does not fill a batch is left out of that epoch.
         label_smoothing: Share of the target spread evenly over all classes.
         augment: Random changes of the training images.
+        preprocess: What a net that starts from scratch takes from its pixels first (`striate.data.preprocess`).
 
     Raises:
         StriateError: A number is out of its range; the message names it.
@@ -88,6 +122,7 @@ class Recipe:
     batch: int = 128
     label_smoothing: float = 0.0
     augment: Augment = field(default_factory=Augment)
+    preprocess: Literal["mean_std", "channel_mean", "mean_image", "min_max"] = "mean_std"
     states: str = ""
 
     def __post_init__(self) -> None:
@@ -105,10 +140,6 @@ class Recipe:
             raise StriateError(f"the learning rate is {rate}", accepted="a number above 0")
         if not 0.0 <= self.label_smoothing < 1.0:
             raise StriateError(f"label_smoothing is {self.label_smoothing}", accepted="a number from 0 to below 1")
-        if not 0.0 <= self.augment.mirror <= 1.0 or self.augment.shift < 0:
-            raise StriateError(
-                f"augment is {self.augment}", accepted="a probability for mirror, at least 0 pixels for shift"
-            )
 
     def epochs_on(self, count: int) -> int:
         """Passes over a training split of ``count`` images: ``epochs``, or as many as the budget pays for, at least 1.

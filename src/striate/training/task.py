@@ -19,7 +19,10 @@ Update = Callable[[Tensor, str], None]
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (n, C, H, W) in [0, 1] with labels (n,), the ids (n,) their random draws hang on, rows in the split."""
+    """Images (n, C, H, W) in [0, 1] with labels, the ids (n,) their random draws hang on, rows in the split.
+
+    Labels are numbers of classes (n,), or shares of them (n, K) where images were mixed.
+    """
 
     images: Tensor
     labels: Tensor
@@ -81,4 +84,6 @@ class Classification:
 
 
 def _right(logits: Tensor, labels: Tensor) -> Tensor:
+    """Whether the largest logit is the label's, or that of the largest share."""
+    labels = labels.argmax(1) if labels.dim() == 2 else labels
     return (logits.argmax(1) == labels).to(torch.float32)

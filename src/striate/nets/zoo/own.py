@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from torch import Tensor
+
 from striate.core.errors import StriateError, UnknownNameError
 from striate.core.image import Geometry
 from striate.nets.catalog import Row
@@ -107,7 +109,7 @@ def _file(request: Request) -> Path | None:
 
 def _normalisation(
     request: Request, said: Described, content: WeightsFile | None, channels: int
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+) -> tuple[tuple[float, ...] | Tensor, tuple[float, ...]]:
     if said.mean is not None and said.std is not None:
         return said.mean, said.std
     if content is None:

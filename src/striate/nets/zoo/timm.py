@@ -41,7 +41,7 @@ def load(request: Request) -> Net:
     size = tuple(config["input_size"][1:])
     return Net(
         module,
-        mean=said.mean or (config["mean"] if request.channels in (None, 3) else None),
+        mean=said.mean if said.mean is not None else (config["mean"] if request.channels in (None, 3) else None),
         std=said.std or (config["std"] if request.channels in (None, 3) else None),
         classes=classes,
         name=request.plain,

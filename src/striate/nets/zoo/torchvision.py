@@ -52,7 +52,7 @@ def load(request: Request) -> Net:
     fixed = request.arch.startswith(("vit_", "maxvit"))
     return Net(
         module,
-        mean=said.mean or preset.mean,
+        mean=said.mean if said.mean is not None else preset.mean,
         std=said.std or preset.std,
         classes=classes,
         name=request.plain,
