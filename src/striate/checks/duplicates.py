@@ -105,8 +105,8 @@ def leak_findings(case: Case, marked: list[tuple[Copies, bool]]) -> tuple[list[N
                     check="leak",
                     severity="error" if share > MANY else "warning",
                     sure=1.0 if any(group.exact for group in groups) else 0.95,
-                    seen=f"{of_images(len(touched), 'has', 'have')} a copy in {names[0]}, though they are {names[1]} "
-                    f"images: {100 * share:.2f} % of {names[1]} were seen before.",
+                    seen=f"{len(touched):,} {names[1]} image{'s have copies' if len(touched) > 1 else ' has a copy'} "
+                    f"in {names[0]}: {100 * share:.2f} % of {names[1]} was seen before.",
                     evidence=(
                         Evidence(
                             f"share of {names[1]} with a copy in {names[0]}",

@@ -11,7 +11,8 @@ from striate.core.progress import SILENT, Progress
 
 CELLS = 8  # a side of a descriptor: as coarse as the classic perceptual hashes, but not reduced to bits
 CUTS: tuple[tuple[float, float], ...] = ((0, 0), (0.1, 0), (0, 0.1), (0.2, 0), (0.1, 0.1), (0, 0.2))
-PROPOSED = 0.8  # least correlation of two descriptors
+PROPOSED = 0.8  # least correlation of two descriptors where one image may be cut from the other
+ALIKE = 0.98  # and where not: the pixels of copies correlate by .995 at least
 MOST = 8  # partners proposed for an image
 _QUERIES = 512  # images asked about at once
 
@@ -43,8 +44,8 @@ def propose(
     """Pairs that may show the same: (m, 2) rows of pictures (n, T, T), (m, 4) boxes to start from, pairs asked (m,).
 
     The first of a pair may be a copy of what lies in the box of the second. For each image the `MOST` others whose
-    descriptors correlate best are proposed, where that is at least `PROPOSED`; with ``cut``, the 36 cuts of the others
-    are compared too. Cost: n squared times 64 multiply-adds, 36 times as many with cuts.
+    descriptors correlate best are proposed, where that is at least `ALIKE`; with ``cut``, the 36 cuts of the others are
+    compared too, and `PROPOSED` is enough. Cost: n squared times 64 multiply-adds, 36 times as many with cuts.
     """
     count, hypotheses = len(pictures), CUTS if cut else CUTS[:1]
     per = len(hypotheses) ** 2
@@ -64,13 +65,17 @@ def propose(
                 asked = whole[first : first + _QUERIES]
                 alike = (asked @ there.T).view(len(asked), width, per).amax(2)
                 _without_self(alike, first, start)
-                best = torch.cat([likeness[first : first + _QUERIES], alike], dim=1).topk(most, dim=1)
-                known = torch.cat([partner[first : first + _QUERIES], _numbers(start, width, len(asked))], dim=1)
+                new = alike.topk(min(most, width), dim=1)
+                best = torch.cat([likeness[first : first + _QUERIES], new.values], dim=1).topk(most, dim=1)
+                known = torch.cat([partner[first : first + _QUERIES], new.indices + start], dim=1)
                 likeness[first : first + _QUERIES] = best.values
                 partner[first : first + _QUERIES] = known.gather(1, best.indices)
                 tell(len(asked))
-    good = likeness >= PROPOSED
+    good = likeness >= (PROPOSED if cut else ALIKE)
     pairs = torch.stack([torch.arange(count)[:, None].expand(-1, most)[good], partner[good]], dim=1)
+    if not cut:  # then the order of a pair does not matter
+        pairs, kept = _once(pairs, count)
+        return pairs, boxes(hypotheses).expand(len(pairs), -1), likeness[good][kept]
     return pairs, _starts(pictures, whole, pairs, hypotheses), likeness[good]
 
 
@@ -83,14 +88,18 @@ def _starts(pictures: Tensor, whole: Tensor, pairs: Tensor, cuts: tuple[tuple[fl
     return boxes(cuts)[torch.cat(found)] if found else torch.empty(0, 4)
 
 
+def _once(pairs: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Each pair once, the lower number first, and where it stood first."""
+    low, high = pairs.amin(1), pairs.amax(1)
+    keys, places = torch.unique(low * count + high, return_inverse=True)
+    first = torch.full((len(keys),), len(pairs)).scatter_reduce(0, places, torch.arange(len(pairs)), "amin")
+    return torch.stack([keys // count, keys % count], dim=1), first
+
+
 def _without_self(alike: Tensor, first: int, start: int) -> None:
     rows = torch.arange(len(alike)) + first - start
     inside = (rows >= 0) & (rows < alike.shape[1])
     alike[inside.nonzero().reshape(-1), rows[inside]] = -1.0
-
-
-def _numbers(start: int, width: int, rows: int) -> Tensor:
-    return (torch.arange(width) + start).expand(rows, -1)
 
 
 def _means(side: int, left: float, right: float) -> Tensor:

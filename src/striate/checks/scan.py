@@ -13,7 +13,7 @@ from striate.core.errors import ImageError
 from striate.core.image import from_bytes, to_channels
 from striate.core.progress import SILENT, Progress
 from striate.data.dataset import BrokenFile, Dataset, Splits
-from striate.data.properties import PROPERTIES, SCALE, pixel_properties, stored_images
+from striate.data.properties import PROPERTIES, pixel_properties, stored_images
 
 DARKEST, BRIGHTEST = 0.005, 0.995  # quantiles of the luma that stand for its ends: a few odd pixels do not count
 COLOURS = 8  # side of the small colour planes
@@ -105,14 +105,14 @@ def _digest(image: Tensor) -> bytes:
 
 
 def _ends(images: Tensor) -> dict[str, Tensor]:
-    luma = to_channels(images, 1)
-    if min(luma.shape[-2:]) > SCALE:
-        luma = F.adaptive_avg_pool2d(luma, SCALE)
-    flat = luma.flatten(1).sort(1).values
-    last = flat.shape[1] - 1
+    levels = (to_channels(images, 1).flatten(1) * 255.0).round().to(torch.int64)
+    count, pixels = levels.shape
+    offsets = 256 * torch.arange(count)[:, None]
+    counts = torch.bincount((levels + offsets).reshape(-1), minlength=256 * count).view(count, 256)
+    reached = counts.cumsum(1)
     return {
-        "dark": flat[:, round(DARKEST * last)].to(torch.float64),
-        "bright": flat[:, round(BRIGHTEST * last)].to(torch.float64),
+        "dark": (reached <= DARKEST * pixels).sum(1).to(torch.float64) / 255.0,
+        "bright": (reached < BRIGHTEST * pixels).sum(1).to(torch.float64) / 255.0,
         "spread": images.flatten(2).std(2, correction=0).amax(1).to(torch.float64),
     }
 

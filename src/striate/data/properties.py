@@ -100,13 +100,12 @@ def edge_sharpness(luma: Tensor) -> Tensor:
         length = plane.shape[-1]
         if length < 3:
             continue
-        lines = plane.to(torch.float64)
         window = min(_WINDOW, 2 * ((length + 2) // 4) + 1)
-        blurred = F.avg_pool1d(F.pad(lines, (window // 2, window // 2), mode="replicate"), window, 1)
-        steps = lines.diff(dim=2).abs()
+        blurred = F.avg_pool1d(F.pad(plane, (window // 2, window // 2), mode="replicate"), window, 1)
+        steps = plane.diff(dim=2).abs()
         lost = (steps - blurred.diff(dim=2).abs()).clamp_min(0.0)
-        total = steps.sum((1, 2))
-        shares.append(torch.where(total > 0, lost.sum((1, 2)) / total.clamp_min(1e-300), 1.0))
+        total = steps.sum((1, 2), dtype=torch.float64)
+        shares.append(torch.where(total > 0, lost.sum((1, 2), dtype=torch.float64) / total.clamp_min(1e-300), 1.0))
         strengths.append(total / steps[0].numel() if len(steps) else total)
     if not shares:
         return torch.zeros(len(luma), dtype=torch.float64)
