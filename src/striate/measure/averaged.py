@@ -11,7 +11,7 @@ from torch import Tensor
 
 from striate.core.number import Number
 from striate.metrics.averages import ClassAverage, macro_average, micro_average, weighted_average
-from striate.metrics.confusion import kappa
+from striate.metrics.confusion import kappa, matthews
 from striate.metrics.intervals import normal_interval, wilson
 
 from .payload import Average, Averages
@@ -71,7 +71,6 @@ FIGURES = (
     Figure("diagnostic_odds_ratio", lambda c: (c.tp * c.tn, c.fp * c.fn), high=math.inf),
 )
 RECALL = Figure("recall", lambda c: (c.tp, c.tp + c.fn))
-MATTHEWS = next(kind for kind in FIGURES if kind.name == "matthews")
 
 
 def averages(matrix: Tensor) -> Averages:
@@ -88,7 +87,7 @@ def averages(matrix: Tensor) -> Averages:
         macro=_average(macro_average(matrix), seen, by_support=False),
         weighted=_average(weighted_average(matrix), seen, by_support=True),
         balanced_accuracy=_mean(RECALL, seen, by_support=False),
-        matthews=_whole_matthews(seen),
+        matthews=matthews(matrix),
         kappa=kappa(matrix),
     )
 
@@ -164,21 +163,6 @@ def _mean(kind: Figure, seen: _Seen, *, by_support: bool) -> Number:
         pull[known] = (values.detach() - value) / float(row[known].sum())
         slope = slope + pull[seen.label]
     return seen.number(value, slope, kind, words=f"; classes: {left} without the figure left out" if left else "")
-
-
-def _whole_matthews(seen: _Seen) -> Number:
-    """Gorodkin 2004, "Comparing two K-category assignments by a K-category correlation coefficient", equation 8."""
-    if seen.n == 0:
-        return Number(None, n=0, why="0/0: no images")
-    hits, rows, columns = (each.clone().requires_grad_() for each in (seen.hits, seen.rows, seen.columns))
-    spread = (1 - rows.square().sum()) * (1 - columns.square().sum())
-    if float(spread.detach()) < 0.5 / seen.n**2:
-        return Number(None, n=seen.n, why="0/0: labels or predictions are all of one class")
-    value = (hits.sum() - (rows * columns).sum()) / spread.sqrt()
-    by_hit, by_row, by_column = torch.autograd.grad(value, [hits, rows, columns])
-    slope = by_row[seen.label] + by_column[seen.predicted]
-    slope = slope + (seen.label == seen.predicted) * by_hit[seen.label]
-    return seen.number(float(value.detach()), slope, MATTHEWS)
 
 
 def _micro(matrix: Tensor) -> Average:

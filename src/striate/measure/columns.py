@@ -48,9 +48,9 @@ class Part:
 
 
 def columns_of(
-    labels: Tensor, names: Sequence[str], data: Dataset, properties: Mapping[str, Tensor] | None
+    labels: Tensor, names: Sequence[str], data: Dataset | None, properties: Mapping[str, Tensor] | None
 ) -> tuple[Column, ...]:
-    """Columns of a table's images: their class, the properties given, the attributes that the data know.
+    """Columns of a table's images: their class, the properties given, the attributes that ``data`` knows.
 
     Raises:
         StriateError: A property has not one number for each image.
@@ -64,7 +64,8 @@ def columns_of(
                 accepted="one number each",
             )
         measured.append(Column(name, "property", values.to(torch.float64)))
-    said = [Column(name, "attribute", _typed(values)) for name, values in data.attributes().items()]
+    known = {} if data is None else data.attributes()
+    said = [Column(name, "attribute", _typed(values)) for name, values in known.items()]
     return (classes, *measured, *said)
 
 

@@ -362,6 +362,7 @@ class Mistake:
         confidence: Probability of the predicted class.
         probability: Probability of the true class.
         picture: Key of the picture in the report's album, or empty.
+        slices: Places, among the rows of the slices, of the weak ones that it belongs to.
     """
 
     row: int
@@ -371,6 +372,20 @@ class Mistake:
     confidence: float
     probability: float
     picture: str = ""
+    slices: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class LabelNoise:
+    """How many labels contradict a net that is sure, beyond what its own mistakes make.
+
+    Attributes:
+        rate: Share of labels that look wrong.
+        p: Chance of so many if no label were wrong and one temperature made the net as right as it is sure.
+    """
+
+    rate: Number
+    p: float
 
 
 @dataclass(frozen=True)
@@ -396,6 +411,7 @@ class Evaluation:
         thresholds: The best threshold of each class against the rest.
         slices: Images that share something, against the rest; None where nothing was sliced.
         suspects: Labels that look wrong, the most suspect first, at most 200.
+        noise: How many labels look wrong in all.
     """
 
     n: int
@@ -416,3 +432,4 @@ class Evaluation:
     thresholds: tuple[ClassThreshold, ...] = ()
     slices: Slices | None = None
     suspects: tuple[Suspect, ...] = ()
+    noise: LabelNoise | None = None

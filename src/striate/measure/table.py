@@ -149,13 +149,15 @@ def predict(
     if precision == "float64":
         working = working.to(torch.float64)
     count = batch or _images_a_pass(net, data, memory, place)
-    logits = _passes(working, data, count=count, workers=workers, precision=precision, place=place, progress=progress)
+    logits, rows = _passes(
+        working, data, count=count, workers=workers, precision=precision, place=place, progress=progress
+    )
     _check_scale(net, logits)
     return Table(
         logits=logits,
-        labels=data.labels.to(torch.int64),
-        ids=data.ids,
-        rows=torch.arange(len(data)),
+        labels=data.labels[rows].to(torch.int64),
+        ids=data.ids[rows],
+        rows=rows,
         names=tuple(data.classes),
         key=_key(net, data, precision),
         net_names=() if _numbered(net.classes) else tuple(net.classes),
@@ -171,21 +173,23 @@ def _passes(
     precision: Precision,
     place: torch.device,
     progress: Progress,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
+    """Logits, and the rows they are of: all, but for files that were left out when they were met."""
     from striate.data.batches import batches
     from striate.nets.undisturbed import undisturbed
 
     layout = torch.channels_last if _has_convolution(net) else torch.contiguous_format
     stored = torch.float64 if precision == "float64" else torch.float32
-    parts = []
+    parts, met = [], []
     with undisturbed(net), progress.task("predict", len(data)) as step:
         for rows, images, _ in batches(data, count, workers=workers):
             with torch.inference_mode(), _arithmetic(precision, place):
                 logits = net.logits(images.to(place, stored, memory_format=layout)).to("cpu", stored)
             _check_logits(logits, rows, net, data)
             parts.append(logits)
+            met.append(rows)
             step(len(rows))
-    return torch.cat(parts)  # made outside inference mode: what is handed out may take part in autograd
+    return torch.cat(parts), torch.cat(met)  # made outside inference mode: what is handed out may take part in autograd
 
 
 def _arithmetic(precision: Precision, place: torch.device) -> AbstractContextManager[object]:
