@@ -7,16 +7,17 @@ import math
 import torch
 import torch.nn.functional as F
 
+from striate.metrics.boxes import box_iou
+
 from .claims import SAME, Computed, claim, holds
 from .draw import boxes, curves
-from .measures import iou
 
 
 def iou_threshold() -> Computed:
     """A detection counts when its overlap with the object reaches the threshold."""
     truth = (0.0, 0.0, 10.0, 10.0)
     found = {"overlap .3": (0.0, 0.0, 10.0, 3.0), "overlap .7": (0.0, 0.0, 10.0, 7.0)}
-    overlaps = [iou(truth, box) for box in found.values()]
+    overlaps = box_iou(torch.tensor([truth]), torch.tensor(list(found.values())))[0].tolist()
     verdicts = ["true positive" if overlap >= 0.5 else "false positive" for overlap in overlaps]
     return Computed(
         (

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from striate.metrics.average_precision_voc import PrecisionRecall
 from striate.metrics.binary import Counts
+from striate.metrics.boxes import box_iou
+from striate.metrics.segmentation import segmentation_figures
 
 from .claims import SAME, Computed, claim, holds
 from .draw import boxes, curves
@@ -138,61 +141,31 @@ def roc_auc() -> Computed:
 
 def seg_metrics() -> Computed:
     """Nothing is found in an image that is 95 % background, and the figures still look fair."""
-    truth = torch.zeros(100, dtype=torch.int64)
-    truth[:5] = 1
-    predicted = torch.zeros_like(truth)
-    ious, dices, wrong = [], [], []
-    for label in (0, 1):
-        a, b = truth == label, predicted == label
-        inside, union, areas = int((a & b).sum()), int((a | b).sum()), int(a.sum() + b.sum())
-        ious.append(inside / union)
-        dices.append(2 * inside / areas)
-        wrong.append(2 * inside / union)
+    truth = torch.zeros(10, 10, dtype=torch.int64)
+    truth[0, :5] = 1
+    found = segmentation_figures(truth, torch.zeros_like(truth), 2)
+    wrong = 2 * float(found.classes[0].iou)
     note = (
         "the slide prints 47.5 % and divides twice the overlap by the union, which would give "
-        f"{wrong[0]:.3g} for the background; Dice divides by the sum of the areas (Dice 1945)"
+        f"{wrong:.3g} for the background; Dice divides by the sum of the areas (Dice 1945)"
     )
     return Computed(
         (
-            claim("pixel accuracy", (truth == predicted).double().mean(), 0.95, says=SAME),
-            claim("mean IoU", sum(ious) / 2, 0.475, says=SAME),
-            claim("mean Dice", sum(dices) / 2, 0.4872, says=0.475, tolerance=5e-5, note=note),
+            claim("pixel accuracy", found.accuracy.value, 0.95, says=SAME),
+            claim("mean IoU", found.mean_iou.value, 0.475, says=SAME),
+            claim("mean Dice", found.mean_dice.value, 0.4872, says=0.475, tolerance=5e-5, note=note),
         )
     )
 
 
-def average_precision(hits: Sequence[bool], objects: int) -> dict[str, float]:
-    """Average precision of ranked detections in the four ways in use, and precision and recall at every rank."""
-    found = torch.tensor(hits).cumsum(0)
-    precision = found / torch.arange(1, len(hits) + 1)
-    recall = found / objects
-    envelope = precision.flip(0).cummax(0).values.flip(0)  # the best precision at this recall or a higher one
-    steps = torch.diff(recall, prepend=torch.zeros(1))
-
-    def sampled(points: int) -> float:
-        levels = [i / (points - 1) for i in range(points)]
-        reached = [envelope[recall >= level - 1e-7] for level in levels]
-        return sum(float(each[0]) for each in reached if len(each)) / points
-
-    return {
-        "all-point": float((envelope * steps).sum()),
-        "11-point": sampled(11),
-        "101-point": sampled(101),
-        "steps": float((precision * steps).sum()),
-    }
-
-
 def ap_example() -> Computed:
     """Ten ranked detections, five of them hits, of five objects."""
-    hits = [letter == "T" for letter in "TTFFFTTFFT"]
-    found = average_precision(hits, 5)
-    precision = [sum(hits[: n + 1]) / (n + 1) for n in range(10)]
-    recall = [sum(hits[: n + 1]) / 5 for n in range(10)]
+    found = PrecisionRecall(torch.tensor([letter == "T" for letter in "TTFFFTTFFT"]), objects=5)
+    precision, recall, hits = found.precision.tolist(), found.recall.tolist(), int(found.hits.sum())
     columns = [1, 1, 0.67, 0.5, 0.4, 0.5, 0.57, 0.5, 0.44, 0.5]
-    envelope = [max(precision[n:]) for n in range(10)]
     picture = curves(
-        f"Average precision {found['all-point']:.3f} is the area under the envelope",
-        {"precision": (recall, precision), "envelope": (recall, envelope)},
+        f"Average precision {float(found.area()):.3f} is the area under the envelope",
+        {"precision": (recall, precision), "envelope": (recall, found.envelope.tolist())},
         x_label="recall",
         y_label="precision",
         size=(520, 340),
@@ -201,29 +174,21 @@ def ap_example() -> Computed:
         (
             claim("precision by rank", precision, columns, says=SAME, tolerance=0.0051),
             claim("recall by rank", recall, [0.2, 0.4, 0.4, 0.4, 0.4, 0.6, 0.8, 0.8, 0.8, 1.0], says=SAME),
-            claim("all-point AP", found["all-point"], 0.728571, note="Everingham et al. 2010, as VOC from 2010 on"),
-            claim("11-point AP", found["11-point"], 0.753247, note="VOC to 2009"),
-            claim("101-point AP", found["101-point"], 0.731259, note="COCO; Lin et al. 2014"),
-            claim("sum of steps", found["steps"], 0.714286),
-            claim("TP, FP, FN at the end", [sum(hits), 10 - sum(hits), 5 - sum(hits)], [5, 5, 0]),
+            claim("all-point AP", found.area().value, 0.728571, note="Everingham et al. 2010, as VOC from 2010 on"),
+            claim("11-point AP", found.sampled(11).value, 0.753247, note="VOC to 2009"),
+            claim("101-point AP", found.sampled(101).value, 0.731259, note="COCO; Lin et al. 2014"),
+            claim("sum of steps", found.steps().value, 0.714286),
+            claim("TP, FP, FN at the end", [hits, 10 - hits, 5 - hits], [5, 5, 0]),
         ),
         picture,
     )
 
 
-def iou(a: Sequence[float], b: Sequence[float]) -> float:
-    """Intersection over union of two boxes x1, y1, x2, y2."""
-    wide = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
-    high = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-    area = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return wide * high / (area - wide * high)
-
-
-def suppress(ranked: Sequence[Sequence[float]], drops: Callable[[float], bool]) -> list[int]:
-    """Greedy non-maximum suppression of boxes sorted by score: the places (from 0) of those kept."""
+def suppress(overlaps: Tensor, drops: Callable[[float], bool]) -> list[int]:
+    """Greedy non-maximum suppression of boxes sorted by score, from their IoU (n, n): the places of those kept."""
     kept: list[int] = []
-    for i, box in enumerate(ranked):
-        if not any(drops(iou(ranked[j], box)) for j in kept):
+    for i, row in enumerate(overlaps.tolist()):
+        if not any(drops(row[j]) for j in kept):
             kept.append(i)
     return kept
 
@@ -231,14 +196,14 @@ def suppress(ranked: Sequence[Sequence[float]], drops: Callable[[float], bool]) 
 def nms_example() -> Computed:
     """Two overlaps are exactly one half: whether they go depends on >= or >."""
     placed = [(0, 0, 10, 10), (1, 1, 11, 11), (0, 0, 10, 5), (20, 20, 30, 30), (0, 0, 10, 20)]
-    overlaps = [iou(placed[0], box) for box in placed[1:]]
-    at_least = suppress(placed, lambda overlap: overlap >= 0.5)
-    above = suppress(placed, lambda overlap: overlap > 0.5)
+    overlaps = box_iou(torch.tensor(placed), torch.tensor(placed))
+    at_least = suppress(overlaps, lambda overlap: overlap >= 0.5)
+    above = suppress(overlaps, lambda overlap: overlap > 0.5)
     note = "torchvision drops above the threshold only, the lecture's rule at the threshold too"
     shapes = {str(i + 1): (float(a), float(b), float(c), float(d)) for i, (a, b, c, d) in enumerate(placed)}
     return Computed(
         (
-            claim("IoU of box 1 with 2, 3, 4, 5", overlaps, [81 / 119, 0.5, 0, 0.5]),
+            claim("IoU of box 1 with 2, 3, 4, 5", overlaps[0, 1:], [81 / 119, 0.5, 0, 0.5]),
             claim("kept where IoU >= .5 drops", [i + 1 for i in at_least], [1, 4], note=note),
             claim("kept where IoU > .5 drops", [i + 1 for i in above], [1, 3, 4, 5]),
         ),
