@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
 from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.training.payload import Training
 
 from . import FOLDERS
-from .options import DataArgument, Learning, NetLike, Option, count, number
+from .options import DataArgument, Learning, NetLike, Option, count, number, words
 from .session import number_folder, session, shown
 from .signature import read_signature
 
 if TYPE_CHECKING:
     from striate.training.recipe import Recipe
 
+PreprocessOption = Annotated[
+    Literal["mean_std", "channel_mean", "mean_image", "min_max"] | None,
+    Option("what a net that starts from scratch takes from its pixels first (default: the recipe's)"),
+]
 SHAPING = (  # shared options that shape a run
     "limit", "batch", "seed", "partial", "skip_broken", "layout", "shares", "fold", "splits", "precision", "device",
 )  # fmt: skip
@@ -40,6 +44,11 @@ def train(
         int | None,
         Option("side that images are brought to (default: their own)", "PX", lambda text: count(text, "size")),
     ] = None,
+    augment: Annotated[
+        str | tuple[str, ...] | None,
+        Option("transforms of training images beside the recipe's; `striate methods` lists them", "T[,T]", words),
+    ] = None,
+    preprocess: PreprocessOption = None,
     out: Annotated[str | Path | None, Option("run folder", "RUN")] = None,
     resume: Annotated[bool, Option("go on where the run in this folder stopped")] = False,
     **shared: Unpack[Learning],
@@ -57,6 +66,8 @@ def train(
         "epochs": epochs,
         "rate": rate,
         "size": size,
+        "augment": ",".join(words(augment) if isinstance(augment, str) else augment) if augment else None,
+        "preprocess": preprocess,
         "out": out,
         "resume": resume,
     }
@@ -65,12 +76,12 @@ def train(
     if begun:
         given, options = taken_up(given, options, Path(str(out)))
     with session("train", given, options, Learning) as run:
-        from striate.training.catalog import RECIPES
         from striate.training.loop import fit
 
         if resume and out is None:
             raise StriateError("--resume is given without --out", accepted="the run folder to go on with")
         how = varied(given["recipe"], epochs=given["epochs"], rate=given["rate"], batch=run["batch"])
+        how = prepared(how, augment=given["augment"], preprocess=given["preprocess"])
         folder = Path(out if out is not None else number_folder(FOLDERS["train"], {"data": data}))
         splits = run.splits(data, size=given["size"])
         if splits.train.size is None:
@@ -94,12 +105,21 @@ def train(
             progress=run.progress,
         )
         files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
-        return run.report(replace(result, run=str(shown(folder))), files=files, cites=RECIPES[given["recipe"]].cites)
+        return run.report(replace(result, run=str(shown(folder))), files=files, cites=cites_of(given["recipe"], how))
+
+
+def cites_of(name: str, recipe: Recipe) -> tuple[str, ...]:
+    """Keys of the papers behind the recipe of this name and the transforms that it makes."""
+    from striate.data.transforms import TRANSFORMS
+    from striate.training.catalog import RECIPES
+
+    named = [*recipe.augment.transforms, *([recipe.augment.mixer] if recipe.augment.mixer else [])]
+    return (*RECIPES[name].cites, *(key for each in named for key in TRANSFORMS[each].cites))
 
 
 def asked_for(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that shape a run, as its folder keeps them for `--resume`."""
-    asked = {name: given[name] for name in ("recipe", "epochs", "rate", "size")}
+    asked = {name: given[name] for name in ("recipe", "epochs", "rate", "size", "augment", "preprocess")}
     if isinstance(given["net"], (str, Path)):
         asked["net"] = str(given["net"])
     asked |= {name: str(options[name]) if name == "splits" else options[name] for name in SHAPING if name in options}
@@ -138,4 +158,24 @@ def varied(name: str, *, epochs: int | None, rate: float | None, batch: int | No
         epochs=recipe.epochs if epochs is None else epochs,
         batch=recipe.batch if batch is None else batch,
         optimizer=recipe.optimizer if rate is None else replace(recipe.optimizer, rate=rate),
+    )
+
+
+def prepared(recipe: Recipe, *, augment: str | None, preprocess: str | None) -> Recipe:
+    """The recipe with other transforms and another preprocessing where they are given; its name says so."""
+    from striate.data.preprocess import CHOICES, Preprocess
+
+    given = {"augment": augment, "preprocess": preprocess}
+    added = [f"{key} {value}" for key, value in given.items() if value is not None]
+    if not added:
+        return recipe
+    chosen: dict[str, Preprocess] = {name: name for name in CHOICES}
+    if preprocess is not None and preprocess not in chosen:
+        raise StriateError(f"preprocess is {preprocess!r}", accepted=", ".join(CHOICES))
+    return replace(
+        recipe,
+        name=f"{recipe.name}{', ' if ' with ' in recipe.name else ' with '}{', '.join(added)}",
+        states="",
+        augment=recipe.augment if augment is None else recipe.augment.named(words(augment)),
+        preprocess=recipe.preprocess if preprocess is None else chosen[preprocess],
     )
