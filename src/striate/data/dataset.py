@@ -365,17 +365,20 @@ class Splits:
         return iter((self.train, self.dev, self.test))
 
 
-def broken_finding(data: Dataset) -> Finding | None:
+def broken_finding(*parts: Dataset) -> Finding | None:
     """A warning that counts the files left out because they could not be read, or None where there are none.
 
-    Files of a huge folder that turn out to be broken when they are read count as soon as they have been met.
+    Files of a huge folder that turn out to be broken when they are read count as soon as they have been met. Several
+    splits of one data set give one finding.
     """
-    broken = data.left_out()
+    data = parts[0]
+    broken = tuple(dict.fromkeys(file for part in parts for file in part.left_out()))
     if not broken:
         return None
     count, shown = len(broken), broken[:5]
     more = f", and {count - len(shown)} more" if count > len(shown) else ""
-    total = Number.of(count, n=len(data) + len(data.broken), why="counted")
+    whole = sum(map(len, parts)) + len({file for part in parts for file in part.broken})
+    total = Number.of(count, n=whole, why="counted")
     return Finding(
         id=f"broken_files/{data.name}",
         check="broken_files",

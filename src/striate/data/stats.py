@@ -29,7 +29,7 @@ def channel_statistics(train: Dataset, *, any_split: bool = False) -> tuple[tupl
     squares = torch.zeros(train.channels, dtype=torch.int64)
     count = 0
     for start in range(0, len(train), CHUNK):
-        pixels = train.read(torch.arange(start, min(start + CHUNK, len(train)))).to(torch.int64)
+        pixels = train.readable(torch.arange(start, min(start + CHUNK, len(train))))[1].to(torch.int64)
         total += pixels.sum((0, 2, 3))
         squares += pixels.square().sum((0, 2, 3))
         count += pixels.numel() // train.channels

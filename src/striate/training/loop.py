@@ -184,14 +184,15 @@ def evaluate(task: Task, feed: Feed) -> dict[str, float]:
         RunError: The loss is no number.
     """
     set_mode(task, training=False)
-    sums = {"loss": 0.0, "accuracy": 0.0}
+    seen, sums = 0, {"loss": 0.0, "accuracy": 0.0}
     for batch in feed.plain():
         judged = task.judge(task.predict(batch), batch)
+        seen += len(batch.rows)
         for name in sums:
             sums[name] += float(judged[name].sum())
     if not math.isfinite(sums["loss"]):
         raise RunError(f"the loss on the {feed.data.split} split is {sums['loss']}", hint="a lower learning rate")
-    return {name: total / len(feed.data) for name, total in sums.items()}
+    return {name: total / seen for name, total in sums.items()}
 
 
 def set_mode(task: Task, *, training: bool) -> None:

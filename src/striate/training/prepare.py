@@ -195,7 +195,5 @@ def _fresh(name: str, train: Dataset, *, recipe: Recipe, seed: int) -> Net:
     net = load_net(f"{name}.random", classes=train.classes, channels=train.channels, size=train.size, seed=seed)
     if recipe.init == "he_normal":
         he_normal(net.module)
-    if train.in_memory:
-        train.pixels()  # the run will need them: what is drawn or decoded for the statistics is kept
     normal = measure_normalisation(train, recipe.preprocess)
     return net.adapted(mean=normal.mean, std=normal.std, classes=train.classes, geometry=train.geometry or net.geometry)

@@ -52,6 +52,7 @@ class Session:
     data_origin: dict[str, Any] | None = None
     memory_format: str = "contiguous"
     findings: list[Finding] = field(default_factory=list)
+    used: list[Dataset] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> Any:
         return self.settings[name]
@@ -127,6 +128,7 @@ class Session:
                 splits, train=splits.train.limit(limit), dev=splits.dev.limit(limit), test=splits.test.limit(limit)
             )
         self._note(splits.train)
+        self.used += [splits.dev, splits.test]
         return splits
 
     def report(
@@ -160,7 +162,7 @@ class Session:
         return Report(
             self.verb,
             result,
-            ranked([*findings, *self.findings]),
+            ranked(self._late(findings)),
             origin,
             cost,
             files or {},
@@ -193,9 +195,20 @@ class Session:
             None if file is None else Path(file),
         )
 
+    def _late(self, findings: Sequence[Finding]) -> list[Finding]:
+        """All findings; files of a huge folder that were found broken only when they were read are counted by now."""
+        found = [*findings, *self.findings]
+        if all(data.left_out() == data.broken for data in self.used):
+            return found
+        from striate.data.dataset import broken_finding
+
+        now = broken_finding(*self.used)
+        return found if now is None else [*(each for each in found if each.id != now.id), now]
+
     def _note(self, data: Dataset) -> None:
         from striate.data.dataset import broken_finding
 
+        self.used.append(data)
         finding = broken_finding(data)
         if finding is not None:
             self.findings.append(finding)
