@@ -81,7 +81,7 @@ def analyse(
         loss=_loss(table.losses),
         chance=wilson(int(matrix.sum(1).max()), n),
         confusion=tuple(tuple(row) for row in matrix.tolist()),
-        classes=tuple(_figures(name, *each) for name, each in zip(names, one_against_rest(matrix), strict=True)),
+        classes=_classes(table, matrix),
         averages=averages(matrix),
         calibration=calibration(table, dev, seed=seed, no_dev=no_dev),
         mistakes=_mistakes(table, data),
@@ -114,8 +114,14 @@ def _loss(losses: Tensor) -> Number:
     return mean_interval(losses)
 
 
-def _figures(name: str, tp: int, fp: int, fn: int, tn: int) -> ClassFigures:
-    one = Counts(tp, fp, fn, tn)
+def _classes(table: Table, matrix: Tensor) -> tuple[ClassFigures, ...]:
+    sure = torch.bincount(table.predicted, weights=table.confidence, minlength=len(matrix)).tolist()
+    each = zip(table.names, one_against_rest(matrix), sure, strict=True)
+    return tuple(_figures(name, Counts(*counts), total) for name, counts, total in each)
+
+
+def _figures(name: str, one: Counts, confidence: float) -> ClassFigures:
+    tp, fp, fn, tn = one.tp, one.fp, one.fn, one.tn
     return ClassFigures(
         name=name,
         support=tp + fn,
@@ -141,6 +147,9 @@ def _figures(name: str, tp: int, fp: int, fn: int, tn: int) -> ClassFigures:
         negative_likelihood_ratio=one.negative_likelihood_ratio,
         diagnostic_odds_ratio=one.diagnostic_odds_ratio,
         kappa=one.kappa,
+        confidence=Number(confidence / (tp + fp), n=tp + fp, why="no interval: the mean of what the net said")
+        if tp + fp
+        else Number(None, n=0, why="0/0: no image was predicted to be of the class"),
     )
 
 

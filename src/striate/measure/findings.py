@@ -11,6 +11,7 @@ from striate.metrics.intervals import wilson
 from striate.metrics.significance import binomial_tail
 
 from .case import ALPHA, Case, counted, of_images, percent, sureness
+from .doubts import class_confidence, costly_threshold, suspect_labels, weak_slices
 from .payload import Evaluation
 from .weaknesses import SHOWN, confidence, confused_pairs, weak_classes
 
@@ -221,5 +222,14 @@ def other_names(case: Case) -> list[Finding]:
 
 Check = Callable[[Case], list[Finding]]
 BREAKS: tuple[Check, ...] = (permuted_labels, one_answer, at_chance)
-CHECKS: tuple[Check, ...] = (never_predicted, weak_classes, confused_pairs, confidence)
+CHECKS: tuple[Check, ...] = (
+    never_predicted,
+    weak_classes,
+    weak_slices,
+    confused_pairs,
+    confidence,
+    class_confidence,
+    suspect_labels,
+    costly_threshold,
+)
 REMARKS: tuple[Check, ...] = (absent_classes, few_images, other_names)

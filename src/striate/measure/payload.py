@@ -14,6 +14,7 @@ class ClassFigures:
     """One class against the rest: the four counts and every figure that follows from them.
 
     A figure whose denominator is 0 is a Number without value that says so. Proportions carry Wilson intervals.
+    ``confidence`` is the mean confidence of the images predicted to be of the class.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ClassFigures:
     negative_likelihood_ratio: Number
     diagnostic_odds_ratio: Number
     kappa: Number = NOT_COMPUTED
+    confidence: Number = NOT_COMPUTED
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from striate.metrics.intervals import wilson
 from striate.metrics.significance import binomial_tail, difference, fisher_lower, holm
 
 from .case import ALPHA, Case, percent, sureness
+from .payload import Scaling
 
 SHOWN = 5  # findings of one kind; the rest is counted in the evidence
 GAP = 0.03  # recall below that of the rest from which a class is worth a word
@@ -155,12 +156,33 @@ def confidence(case: Case) -> list[Finding]:
                 Evidence("the same of a calibrated net, by chance", Number(chance.mean, why="mean of 1,000 draws")),
                 Evidence("mean confidence", mean),
                 Evidence("accuracy", accuracy),
+                *_after_scaling(calibration.scaling),
             ),
-            mend="Divide the logits by one temperature that is fitted on the dev split"
+            mend=_scaling_mend(calibration.scaling)
             + (", or train with more label smoothing." if kind == "overconfident" else "."),
-            command=case.command("evaluate", "--split", "dev"),
+            command=case.command("evaluate"),
         )
     ]
+
+
+def _after_scaling(scaling: Scaling) -> tuple[Evidence, ...]:
+    heat = scaling.temperature
+    if heat.value is None or scaling.ece.value is None:
+        return ()
+    return (
+        # without its count it is shown as a plain number, which it is also below 1
+        Evidence(f"temperature fitted on {scaling.fitted_on}", Number(heat.value, heat.low, heat.high, why=heat.why)),
+        Evidence("expected calibration error after it", scaling.ece),
+    )
+
+
+def _scaling_mend(scaling: Scaling) -> str:
+    if scaling.temperature.value is None or scaling.ece.value is None:
+        return "Divide the logits by one temperature that is fitted on the dev split"
+    return (
+        f"Divide the logits by {scaling.temperature.value:.2f} (fitted on {scaling.fitted_on}), which leaves a "
+        f"calibration error of {scaling.ece.value:.3f} here"
+    )
 
 
 def _total(mean: Number, n: int) -> float:
