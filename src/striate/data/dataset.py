@@ -164,7 +164,7 @@ class Dataset:
         """
         self.ready()
         if self._given is not None:
-            return self._given.pixels[self.places[rows]]
+            return self.store.read(self.places[rows], self.channels, self.geometry)
         missing = self._kept.missing(rows)
         if not len(missing):
             return self._kept.get(rows) if len(rows) else self.store.read(rows, self.channels, self.geometry)
