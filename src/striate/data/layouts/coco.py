@@ -25,7 +25,7 @@ from ..source import Request
 from ..tree import Listing, Tree
 from .coco_json import Category, CocoFile, CocoObject, looks_like_coco, read_coco, segment_from
 from .images import is_image
-from .objects import Map, Numbers, Picture, Segment, Size, open_pictures
+from .objects import Map, Numbers, Picture, Segment, Size, open_pictures, restored
 from .places import Images, counted, split_in, stem
 from .recognise import Layout
 from .spread import spread
@@ -51,6 +51,26 @@ class RegionRuns:
             if (out[mask] != VOID).any():
                 raise StriateError(f"regions of {self.name} overlap", accepted="one class a pixel")
             out[mask] = kind
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class InstanceRuns:
+    """A map of objects kept as the pixels of each: n for the n-th, 255 for what counts for none."""
+
+    parts: tuple[Segment | None, ...]
+    void: Segment | None
+    name: str
+
+    def read(self, size: Size) -> Numbers:
+        """The numbers (H, W); raises `StriateError` where two objects claim a pixel."""
+        out = np.zeros(size, dtype=np.uint8)
+        for number, segment in [*enumerate(self.parts, start=1), (VOID, self.void)]:
+            if segment is not None:
+                mask = segment.mask(size, self.name)
+                if out[mask].any() or number > VOID:
+                    raise StriateError(f"objects of {self.name} overlap", accepted="one object a pixel, at most 254")
+                out[mask] = number
         return out
 
 
@@ -125,7 +145,9 @@ def _opened(
             hint="read_coco(path) of striate.data.layouts.coco_json reads the annotations alone",
         )
     first = next(iter(files.values()))[0]
-    kept = {"coco": {"categories": [_record(one) for one in categories], **_plain(first.extras)}}
+    marks = first.extras.get("striate")
+    kept = {key: value for key, value in (marks if isinstance(marks, dict) else {}).items() if key != "task"}
+    kept["coco"] = {"categories": [_record(one) for one in categories], **_plain(first.extras)}
     points = max(file.points for file, _, _ in files.values())
     data, left = open_pictures(
         tree, pictures, gone, request, what="listed images", classes=whole.classes, task=tasks[0], layout="COCO",
@@ -139,27 +161,37 @@ def _opened(
 
 
 def _picture(picture: Picture, where: str, whole: CocoFile, task: Task) -> Picture:
-    """The picture under its path in the tree, with the class map that its record keeps, if any."""
-    coco = dict(picture.extras["coco"])
+    """The picture under its path in the tree, with the maps that a converter kept in its record, if any."""
+    coco, extras = dict(picture.extras["coco"]), dict(picture.extras)
     if picture.name != where:
         coco["file_name"] = picture.name
-    extras = {**picture.extras, "coco": coco}
+    extras["coco"] = coco
+    objects = picture.objects or ()
     if task == "none":
-        return replace(picture, name=where, objects=None, extras=extras)
+        return restored(replace(picture, name=where, objects=None, extras=extras))
     if task == "regions":
-        parts = tuple((one.kind, one.segment) for one in picture.objects or () if one.segment is not None)
-        return replace(picture, name=where, objects=None, regions=RegionRuns(parts, where), extras=extras)
-    kept = picture.extras.get("regions")
-    regions: Map | None = None
-    if isinstance(kept, dict):
-        numbers = {name: number for number, name in enumerate(whole.classes)}
-        unknown = [name for name in kept if name not in numbers]
-        if unknown:
-            raise StriateError(f"regions of {picture.name} hold the class {unknown[0]!r}", accepted="a category")
-        found = ((numbers[name], segment_from(one, picture.size, picture.name)) for name, one in kept.items())
-        regions = RegionRuns(tuple((kind, one) for kind, one in found if one is not None), where)
-        extras.pop("regions")
-    return replace(picture, name=where, regions=regions, extras=extras)
+        parts = tuple((one.kind, one.segment) for one in objects if one.segment is not None)
+        coco["annotations"] = {whole.classes[one.kind]: dict(one.extras["coco"]) for one in objects}
+        return restored(replace(picture, name=where, objects=None, regions=RegionRuns(parts, where), extras=extras))
+    regions = _regions(extras.pop("regions", None), picture, whole.classes)
+    instances: Map | None = None
+    kept = extras.pop("instances", None)
+    if isinstance(kept, dict):  # these masks came from one map without overlaps, and go back to one
+        void = segment_from(kept.get("void"), picture.size, picture.name)
+        instances = InstanceRuns(tuple(one.segment for one in objects), void, where)
+        objects = tuple(replace(one, segment=None) for one in objects)
+    return restored(replace(picture, name=where, objects=objects, regions=regions, instances=instances, extras=extras))
+
+
+def _regions(kept: object, picture: Picture, classes: tuple[str, ...]) -> RegionRuns | None:
+    if not isinstance(kept, dict):
+        return None
+    numbers = {name: number for number, name in enumerate(classes)}
+    unknown = [name for name in kept if name not in numbers]
+    if unknown:
+        raise StriateError(f"regions of {picture.name} hold the class {unknown[0]!r}", accepted="a category")
+    found = ((numbers[name], segment_from(one, picture.size, picture.name)) for name, one in kept.items())
+    return RegionRuns(tuple((kind, one) for kind, one in found if one is not None), picture.name)
 
 
 def _candidates(listing: Listing) -> tuple[list[str], list[str]]:
@@ -217,7 +249,7 @@ def _joined(file: CocoFile, other: CocoFile) -> CocoFile:
     stray = [one.id for one in other.images if one.id not in known]
     if stray:
         raise StriateError(f"{other.name} lists image {stray[0]}, which {file.name} does not list")
-    captions = {number: words for number, words in {**file.captions, **other.captions}.items() if number in known}
+    captions, ids = {**file.captions, **other.captions}, {**file.caption_ids, **other.caption_ids}
     by_id: dict[int, CocoObject] = {one.id: one for one in other.objects}
     objects = tuple(
         replace(one, keypoints=by_id[one.id].keypoints, extras={**one.extras, **by_id[one.id].extras})
@@ -230,7 +262,7 @@ def _joined(file: CocoFile, other: CocoFile) -> CocoFile:
         if one.id in named and not one.keypoints else one
         for one in file.categories
     )  # fmt: skip
-    return replace(file, captions=captions, objects=objects, categories=categories)
+    return replace(file, captions=captions, caption_ids=ids, objects=objects, categories=categories)
 
 
 def _categories(files: Sequence[CocoFile]) -> tuple[Category, ...]:
@@ -266,10 +298,12 @@ def _said(
 ) -> str:  # fmt: skip
     objects = [one for picture in left for one in picture.objects or ()]
     parts = [counted(len(classes), "class", "classes"), counted(len(left), "image")]
+    outlined = sum(one.segment is not None for one in objects)
+    outlined += sum(len(picture.objects or ()) for picture in left if picture.instances is not None)
     if task == "boxes":
         parts.append(counted(len(objects), "box", "boxes"))
         for count, word in (
-            (sum(one.segment is not None for one in objects), "with outlines"),
+            (outlined, "with outlines"),
             (sum(one.crowd for one in objects), "crowds"),
             (sum(any(one.points[2::3]) for one in objects), "with keypoints"),
         ):

@@ -77,6 +77,7 @@ class CocoFile:
         categories: By their ids.
         objects: In the order of the file; captions are not among them.
         captions: Sentences, by the id of their image.
+        caption_ids: Their ids, likewise.
         doubts: What is odd but can be read: boxes that disagree with their polygons, names that occur twice.
         extras: ``info``, ``licenses`` and whatever else stands at the top.
     """
@@ -86,6 +87,7 @@ class CocoFile:
     categories: tuple[Category, ...]
     objects: tuple[CocoObject, ...]
     captions: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    caption_ids: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
     extras: Mapping[str, Any] = field(default_factory=dict)
 
@@ -119,10 +121,13 @@ class CocoFile:
 
     def picture(self, image: CocoImage) -> Picture:
         """One image with its objects."""
+        coco: dict[str, Any] = {"id": image.id, **image.extras}
+        if image.id in self.caption_ids:
+            coco["caption_ids"] = list(self.caption_ids[image.id])
         return Picture(
             image.file_name, (image.height, image.width),
             tuple(marked(one, self.numbers[one.category_id]) for one in self.by_image[image.id]),
-            captions=self.captions.get(image.id, ()), extras={"coco": {"id": image.id, **image.extras}, **image.own},
+            captions=self.captions.get(image.id, ()), extras={"coco": coco, **image.own},
         )  # fmt: skip
 
     def annotations(self, image_id: int) -> Annotations:
@@ -169,6 +174,7 @@ def read_coco(source: str | Path | bytes, *, name: str = "") -> CocoFile:
     known, kinds = {one.id: one for one in images}, {one.id: one for one in categories}
     objects: list[CocoObject] = []
     captions: dict[int, list[str]] = {}
+    caption_ids: dict[int, list[int]] = {}
     doubts: list[str] = _twice(categories)
     seen: set[int] = set()
     for place, record in enumerate(_list(found, "annotations", name)):
@@ -180,7 +186,8 @@ def read_coco(source: str | Path | bytes, *, name: str = "") -> CocoFile:
         if image not in known:
             raise StriateError(f"{title} is of image {image}, which {name} does not list")
         if "caption" in record and "category_id" not in record:
-            captions.setdefault(image, []).append(" ".join(str(record["caption"]).split()))
+            captions.setdefault(image, []).append(str(record["caption"]))
+            caption_ids.setdefault(image, []).append(number)
             continue
         one = _object(record, number, image, known[image], title)
         if one.category_id not in kinds:
@@ -192,8 +199,8 @@ def read_coco(source: str | Path | bytes, *, name: str = "") -> CocoFile:
     if len(doubts) > _DOUBTS:
         doubts = [*doubts[:_DOUBTS], f"and {len(doubts) - _DOUBTS:,} more of the kind"]
     return CocoFile(
-        name, images, categories, tuple(objects), {key: tuple(value) for key, value in captions.items()}, tuple(doubts),
-        extras,
+        name, images, categories, tuple(objects), {key: tuple(value) for key, value in captions.items()},
+        {key: tuple(value) for key, value in caption_ids.items()}, tuple(doubts), extras,
     )  # fmt: skip
 
 

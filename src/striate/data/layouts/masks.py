@@ -22,7 +22,7 @@ Colour = tuple[int, int, int]
 MOST_CLASSES = 255  # numbers 0 to 254; 255 is void
 _UNKNOWN = -1
 _STRETCHED = 64  # from here on numbers that leave most others out are levels of grey, not counted classes
-_VOID_NAMES = frozenset({"void", "unlabelled", "unlabeled", "ignore", "ignored", "__ignore__", "dontcare"})
+VOID_NAMES = frozenset({"void", "unlabelled", "unlabeled", "ignore", "ignored", "__ignore__", "dontcare"})
 _NAME_FILES = ("classes.txt", "labels.txt", "class_names.txt", "label_names.txt", "codes.txt", "names.txt")
 _COLOUR_FILES = ("labelmap.txt", "label_colors.txt", "class_dict.csv", "colormap.txt")
 _LOSSLESS = frozenset({"PNG", "BMP", "TIFF", "GIF"})
@@ -36,7 +36,9 @@ class Coding:
         classes: Names, by class.
         values: The number in the files of each class.
         void: Numbers in the files that stand for no class.
-        colours: Colour of each class, where one is known; "" files hold numbers.
+        colours: Colour of each class where a list of classes says it; masks may then hold colours.
+        void_colours: Colours that stand for no class.
+        palette: Colour of each class in the palette of the files.
         source: Where this was read, or what it was concluded from, in words.
     """
 
@@ -45,6 +47,7 @@ class Coding:
     void: tuple[int, ...] = (VOID,)
     colours: tuple[Colour, ...] = ()
     void_colours: tuple[Colour, ...] = ()
+    palette: tuple[Colour, ...] = ()
     source: str = ""
 
     @cached_property
@@ -177,21 +180,25 @@ def find_coding(tree: Tree, listing: Listing, *, start: str = "") -> Coding | No
     return None
 
 
-def concluded(seen: npt.NDArray[np.int64], *, palettes: bool) -> Coding:
+def concluded(seen: npt.NDArray[np.int64], *, palette: tuple[Colour, ...] = ()) -> Coding:
     """Classes concluded from the numbers that masks hold (``seen``: pixels of each of 256), where no file names them.
+
+    With a palette the numbers are indices, and 255 is void. Grey levels of 0 and 255 alone are two classes; levels that
+    leave most others out are a class each; others are counted from 0, and 255 is void.
 
     Raises:
         StriateError: There are so many that they cannot be classes.
     """
     numbers = [int(number) for number in np.flatnonzero(seen)]
     counted = [number for number in numbers if number != VOID]
-    if not palettes and numbers == [0, VOID]:
+    if not palette and numbers == [0, VOID]:
         return Coding(
             ("background", "foreground"), (0, VOID), (), source="black and white masks: 0 and 255 are classes"
         )
-    if counted and (palettes or max(counted) < _STRETCHED):
+    if counted and (palette or max(counted) < _STRETCHED):
         names = tuple(str(number) for number in range(max(counted) + 1))
-        return Coding(names, tuple(range(len(names))), source="concluded from the masks: class names are their numbers")
+        said = "concluded from the masks: class names are their numbers"
+        return Coding(names, tuple(range(len(names))), source=said, palette=palette[: len(names)])
     if len(numbers) > _STRETCHED or not numbers:
         raise StriateError(
             f"the masks hold {len(numbers)} different grey levels",
@@ -202,7 +209,7 @@ def concluded(seen: npt.NDArray[np.int64], *, palettes: bool) -> Coding:
     return Coding(names, tuple(numbers), (), source="concluded from the masks: every grey level is a class")
 
 
-def palette(count: int = 256) -> tuple[Colour, ...]:
+def voc_colours(count: int = 256) -> tuple[Colour, ...]:
     """The colours of PASCAL VOC's masks: bits of the number spread over red, green and blue, highest first."""
     out = []
     for number in range(count):
@@ -261,7 +268,7 @@ def _coding_of(lines: list[str], name: str, kind: str) -> Coding:
     twice = [one for one in names if names.count(one) > 1] or [str(one) for one in numbers if numbers.count(one) > 1]
     if twice:
         raise StriateError(f"{name} names {twice[0]!r} twice", accepted="each class once")
-    kept = [place for place, one in enumerate(names) if one.lower() not in _VOID_NAMES]
+    kept = [place for place, one in enumerate(names) if one.lower() not in VOID_NAMES]
     void = [place for place in range(len(names)) if place not in kept]
     if not kept or len(kept) > MOST_CLASSES or max(numbers) > VOID:
         raise StriateError(f"{name} names {len(kept)} classes", accepted=f"1 to {MOST_CLASSES}, with numbers up to 254")
@@ -274,7 +281,8 @@ def _coding_of(lines: list[str], name: str, kind: str) -> Coding:
     return Coding(
         tuple(names[place] for place in kept), values,
         tuple(sorted(({numbers[place] for place in void if numbers[place] >= 0} | {VOID}) - set(values))),
-        tuple(colours[place] for place in kept if colours), tuple(colours[place] for place in void if colours), said,
+        tuple(colours[place] for place in kept if colours), tuple(colours[place] for place in void if colours),
+        source=said,
     )  # fmt: skip
 
 
@@ -293,6 +301,6 @@ def _coloured(line: str, kind: str) -> tuple[str, Colour] | None:
 
 
 __all__ = [
-    "MOST_CLASSES", "Coding", "Colour", "MaskFile", "NumberFile", "concluded", "find_coding", "palette", "ranges",
-    "same_size",
+    "MOST_CLASSES", "Coding", "Colour", "MaskFile", "NumberFile", "concluded", "find_coding", "ranges",
+    "same_size", "voc_colours",
 ]  # fmt: skip

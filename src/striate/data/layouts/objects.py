@@ -202,6 +202,19 @@ class Pictures:
         return Unread.of(self.pictures[place], masked=self.masked, points=self.points)
 
 
+def restored(picture: Picture) -> Picture:
+    """The picture with the attributes and the group that a converter kept among its extras."""
+    attributes, group = picture.extras.get("attributes"), picture.extras.get("group")
+    if not isinstance(attributes, Mapping) and not isinstance(group, str):
+        return picture
+    told = {
+        str(key): value if isinstance(value, str) else float(value)
+        for key, value in (attributes if isinstance(attributes, Mapping) else {}).items()
+        if isinstance(value, (str, int, float))
+    }
+    return replace(picture, attributes={**picture.attributes, **told}, group=str(group or picture.group))
+
+
 def pictures_of(store: Store) -> Pictures | None:
     """The marked pictures behind a store of files, None where its annotations come from elsewhere."""
     notes = store.notes if isinstance(store, FileStore) else None
@@ -225,7 +238,9 @@ def open_pictures(
     )
     sized, rows, other = [], [], []
     for place, number in enumerate(kept):
-        picture, size = pictures[number], store.size_of(place)
+        picture = pictures[number]
+        looked = int(store.sizes[place, 0]) >= 0 or picture.size == (0, 0)
+        size = store.size_of(place) if looked else picture.size
         if picture.size not in {(0, 0), size}:
             told = f"{picture.size[1]}x{picture.size[0]}"
             other.append(BrokenFile(picture.name, f"has {size[1]}x{size[0]} pixels, its annotation says {told}"))

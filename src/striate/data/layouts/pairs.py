@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,9 +26,9 @@ from ..dataset import BrokenFile, Splits
 from ..source import Request
 from ..tree import Listing, Tree
 from .images import is_image
-from .masks import Coding, MaskFile, concluded, find_coding
-from .objects import Picture, open_pictures
-from .places import counted, split_in
+from .masks import Coding, Colour, MaskFile, concluded, find_coding
+from .objects import Picture, open_pictures, restored
+from .places import counted, kept_of, split_in
 from .recognise import Layout
 from .spread import spread
 from .survey import look_over
@@ -108,20 +109,24 @@ def read_pairs(tree: Tree, listing: Listing, request: Request) -> Splits:
     groups = _films(list(paired.masks))
     splits = {name: split_in([*name.split("/")[:-1], *paired.masks[name].split("/")[:-1]]) for name in paired.masks}
     coding = coding or Coding(("background",), (0,))
+    kept = kept_of(tree, listing)
     pictures = [
-        Picture(name, regions=MaskFile(tree, mask, coding), group=groups.get(name, ""))
+        _picture(Picture(name, regions=MaskFile(tree, mask, coding), group=groups.get(name, "")), kept)
         for name, mask in paired.masks.items()
     ]
     if gone and not request.skip_broken:
-        kept, wrong, table = pictures, list[BrokenFile](), None  # what is missing is told first
+        fit, wrong, table = pictures, list[BrokenFile](), None  # what is missing is told first
     else:
-        kept, wrong, table = look_over(tree, pictures, request)
+        fit, wrong, table = look_over(tree, pictures, request)
+    whole = {key: value for key, value in kept.items() if key != "images"}
+    whole["colours"] = [list(one) for one in coding.colours or coding.palette]
+    whole["numbers"] = list(coding.values)
     data, left = open_pictures(
-        tree, kept, [*gone, *wrong], request, what="images", classes=coding.classes, task="regions",
-        layout="images and masks", extras={"masks": {"colours": [list(one) for one in coding.colours]}},
+        tree, fit, [*gone, *wrong], request, what="images", classes=coding.classes, task="regions",
+        layout="images and masks", extras=whole,
     )  # fmt: skip
     if table is not None:
-        row = {one.name: number for number, one in enumerate(kept)}
+        row = {one.name: number for number, one in enumerate(fit)}
         chosen = torch.from_numpy(table[[row[one.name] for one in left]][:, : len(coding.classes)].copy())
         data = replace(data, tags=chosen)
     films = {one.group for one in left if one.group}
@@ -129,6 +134,18 @@ def read_pairs(tree: Tree, listing: Listing, request: Request) -> Splits:
     if not all(splits.values()):
         return spread(data, left, dict.fromkeys(splits, ""), said, request, by="")
     return spread(data, left, splits, said, request, by="folders")
+
+
+def _picture(picture: Picture, kept: Mapping[str, Any]) -> Picture:
+    """The picture with what a converter kept of it."""
+    images = kept.get("images")
+    told = images.get(picture.name) if isinstance(images, Mapping) else None
+    if not isinstance(told, Mapping):
+        return picture
+    captions = told.get("captions")
+    words = tuple(map(str, captions)) if isinstance(captions, list) else ()
+    extras = {key: value for key, value in told.items() if key != "captions"}
+    return restored(replace(picture, captions=words, extras=extras))
 
 
 def _hinted(listing: Listing) -> bool:
@@ -156,11 +173,8 @@ def _role(folder: str) -> tuple[str, str]:
 
 def _stripped(stem: str, suffixes: Sequence[str]) -> list[str]:
     """What may be left of a name without one of these suffixes, the longest first."""
-    left = [
-        stem[: -len(suffix) - 1]
-        for suffix in suffixes
-        if stem.endswith(suffix) and stem[: -len(suffix)][-1:] in {"_", "-", "."}
-    ]
+    fronts = [stem.removesuffix(suffix) for suffix in suffixes if stem.endswith(suffix)]
+    left = [front[:-1] for front in fronts if front.endswith(("_", "-", "."))]
     return sorted(filter(None, left), key=len, reverse=True)
 
 
@@ -260,18 +274,18 @@ def _is_photograph(tree: Tree, name: str) -> bool:
 def _concluded(tree: Tree, masks: Sequence[str], request: Request) -> Coding:
     """Every mask is read for the numbers that occur; those that cannot be read are named later, when they are used."""
     seen = np.zeros(256, dtype=np.int64)
-    palettes = False
+    palette: tuple[Colour, ...] = ()
     for name in request.progress.track(masks, "read the numbers of masks", len(masks), unit="files"):
         try:
             stored = decode_stored(tree.source(name), name=f"{tree.name}/{name}")
-            palettes = palettes or bool(stored.palette)
+            palette = palette or stored.palette
             if stored.values.ndim == 2 and stored.values.max(initial=0) < 256:
                 seen += np.bincount(stored.values.reshape(-1), minlength=256)
         except ImageError:
             continue
     if not seen.any():
         return Coding(("background",), (0,), source="one number a pixel")
-    return concluded(seen, palettes=palettes)
+    return concluded(seen, palette=palette)
 
 
 def _films(names: Sequence[str]) -> dict[str, str]:

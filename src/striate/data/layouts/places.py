@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from striate.core.errors import StriateError
 
@@ -14,6 +16,7 @@ SPLITS: Mapping[str, str] = {
     "train": "train", "training": "train", "trn": "train", "dev": "dev", "val": "dev", "valid": "dev",
     "validation": "dev", "test": "test", "testing": "test",
 }  # fmt: skip
+KEPT = "striate.json"  # written by converters: classes in their order, and what a format has no place for
 _SHOWN = 5  # files that a message names
 
 
@@ -83,3 +86,20 @@ def leave_or_refuse(tree: Tree, gone: Sequence[BrokenFile], total: int, what: st
 def counted(number: int, one: str, many: str = "") -> str:
     """A number with its noun: ``"1 class"``, ``"1,200 images"``."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def kept_of(tree: Tree, listing: Listing, *, start: str = "") -> dict[str, Any]:
+    """What a converter kept beside the files; empty where none wrote them.
+
+    Raises:
+        StriateError: It is not the JSON that converters write.
+    """
+    if KEPT not in listing.top_files:
+        return {}
+    try:
+        found = json.loads(tree.read(start + KEPT))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise StriateError(f"{tree.name}/{start}{KEPT} is not JSON that can be read: {error}") from error
+    if not isinstance(found, dict):
+        raise StriateError(f"{tree.name}/{start}{KEPT} holds a {type(found).__name__}", accepted="a JSON object")
+    return found

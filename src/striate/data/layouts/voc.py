@@ -8,7 +8,6 @@ Source: Everingham et al. 2010, "The PASCAL Visual Object Classes (VOC) challeng
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,8 +22,8 @@ from .coco_json import keypoints_from, segment_from
 from .folder import class_names
 from .images import is_image
 from .masks import Coding, MaskFile, NumberFile, find_coding
-from .objects import Marked, Picture, Size, open_pictures
-from .places import Images, counted, split_in, stem
+from .objects import Marked, Picture, Size, open_pictures, restored
+from .places import Images, counted, kept_of, split_in, stem
 from .recognise import Layout
 from .spread import spread
 from .survey import survey
@@ -35,7 +34,6 @@ VOC_CLASSES = (
     "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 OFFICIAL = Coding(VOC_CLASSES, tuple(range(21)), source="PASCAL VOC's own; another list goes into labelmap.txt")
-KEPT = "striate.json"  # what a converter wrote beside: classes in their order, and what VOC has no place for
 _CLASS_MAPS, _OBJECT_MAPS = "segmentationclass", "segmentationobject"
 _MAPS = frozenset({_CLASS_MAPS, _OBJECT_MAPS})
 _LISTS = {"train": "train", "val": "dev", "test": "test"}
@@ -113,7 +111,10 @@ def read_voc(tree: Tree, listing: Listing, request: Request, *, first: int = 1) 
     base = _base(tree, listing, first)
     images = Images(base.listing, leave_out=_MAPS)
     found, gone = _annotations(base, images, request)
-    maps, kept = _maps(base), _kept(base)
+    maps, kept = (
+        _maps(base, {stem(one.picture.name) for one in found if one.picture.drawn}),
+        kept_of(tree, base.listing, start=base.start),
+    )
     task: Task = "boxes" if any(one.names for one in found) or not maps.classes else "regions"
     classes = _classes(found, maps.coding, kept)
     pictures = [_complete(one, classes, maps) for one in found]
@@ -144,7 +145,8 @@ def _base(tree: Tree, listing: Listing, first: int) -> _Base:
     return _Base(tree, f"{roots[0]}/", listing.under(roots[0]), first)
 
 
-def _maps(base: _Base) -> _Maps:
+def _maps(base: _Base, drawn: set[str]) -> _Maps:
+    """The maps that lie beside; class maps that a converter drew after the objects tell nothing more than they."""
     found = {
         kind: {
             stem(name): base.start + name
@@ -153,8 +155,9 @@ def _maps(base: _Base) -> _Maps:
         }
         for kind in _MAPS
     }
-    coding = find_coding(base.tree, base.listing, start=base.start) or OFFICIAL
-    return _Maps(base.tree, found[_CLASS_MAPS], found[_OBJECT_MAPS], coding if found[_CLASS_MAPS] else None)
+    told = {key: path for key, path in found[_CLASS_MAPS].items() if key not in drawn}
+    coding = (find_coding(base.tree, base.listing, start=base.start) or OFFICIAL) if told else None
+    return _Maps(base.tree, told, found[_OBJECT_MAPS], coding)
 
 
 def _is_xml(name: str) -> bool:
@@ -205,11 +208,15 @@ def _read(root: Element, image: str, title: str, *, first: int) -> _Read:
     captions = own.pop("captions", [])
     drawn = bool(own.pop("drawn", False))
     rest = plain(root, without=frozenset({"object", "size", OWN}))
+    told = {"voc": rest} if isinstance(rest, dict) else {}
+    depth = (root.findtext("size/depth") or "").strip()
+    if depth and isinstance(rest, dict):
+        rest["size"] = {"depth": depth}
     picture = Picture(
-        image, size, objects, captions=tuple(str(one) for one in captions), drawn=drawn,
-        attributes=_attributes(objects), extras={"voc": rest if isinstance(rest, dict) else {}, **own},
+        image, size, objects, captions=tuple(str(one) for one in captions if isinstance(captions, list)), drawn=drawn,
+        attributes=_attributes(objects), extras={**told, **own},
     )  # fmt: skip
-    return _Read(picture, names)
+    return _Read(restored(picture), names)
 
 
 def _object(element: Element, title: str, size: Size, *, first: int) -> Marked:
@@ -219,40 +226,33 @@ def _object(element: Element, title: str, size: Size, *, first: int) -> Marked:
     if written_box(box, first=first) != ends:
         told["bndbox"] = dict(zip(("xmin", "ymin", "xmax", "ymax"), ends, strict=True))
     difficult = str(told.get("difficult", "0")).strip() not in {"", "0"}
-    own = own_of(element, title)
+    if told.get("difficult") in {"0", "1"}:
+        del told["difficult"]
+    own = {**({"voc": told} if told else {}), **own_of(element, title)}
     coco = own.get("coco")
     if not isinstance(coco, dict):
-        return Marked(0, box, difficult=difficult, extras={"voc": told, **own})
+        return Marked(0, box, difficult=difficult, extras=own)
     coco = dict(coco)
     segment = segment_from(coco.pop("segmentation", None), size, title)
     points = keypoints_from(coco.pop("keypoints", None), title)
     crowd = bool(coco.pop("iscrowd", 0))
-    return Marked(0, box, segment, crowd, difficult, points, {"voc": told, **own, "coco": coco})
+    return Marked(0, box, segment, crowd, difficult, points, {**own, "coco": coco})
 
 
 def _attributes(objects: Sequence[Marked]) -> dict[str, str | float]:
-    """How many objects are truncated, occluded and so on, where the file says it of any, and the poses it names."""
+    """How many objects are truncated, occluded, difficult, where the file says it of any, and the poses it names."""
+    told = [one.extras.get("voc", {}) for one in objects]
     out: dict[str, str | float] = {}
-    for flag in ("truncated", "occluded", "difficult"):
-        marks = [str(one.extras["voc"][flag]).strip() for one in objects if flag in one.extras["voc"]]
+    for flag in ("truncated", "occluded"):
+        marks = [str(one[flag]).strip() for one in told if flag in one]
         if marks:
             out[flag] = float(sum(mark not in {"", "0"} for mark in marks))
-    poses = [str(one.extras["voc"].get("pose") or "Unspecified") for one in objects]
+    if any(one.difficult for one in objects):
+        out["difficult"] = float(sum(one.difficult for one in objects))
+    poses = [str(one.get("pose") or "Unspecified") for one in told]
     if any(pose != "Unspecified" for pose in poses):
         out["pose"] = ", ".join(poses)
     return out
-
-
-def _kept(base: _Base) -> dict[str, Any]:
-    if KEPT not in base.listing.top_files:
-        return {}
-    try:
-        found = json.loads(base.tree.read(base.start + KEPT))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, StriateError):
-            raise
-        raise StriateError(f"{base.tree.name}/{base.start}{KEPT} is not JSON: {error}") from error
-    return found if isinstance(found, dict) else {}
 
 
 def _classes(found: Sequence[_Read], coding: Coding | None, kept: Mapping[str, Any]) -> tuple[str, ...]:
