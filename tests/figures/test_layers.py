@@ -5,7 +5,7 @@ from torch import nn
 
 from striate.figures.descent import adam, walk
 from striate.figures.layers import count, field, on_meta, parameters, total_macs
-from striate.figures.measures import average_precision, iou, roc_points, suppress
+from striate.figures.measures import roc_points, suppress
 
 
 def test_layers_on_meta_take_no_memory_and_are_counted() -> None:
@@ -34,17 +34,9 @@ def test_the_receptive_field_is_the_window_that_reaches_one_unit() -> None:
     assert bool((gradient != 0).all())
 
 
-def test_a_perfect_ranking_has_average_precision_one_in_every_form() -> None:
-    assert {round(value, 6) for value in average_precision([True] * 4, 4).values()} == {1.0}
-
-
-def test_undetected_objects_cost_precision() -> None:
-    assert average_precision([True, True], 4)["all-point"] == 0.5
-
-
-def test_boxes_that_do_not_meet_have_no_overlap() -> None:
-    assert iou((0, 0, 1, 1), (1, 0, 2, 1)) == 0
-    assert suppress([(0, 0, 1, 1), (0, 0, 1, 1)], lambda overlap: overlap > 0.9) == [0]
+def test_of_equal_boxes_the_first_is_kept() -> None:
+    assert suppress(torch.ones(3, 3), lambda overlap: overlap > 0.9) == [0]
+    assert suppress(torch.eye(3), lambda overlap: overlap > 0.9) == [0, 1, 2]
 
 
 def test_the_curve_of_equal_scores_is_the_diagonal() -> None:

@@ -9,7 +9,7 @@ import torch
 
 from striate.core.codec import from_json, to_json
 from striate.core.errors import UnknownNameError
-from striate.figures import FIGURES, boxes, chains, cites_of, gradients, measures, reproduce_figures, scores
+from striate.figures import FIGURES, boxes, chains, cites_of, figure, gradients, measures, reproduce_figures, scores
 from striate.figures.payload import Reproduction
 
 Made = tuple[Reproduction, Mapping[str, bytes], float]
@@ -26,8 +26,9 @@ def test_all_figures_pass_within_a_minute_of_the_processor(everything: Made) -> 
     result, _, seconds = everything
     failed = {row.id: [each for each in row.claims if not each.passed] for row in result.figures if not row.passed}
     assert not failed
-    assert [row.id for row in result.figures] == list(FIGURES)
-    assert result.passed == result.total == len(FIGURES)
+    free = [name for name in FIGURES if not figure(name).needs]
+    assert [row.id for row in result.figures] == free
+    assert result.passed == result.total == len(free)
     assert seconds < 60
 
 

@@ -52,6 +52,12 @@ def test_the_lectures_ten_detections_have_four_average_precisions() -> None:
     assert found == pytest.approx([0.728571, 0.753247, 0.731259, 0.714286], abs=1e-6)
 
 
+def test_a_perfect_ranking_has_average_precision_one_in_every_form_and_objects_not_found_cost() -> None:
+    perfect, half = (PrecisionRecall(torch.ones(n, dtype=torch.bool), 4) for n in (4, 2))
+    assert [float(each) for each in (perfect.area(), perfect.sampled(11), perfect.steps())] == [1, 1, 1]
+    assert float(half.area()) == 0.5
+
+
 def test_the_sum_of_steps_is_scikit_learns_average_precision_where_all_is_found() -> None:
     hits = torch.rand(50, generator=torch.Generator().manual_seed(0)) < 0.4
     curve = PrecisionRecall(hits, int(hits.sum()))

@@ -38,11 +38,13 @@ class Figure(Entry):
         where: The lectures in which it stands, in words.
         kind: A key of `KINDS`.
         cost: ``"s"`` for seconds, ``"m"`` for minutes on two cores.
+        needs: Files that do not come with Striate, in words; such a figure is computed only when it is named.
     """
 
     where: str = ""
     kind: Kind = "X"
     cost: Literal["s", "m"] = "s"
+    needs: str = ""
 
 
 def figure(name: str) -> Figure:
@@ -54,7 +56,7 @@ def figure(name: str) -> Figure:
 Row = tuple[str, str, str, Kind] | tuple[str, str, str, Kind, str]  # id, title, lectures, kind, keys of papers
 
 
-def _figures(module: str, *rows: Row) -> dict[str, Figure]:
+def _figures(module: str, *rows: Row, needs: str = "") -> dict[str, Figure]:
     found = {}
     for name, title, lectures, kind, *papers in rows:
         places = [
@@ -63,7 +65,7 @@ def _figures(module: str, *rows: Row) -> dict[str, Figure]:
         ]
         target = f"striate.figures.{module}:{name.replace('-', '_')}"
         cites = tuple(papers[0].split()) if papers else ()
-        found[name] = Figure(target, title, cites, where="; ".join(places), kind=kind)
+        found[name] = Figure(target, title, cites, where="; ".join(places), kind=kind, needs=needs)
     return found
 
 
@@ -260,6 +262,11 @@ _FIGURES: dict[str, Figure] = {
             "X",
             "goodfellow2015explaining",
         ),
+    ),
+    **_figures(
+        "trained",
+        ("cifar-resnet-error", "Two residual nets on CIFAR-10", "C ResNet", "E", "he2016deep"),
+        needs="the test images of CIFAR-10, weights of ResNet-20 and ResNet-32",
     ),
     **_figures(
         "trees",

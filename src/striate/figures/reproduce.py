@@ -13,18 +13,21 @@ from .payload import FigureRow, Reproduction
 def reproduce_figures(
     ids: Sequence[str] | None = None, *, progress: Progress = SILENT
 ) -> tuple[Reproduction, Mapping[str, bytes]]:
-    """The named figures computed now, and their pictures by name; None takes all of them, in the order of the lectures.
+    """The named figures computed now, and their pictures by name.
+
+    None takes all that need no files of the user's, in the order of the lectures.
 
     A figure draws the same random numbers whatever others run beside it, and the caller's generator is left as found.
 
     Raises:
         UnknownNameError: No figure has this id; the message holds the nearest ones.
+        StriateError: A figure was named whose files are not here; the message says what it needs.
 
     >>> result, album = reproduce_figures(["hinge-example"])
     >>> result.figures[0].passed
     True
     """
-    wanted = list(FIGURES) if ids is None else list(dict.fromkeys(ids))
+    wanted = [each for each in FIGURES if not figure(each).needs] if ids is None else list(dict.fromkeys(ids))
     for each in wanted:
         figure(each)  # an unknown name stops before anything is computed
     rows: list[FigureRow] = []

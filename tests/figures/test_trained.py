@@ -1,0 +1,31 @@
+"""Figures that need files which do not come with Striate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from striate.core.errors import StriateError
+from striate.figures import FIGURES, figure, reproduce_figures
+
+
+def test_two_residual_nets_are_wrong_on_78_and_65_of_932_images(
+    data_root: Path, weights_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIATE_DATA", str(data_root))
+    monkeypatch.setenv("STRIATE_WEIGHTS", str(weights_root))
+    row = reproduce_figures(["cifar-resnet-error"])[0].figures[0]
+    assert row.passed, row.claims
+    assert row.claims[0].ours == "78, 65"
+    assert row.claims[1].source == "8.75, 7.51"
+
+
+@pytest.mark.parametrize("name", [name for name in FIGURES if figure(name).needs])
+def test_a_figure_whose_files_are_missing_says_what_it_needs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("STRIATE_DATA", "STRIATE_WEIGHTS"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    with pytest.raises(StriateError, match=f"{name} needs .*STRIATE_DATA.*STRIATE_WEIGHTS"):
+        reproduce_figures([name])
