@@ -252,9 +252,13 @@ class Dataset:
 
     def sample(self, row: int) -> Sample:
         """One image with all that is known of it; boxes and masks follow the geometry."""
-        known = self.annotations(row)
+        known, chosen = self.annotations(row), self.rows([row])
+        if self.size is None:  # one image alone need not be of the size of the others
+            image = from_bytes(self.store.read(self.places[chosen], self.channels, None))[0]
+        else:
+            image = self.images(chosen)[0]
         return Sample(
-            image=self.images([row])[0], label=int(self.labels[row]), id=int(self.ids[row]), name=self.name_of(row),
+            image=image, label=int(self.labels[row]), id=int(self.ids[row]), name=self.name_of(row),
             tags=None if self.tags is None else self.tags[row],
             **{each.name: getattr(known, each.name) for each in fields(Annotations)},
         )  # fmt: skip
