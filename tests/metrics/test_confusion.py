@@ -187,6 +187,24 @@ def test_intervals_of_averaged_f_beta_cover_the_truth_in_about_95_of_100_draws(
         average(torch.eye(2, dtype=torch.int64), -1.0)
 
 
+@pytest.mark.parametrize("average", [macro_f_beta, weighted_f_beta])
+@pytest.mark.parametrize("beta", [0.5, 3.0])
+def test_the_width_of_its_interval_is_that_of_leaving_out_one_image_after_the_other(
+    average: Callable[[torch.Tensor, float], Number], beta: float
+) -> None:
+    matrix = torch.tensor([[90, 5, 25], [10, 60, 2], [40, 1, 30]])
+    n = int(matrix.sum())
+    total = squares = 0.0
+    for cell in range(9):
+        less = matrix.clone()
+        less.view(-1)[cell] -= 1
+        moved, times = float(average(less, beta)), int(matrix.view(-1)[cell])
+        total, squares = total + times * moved, squares + times * moved * moved
+    error = ((n - 1) / n * (squares - total * total / n)) ** 0.5
+    number = average(matrix, beta)
+    assert (number.high or 0.0) - float(number) == pytest.approx(1.96 * error, rel=0.02)
+
+
 def test_the_macro_average_says_which_classes_it_leaves_out_or_counts_as_0() -> None:
     matrix = torch.tensor([[5, 5, 0, 0], [0, 9, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]])
     precision = macro_average(matrix).precision

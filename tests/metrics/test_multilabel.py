@@ -155,6 +155,20 @@ def test_intervals_cover_the_truth_though_labels_of_an_image_hang_together(avera
     assert all(0.9 <= each / draws <= 0.985 for each in covered.values()), covered  # binomial spread: 0.013
 
 
+@pytest.mark.parametrize("average", ["micro", "macro", "weighted", "samples"])
+def test_the_width_of_an_interval_is_that_of_leaving_out_one_image_after_the_other(average: str) -> None:
+    rng, n = np.random.default_rng(1), 400
+    true = torch.from_numpy(rng.random((n, 3)) < [0.7, 0.3, 0.2])
+    decided = true ^ torch.from_numpy(rng.random((n, 3)) < [0.05, 0.2, 0.4])
+    rows = torch.arange(n)
+    without = [label_figures(decided[rows != row], true[rows != row]) for row in range(n)]
+    for name in ("precision", "recall", "f1"):
+        left = np.array([float(getattr(getattr(each, average), name)) for each in without])
+        number: Number = getattr(getattr(label_figures(decided, true), average), name)
+        error = math.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum())
+        assert (number.high or 0.0) - float(number) == pytest.approx(1.96 * error, rel=0.03), name
+
+
 def test_a_perfect_net_is_perfect_and_blind_scores_are_not() -> None:
     true = torch.tensor([[True, False, True], [False, True, False]])
     perfect, ranked = label_figures(true, true), label_ranking(true.double(), true)

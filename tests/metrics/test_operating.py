@@ -119,6 +119,8 @@ def test_on_calibrated_probabilities_the_bayes_threshold_is_the_best_one() -> No
     assert float(found.threshold) == pytest.approx(0.2, abs=0.03)
     theirs = at_threshold(scores, truths, 0.2, false_positive=1, false_negative=4)
     assert float(found.cost) <= float(theirs.cost) <= float(found.cost) + 5e-4
+    twice = bayes_threshold(1, 4, trained=0.4, prior=0.1)
+    assert twice / (1 - twice) == pytest.approx(0.25 * (0.4 / 0.6) * (0.9 / 0.1))
     # where the class is rarer in use than here (one half) the threshold moves by the ratio of the odds
     rare = bayes_threshold(1, 4, trained=0.5, prior=0.1)
     assert rare / (1 - rare) == pytest.approx(0.25 * 9)

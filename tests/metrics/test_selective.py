@@ -52,9 +52,10 @@ def test_the_curve_counts_who_is_answered_and_who_of_them_is_wrong(
 
 
 def test_a_share_of_images_that_floats_cannot_hold_is_still_counted_right() -> None:
-    found = risk_coverage(torch.arange(10.0), torch.arange(10) > 6)
-    assert found.risk_at(0.3) == wilson(0, 3)
-    assert found.risk_at(1.0) == wilson(7, 10)
+    found = risk_coverage(torch.arange(100.0), torch.arange(100) > 60)
+    assert 0.07 * 100 > 7
+    assert found.risk_at(0.07) == wilson(0, 7)
+    assert found.risk_at(1.0) == wilson(61, 100)
 
 
 @given(TABLES, st.permutations(range(6)))

@@ -121,8 +121,8 @@ def multinomial_interval(value: float, shares: Tensor, slope: Tensor, n: int, *,
     Source: Agresti 2013, "Categorical data analysis", section 16.1.
     """
     mean = float((shares * slope).sum())
-    spread = float((shares * slope.square()).sum()) - mean * mean
-    error = math.sqrt(max(spread, 0.0) / n)
+    # squares of what is left of the mean: a difference of large squares would leave rounding for a spread
+    error = math.sqrt(float((shares * (slope - mean).square()).sum()) / n)
     if error < 1e-9:
         return Number(value, n=n, why="no interval: the delta method gives it no width here")
     found = normal_interval(value, error, n, why="95 % by the delta method")
