@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal
@@ -23,7 +23,7 @@ from .batches import batches
 from .division import Division
 from .errands import BrokenFile, Lender
 from .kept import Kept
-from .stores import Notes, Store, TensorStore
+from .stores import Attributed, Notes, Store, TensorStore
 
 FITS = 1 << 29  # bytes of a split that is kept in memory, as uint8
 _CHUNK = 256  # images read at a time while a split is brought into memory
@@ -271,7 +271,11 @@ class Dataset:
 
     def attributes(self) -> dict[str, tuple[str | float | None, ...]]:
         """Every attribute that some image has, with its value for each image, None where an image lacks it."""
-        known = [self.store.annotations(place).attributes for place in self.places.tolist()]
+        known: Sequence[Mapping[str, str | float]]
+        if isinstance(self.store, Attributed):
+            known = self.store.attributes(self.places)
+        else:
+            known = [self.store.annotations(place).attributes for place in self.places.tolist()]
         names = dict.fromkeys(name for one in known for name in one)
         return {name: tuple(one.get(name) for one in known) for name in names}
 

@@ -213,35 +213,43 @@ class ShapesStore:
         _, covers, what = self.drawn(torch.tensor([place]))
         masks = covers[0] > 0.5
         boxes = torch.stack([_box(mask) for mask in masks])
-        attributes: dict[str, str | float] = {
-            "ground": GROUNDS[int(what.ground[0])],
-            "ground_colour": _ground_name(what),
-            "light": round(math.degrees(float(what.light[0])), 1),
-            "gain": round(float(what.gain[0]), 3),
-            "haze": round(float(what.haze[0]), 3),
-            "blur": round(float(what.blur[0]), 2),
-            "grain": round(float(what.grain[0]), 3),
-            "bar": "yes" if float(what.bar[0, 0]) < BARRED else "no",
-            "objects": ", ".join(CLASSES[int(kind)] for kind in what.shape[0]),
-        }
-        for number in range(self.objects):
-            end = "" if number == 0 else f".{number}"
-            attributes |= {
-                f"shape{end}": CLASSES[int(what.shape[0, number])],
-                f"colour{end}": tuple(COLOURS)[int(what.colour[0, number])],
-                f"texture{end}": TEXTURES[int(what.texture[0, number])],
-                f"radius{end}": round(float(what.radius[0, number]), 2),
-                f"rotation{end}": round(-math.degrees(float(what.turn[0, number])), 1),
-                f"x{end}": round(float(what.x[0, number]), 2),
-                f"y{end}": round(float(what.y[0, number]), 2),
-            }
         return Annotations(
             boxes=boxes,
             box_classes=what.shape[0].to(torch.int64),
             masks=masks,
-            attributes=MappingProxyType(attributes),
+            attributes=MappingProxyType(self._words(what, 0)),
             caption=_caption(what),
         )
+
+    def attributes(self, places: Tensor) -> list[dict[str, str | float]]:
+        """What was drawn by lot for each picture, without drawing the pictures."""
+        what = scene(self.rng, places, side=self.side, objects=self.objects)
+        return [self._words(what, row) for row in range(len(places))]
+
+    def _words(self, what: Scene, row: int) -> dict[str, str | float]:
+        attributes: dict[str, str | float] = {
+            "ground": GROUNDS[int(what.ground[row])],
+            "ground_colour": _ground_name(what, row),
+            "light": round(math.degrees(float(what.light[row])), 1),
+            "gain": round(float(what.gain[row]), 3),
+            "haze": round(float(what.haze[row]), 3),
+            "blur": round(float(what.blur[row]), 2),
+            "grain": round(float(what.grain[row]), 3),
+            "bar": "yes" if float(what.bar[row, 0]) < BARRED else "no",
+            "objects": ", ".join(CLASSES[int(kind)] for kind in what.shape[row]),
+        }
+        for number in range(self.objects):
+            end = "" if number == 0 else f".{number}"
+            attributes |= {
+                f"shape{end}": CLASSES[int(what.shape[row, number])],
+                f"colour{end}": tuple(COLOURS)[int(what.colour[row, number])],
+                f"texture{end}": TEXTURES[int(what.texture[row, number])],
+                f"radius{end}": round(float(what.radius[row, number]), 2),
+                f"rotation{end}": round(-math.degrees(float(what.turn[row, number])), 1),
+                f"x{end}": round(float(what.x[row, number]), 2),
+                f"y{end}": round(float(what.y[row, number]), 2),
+            }
+        return attributes
 
 
 def _turned(right: Tensor, down: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
@@ -363,8 +371,8 @@ def _box(mask: Tensor) -> Tensor:
     return torch.stack([across[0], down[0], across[-1] + 1, down[-1] + 1]).to(torch.float64)
 
 
-def _ground_name(what: Scene) -> str:
-    return f"{'dark' if bool(what.dark[0]) else 'pale'} {tuple(COLOURS)[int(what.ground_colour[0])]}"
+def _ground_name(what: Scene, row: int) -> str:
+    return f"{'dark' if bool(what.dark[row]) else 'pale'} {tuple(COLOURS)[int(what.ground_colour[row])]}"
 
 
 def _caption(what: Scene) -> str:
@@ -375,4 +383,4 @@ def _caption(what: Scene) -> str:
         words = [colour, *([texture] if texture != "plain" else []), kind]
         names.append(f"{'an' if words[0][0] in 'aeiou' else 'a'} {' '.join(words)}")
     things = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    return f"{things} on a {GROUNDS[int(what.ground[0])]} {_ground_name(what)} ground"
+    return f"{things} on a {GROUNDS[int(what.ground[0])]} {_ground_name(what, 0)} ground"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -20,6 +21,14 @@ class Notes(Protocol):
 
     def __getitem__(self, place: int, /) -> Annotations:
         """What is known of one image, in pixels as stored."""
+
+
+@runtime_checkable
+class Attributed(Protocol):
+    """A store that knows the attributes of many images without all else that `Store.annotations` gives."""
+
+    def attributes(self, places: Tensor) -> Sequence[Mapping[str, str | float]]:
+        """Attributes of each of these images."""
 
 
 class Store(Protocol):
