@@ -314,6 +314,9 @@ def test_a_class_or_a_mask_that_does_not_fit_names_its_image() -> None:
     truths, found = values(2, *example())
     with pytest.raises(StriateError, match=r"the class of object 1 of image 0 is 1.*0 to 0"):
         CocoEvaluation(1).update(truths[0], found[0])
+    tally = ErrorTally.empty(2).update(truths[0], found[0])
+    with pytest.raises(StriateError, match="the class of detection 0 of image 1 is 5"):
+        tally.update(truths[1], Detections(torch.zeros(1, 4), torch.tensor([5]), torch.ones(1)))
     with pytest.raises(StriateError, match="the objects of image 0 have no masks"):
         coco_figures(truths, found, 2, of="masks")
     one = Truths(torch.zeros(1, 4), torch.tensor([0]), torch.zeros(1, 3, 3))
@@ -324,6 +327,8 @@ def test_a_class_or_a_mask_that_does_not_fit_names_its_image() -> None:
 
 def test_every_kind_of_error_is_told_apart() -> None:
     truths, found = values(2, *example())
+    parts = [ErrorTally.empty(2).update(a, b) for a, b in zip(truths, found, strict=True)]
+    assert parts[0].merge(parts[1]).compute() == detection_errors(truths, found, 2)
     first, second = (image_errors(a, b) for a, b in zip(truths, found, strict=True))
     assert first.kinds == ("hit", "duplicate", "classification", "localisation")
     assert second.kinds == ("background", "both")

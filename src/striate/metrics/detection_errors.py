@@ -61,12 +61,14 @@ class ErrorTally:
         threshold: The IoU from which a detection is well placed.
         of: Whether ``"boxes"`` or ``"masks"`` are compared.
         table: Counts, shape (classes, kinds and missed) int64.
+        images: How many images they are of.
     """
 
     classes: int
     threshold: float
     of: Of
     table: Tensor
+    images: int = 0
 
     @classmethod
     def empty(cls, classes: int, *, threshold: float = 0.5, of: Of = "boxes") -> ErrorTally:
@@ -80,20 +82,20 @@ class ErrorTally:
 
     def update(self, truths: Truths, detections: Detections) -> ErrorTally:
         """With this image added."""
-        check_image(truths, detections, self.classes, self.of, image=0)
+        check_image(truths, detections, self.classes, self.of, image=self.images)
         found = image_errors(truths, detections, threshold=self.threshold, of=self.of)
         table = self.table.clone()
         for number, kind in zip(detections.classes.tolist(), found.kinds, strict=True):
             table[number, KINDS.index(kind)] += 1
         table[:, -1] += torch.bincount(truths.classes[found.missed], minlength=self.classes)
-        return ErrorTally(self.classes, self.threshold, self.of, table)
+        return ErrorTally(self.classes, self.threshold, self.of, table, self.images + 1)
 
     def merge(self, other: ErrorTally) -> ErrorTally:
         """Both counted together."""
         mine = (self.classes, self.threshold, self.of)
         if mine != (other.classes, other.threshold, other.of):
             raise StriateError("errors counted in two ways do not add up", accepted="one threshold, kind and classes")
-        return ErrorTally(*mine, self.table + other.table)
+        return ErrorTally(*mine, self.table + other.table, self.images + other.images)
 
     def compute(self) -> tuple[ErrorCounts, ...]:
         """The counts of each class."""
