@@ -160,7 +160,7 @@ def confidence(case: Case) -> list[Finding]:
             ),
             mend=_scaling_mend(calibration.scaling)
             + (", or train with more label smoothing." if kind == "overconfident" else "."),
-            command=case.command("evaluate"),
+            command=case.command("examine", "--out", "report.html"),
         )
     ]
 

@@ -2,37 +2,138 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Unpack
 
+from striate.core.errors import StriateError
+from striate.core.progress import SILENT
 from striate.core.report import Report
 from striate.measure.payload import Evaluation
 
-from .options import DataArgument, NetArgument, OnData, OutArgument
-from .session import session, shown, write_out
+from .options import DataArgument, DataLike, NetArgument, OnData, Option, OutArgument, numbers
+from .session import Session, session, shown, write_out
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from striate.data.dataset import Dataset
+    from striate.measure.table import Table
+    from striate.nets.net import Net
+
+DEV = 2000  # images of the dev split that temperature and thresholds are chosen on
+CHUNK = 1 << 20  # values of images that are measured at once
+SHOWN = 24  # pictures of mistakes, and of suspect labels
+CITES = ("guo2017calibration", "northcutt2021confident", "chung2019slice", "geifman2019bias")
+
+
+def two_costs(text: str) -> tuple[float, float]:
+    """Cost of a false positive and of a false negative from ``FP,FN``."""
+    found = numbers(text)
+    if len(found) != 2:
+        raise StriateError(f"cost is {text!r}", accepted="two numbers FP,FN such as 1,10")
+    return found[0], found[1]
 
 
 def evaluate(
-    net: NetArgument, data: DataArgument, *, out: OutArgument = None, **shared: Unpack[OnData]
+    net: NetArgument,
+    data: DataArgument,
+    *,
+    cost: Annotated[
+        tuple[float, float] | None,
+        Option(
+            "two classes: cost of a false positive and of a false negative, to choose a threshold by",
+            "FP,FN",
+            two_costs,
+        ),
+    ] = None,
+    quick: Annotated[bool, Option("leave out the dev split and what the pixels are like")] = False,
+    out: OutArgument = None,
+    **shared: Unpack[OnData],
 ) -> Report[Evaluation]:
-    """Measure a net on one split: accuracy with its interval, every figure by class, calibration, the worst mistakes.
+    """Measure a net on one split: accuracy with its interval, every figure by class, curves, calibration, weak slices.
 
-    Cost: one forward pass an image.
+    Temperature and thresholds are chosen on at most 2,000 images of the dev split and measured on the split itself.
+    Slices are by class, by what the pixels are like (brightness, contrast, sharpness, colourfulness, size), and by what
+    the data say of each image. With two classes the second counts as positive.
+
+    Cost: one forward pass an image, and one for each dev image; the pixels are looked at once more.
 
     >>> import striate
     >>> striate.evaluate("striate/small", "shapes", limit=100, quiet=True).result.n
     100
     """
-    with session("evaluate", {"net": net, "data": data, "out": out}, shared, OnData) as run:
-        from striate.measure.analysis import analyse
+    given = {"net": net, "data": data, "cost": cost, "quick": quick, "out": out}
+    with session("evaluate", given, shared, OnData) as run:
         from striate.measure.findings import evaluation_findings
 
-        from .pictures import mistakes_with_pictures
+        from .pictures import evaluation_with_pictures, illustrated
 
         loaded = run.net(net)
         images = run.data(data, loaded)
         table = run.table(loaded, images)
-        evaluation = analyse(table, images, seed=run["seed"])
-        evaluation, album = mistakes_with_pictures(evaluation, images, most=24 if out else 0)
+        evaluation = measured(run, data, loaded, images, table, cost=cost, quick=quick)
+        evaluation, album = evaluation_with_pictures(evaluation, images, most=SHOWN if out else 0)
         findings = evaluation_findings(evaluation, net=str(shown(net)), data=str(shown(data)))
-        report = run.report(evaluation, findings=findings, album=album)
+        report = run.report(evaluation, findings=illustrated(findings, evaluation, None), album=album, cites=CITES)
         return write_out(report, out, overwrite=run["overwrite"])
+
+
+def measured(
+    run: Session,
+    given: DataLike,
+    net: Net,
+    images: Dataset,
+    table: Table,
+    *,
+    cost: tuple[float, float] | None = None,
+    quick: bool = False,
+) -> Evaluation:
+    """The evaluation of a table of predictions, with temperature and thresholds from dev, and all that slices need."""
+    from striate.measure.analysis import analyse
+    from striate.measure.operation import Costs
+
+    dev, no_dev = (None, "left out on request") if quick else dev_predictions(run, given, net)
+    return analyse(
+        table,
+        images,
+        dev=dev,
+        no_dev=no_dev,
+        properties=None if quick else properties(run, images),
+        attributes=not quick,
+        costs=None if cost is None else Costs(*cost),
+        seed=run["seed"],
+    )
+
+
+def dev_predictions(run: Session, given: DataLike, net: Net) -> tuple[Table | None, str]:
+    """What the net says of at most `DEV` images of the dev split, spread over it; or None, and why."""
+    import torch
+
+    from striate.data.dataset import Dataset
+
+    if run["split"] == "dev":
+        return None, "the dev split itself is measured"
+    if isinstance(given, Dataset):
+        return None, "one split was given, and no dev split"
+    apart = replace(run, settings={**run.settings, "split": "dev", "limit": None}, progress=SILENT, cites=[])
+    try:
+        data = apart.data(given, net)
+    except StriateError as error:
+        return None, f"no dev split: {error}"
+    most = min(run["limit"] or DEV, DEV)
+    rows = torch.arange(most) * len(data) // most if len(data) > most else torch.arange(len(data))
+    return run.table(net, data.take(rows)), ""
+
+
+def properties(run: Session, images: Dataset) -> dict[str, Tensor]:
+    """What the pixels of each image are like, from memory where the images are kept there as they are stored."""
+    import torch
+
+    from striate.data.properties import image_properties, pixel_properties
+
+    store = images.store
+    if images.geometry is None and images.in_memory and images.channels == store.channels and images.size:
+        step = max(1, CHUNK // (images.channels * images.size[0] * images.size[1]))
+        parts = [pixel_properties(images.images(rows)) for rows in torch.split(torch.arange(len(images)), step)]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return image_properties(images, progress=run.progress, workers=run["workers"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,40 @@ def key_of(row: int) -> str:
 def mistakes_with_pictures(evaluation: Evaluation, data: Dataset, *, most: int) -> tuple[Evaluation, dict[str, bytes]]:
     """The evaluation with pictures of its ``most`` most confident mistakes, and the pictures."""
     return _with_pictures(evaluation, data, {mistake.row for mistake in evaluation.mistakes[:most]})
+
+
+def evaluation_with_pictures(
+    evaluation: Evaluation, data: Dataset, *, most: int
+) -> tuple[Evaluation, dict[str, bytes]]:
+    """The evaluation with pictures of its ``most`` surest mistakes and suspect labels, and of weak slices."""
+    if most < 1:
+        return evaluation, {}
+    evaluation, album = mistakes_with_pictures(evaluation, data, most=most)
+    evaluation, more = doubts_with_pictures(evaluation, data, suspects=most)
+    return evaluation, {**album, **more}
+
+
+def doubts_with_pictures(
+    evaluation: Evaluation, data: Dataset, *, suspects: int, slices: int = 5
+) -> tuple[Evaluation, dict[str, bytes]]:
+    """The evaluation with pictures of so many suspect labels, and of the mistakes of so many weak slices."""
+    found = evaluation.slices
+    weak = [one for one in found.rows if one.weak][:slices] if found else []
+    doubted = [one for one in evaluation.suspects[:suspects] if one.split == data.split]
+    rows = {row for one in weak for row in one.rows} | {one.row for one in doubted}
+    album = thumbnails(data, sorted(rows))
+    if found:
+        told = {one.name: tuple(key_of(row) for row in one.rows) for one in weak}
+        pictured = tuple(replace(one, pictures=told.get(one.name, ())) for one in found.rows)
+        evaluation = replace(evaluation, slices=replace(found, rows=pictured))
+    shown = {(one.split, one.row) for one in doubted}
+    return replace(
+        evaluation,
+        suspects=tuple(
+            replace(one, picture=key_of(one.row)) if (one.split, one.row) in shown else one
+            for one in evaluation.suspects
+        ),
+    ), album
 
 
 def confusion_cells(
@@ -65,18 +99,24 @@ def illustrated(
     """The findings, each with a picture of what it speaks of where the album has one."""
     names = evaluation.names
     shown = [mistake for mistake in evaluation.mistakes if mistake.picture]
+    sliced = {one.name: list(one.pictures) for one in evaluation.slices.rows} if evaluation.slices else {}
     fooled = [row.picture for row in robustness.per_image if row.success and row.picture] if robustness else []
 
     def pictures_of(finding: Finding) -> list[str]:
         subject = finding.id.partition("/")[2]
-        if finding.check == "weak-class":
-            return [each.picture for each in shown if names[each.label] == subject]
-        if finding.check == "confused-pair":
-            pair = set(subject.split("+"))
-            return [each.picture for each in shown if {names[each.label], names[each.predicted]} == pair]
-        if finding.check == "confidence":
-            return [each.picture for each in shown]
-        return fooled if finding.check == "attack" else []
+        pair = set(subject.split("+"))
+        kinds: dict[str, Callable[[], list[str]]] = {
+            "weak-class": lambda: [each.picture for each in shown if names[each.label] == subject],
+            "confused-pair": lambda: [
+                each.picture for each in shown if {names[each.label], names[each.predicted]} == pair
+            ],
+            "weak-slice": lambda: sliced.get(subject, []),
+            "suspect-labels": lambda: [each.picture for each in evaluation.suspects if each.picture],
+            "class-confidence": lambda: [each.picture for each in shown if names[each.predicted] == subject],
+            "confidence": lambda: [each.picture for each in shown],
+            "attack": lambda: fooled,
+        }
+        return kinds[finding.check]() if finding.check in kinds else []
 
     def with_picture(finding: Finding) -> Finding:
         pictures = pictures_of(finding)
