@@ -9,12 +9,11 @@ from striate.core.finding import Finding, ranked
 from striate.core.report import Report
 from striate.figures.payload import Reproduction
 from striate.inside.payload import Explanation
-from striate.measure.payload import Evaluation
 from striate.nets.payload import Summaries, Summary
 from striate.synthesis.payload import Synthesis
 from striate.training.payload import Training
 
-from . import text_check  # noqa: F401  registers its renderer
+from . import text_check, text_evaluate  # noqa: F401  they register their renderers
 from .catalogue import Catalogue
 from .format import (
     bytes_of,
@@ -71,48 +70,6 @@ def _examination(result: Examination, width: int, color: bool) -> list[str]:
     head = painted(cut(f"{named(result.net)} on {named(result.data)}", width), "strong", color)
     left = [line for each in result.left_out for line in wrap(f"left out: {readable(each)}", width)]
     return [head, *table(("", "", "", ""), rows, width=width, numbers=frozenset({1})), *left]
-
-
-@result_lines.register
-def _evaluation(result: Evaluation, width: int, color: bool) -> list[str]:
-    del color
-    rows = [
-        ("accuracy", shown(result.accuracy, percent=True), count(result.n, "image")),
-        ("top-5", shown(result.top5, percent=True), result.top5.why),
-        ("loss", shown(result.loss), "nats"),
-        ("calibration error", shown(result.calibration.ece, percent=True), ""),
-        ("chance", shown(result.chance, percent=True), ""),
-    ]
-    lines = table(("", "", ""), [row for row in rows if row[1] != "-"], width=width)
-    by_class = sorted(result.classes, key=lambda each: (each.recall.value is None, each.recall.value or 0.0))
-    chosen = by_class if len(by_class) <= MOST_LINES else by_class[:10]
-    body = [
-        (
-            each.name,
-            f"{each.support:,}",
-            shown(each.recall, percent=True),
-            shown(each.precision, percent=True),
-            value_of(each.f1, percent=True),
-        )
-        for each in chosen
-    ]
-    lines += [
-        "",
-        *table(("class", "images", "recall", "precision", "F1"), body, width=width, numbers=frozenset({1, 2, 3, 4})),
-    ]
-    if len(chosen) < len(by_class):
-        lines.append(f"the {len(chosen)} weakest of {len(by_class)} classes")
-    pairs = sorted(
-        ((n, i, j) for i, row in enumerate(result.confusion) for j, n in enumerate(row) if i != j and n),
-        key=lambda each: (-each[0], each[1], each[2]),
-    )
-    if pairs:
-        told = [
-            f"{named(class_name(result.names, i), 24)} as {named(class_name(result.names, j), 24)} {n}"
-            for n, i, j in pairs[:3]
-        ]
-        lines += ["", *wrap(f"most frequent mistakes: {', '.join(told)}", width)]
-    return lines
 
 
 @result_lines.register
