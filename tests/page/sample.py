@@ -11,6 +11,17 @@ from functools import cache
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from striate.attacks.payload import Attacked, CurvePoint, Masking, Robustness
+from striate.checks.payload import (
+    Checked,
+    Counts,
+    DuplicateGroup,
+    Duplicates,
+    Leak,
+    Member,
+    Removal,
+    SplitCounts,
+    Statistic,
+)
 from striate.core.finding import Evidence, Finding, ranked
 from striate.core.number import Number
 from striate.core.report import Cost, Origin, Report
@@ -20,9 +31,16 @@ from striate.measure.payload import (
     Averages,
     Calibration,
     CalibrationBin,
+    ClassCurve,
     ClassFigures,
+    Curves,
     Evaluation,
     Mistake,
+    Risk,
+    RiskAt,
+    Slice,
+    Slices,
+    Suspect,
 )
 from striate.nets.payload import Field, SiteRow, Summary, Totals
 from striate.page.payload import Examination
@@ -153,6 +171,10 @@ def class_figures(table: list[list[int]], names: tuple[str, ...]) -> tuple[Class
     return tuple(rows)
 
 
+def share_of(n: int) -> Number:
+    return wilson(n - n // 25, n)
+
+
 @cache
 def evaluation_of(names: tuple[str, ...] = NAMES, each: int = 200) -> tuple[Evaluation, dict, dict[str, bytes]]:
     k, luck = len(names), random.Random(7)
@@ -178,6 +200,44 @@ def evaluation_of(names: tuple[str, ...] = NAMES, each: int = 200) -> tuple[Eval
         )
     share = wilson(right, n)
     mean = Average(share, share, Number(float(share) - 0.001))
+    weak = mistakes[: min(8, len(mistakes))]
+    slices = Slices(
+        64, "Holm over 64 slices", 1,
+        (
+            Slice(
+                "brightness below 0.21", "property", ("brightness",), n // 5, wilson(n // 5 - 60, n // 5),
+                wilson(4 * n // 5 - 20, 4 * n // 5), Number(-0.12, -0.17, -0.08, n), 3e-9, True,
+                rows=tuple(one.row for one in weak), merged=("contrast below 0.1",),
+                pictures=tuple(one.picture for one in weak),
+            ),
+            Slice(
+                f"class {names[0]}", "class", ("class",), n // k, wilson(n // k - 4, n // k), share_of(n),
+                Number(0.01), 1.0, False,
+            ),
+        ),
+    ) if n >= 400 else None  # fmt: skip
+    mistakes = [replace(one, slices=(0,)) if one in weak and slices else one for one in mistakes]
+    curve = tuple((i / 20, (i / 20) ** 0.2) for i in range(21))
+    falling = tuple((i / 20, 1 - 0.3 * (i / 20) ** 3) for i in range(21))
+    area = Number(0.981, 0.97, 0.99, n)
+    curves = Curves(
+        tuple(
+            ClassCurve(name, Number(0.95 + 0.04 * i / k, 0.9, 1.0, n), area, curve, falling)
+            for i, name in enumerate(names)
+        ),
+        area, area, area, area, names[1] if k == 2 else "",
+    )  # fmt: skip
+    risk = Risk(
+        tuple((i / 20, 0.03 * (i / 20) ** 3) for i in range(1, 21)), Number(0.011, n=n), Number(0.004, n=n),
+        tuple(
+            RiskAt(share, 1 - share / 2, wilson(round(0.03 * share * n), round(share * n))) for share in (0.5, 0.8, 0.9)
+        ),
+    )  # fmt: skip
+    suspects = tuple(
+        Suspect(one.row, "test", one.name, one.label, names[one.label], one.predicted, names[one.predicted], 0.02, 0.97,
+                one.picture)
+        for one in mistakes[:14]
+    )  # fmt: skip
     evaluation = Evaluation(
         n=n,
         accuracy=share,
@@ -192,6 +252,10 @@ def evaluation_of(names: tuple[str, ...] = NAMES, each: int = 200) -> tuple[Eval
         ),
         mistakes=tuple(mistakes),
         names=names,
+        curves=curves,
+        risk=risk,
+        slices=slices,
+        suspects=suspects,
     )
     return evaluation, {cell: tuple(keys[:12]) for cell, keys in cells.items()}, album
 
@@ -349,6 +413,58 @@ def bare(report: Report[Examination]) -> Report[Examination]:
     result = replace(
         report.result, cells={}, explanation=None, robustness=None, synthesis=None, filters=None, summary=None,
         training=None, left_out=(), limits=(),
-        evaluation=replace(report.result.evaluation, mistakes=()),
+        evaluation=replace(report.result.evaluation, mistakes=(), curves=None, risk=None, slices=None, suspects=()),
     )  # fmt: skip
     return replace(report, result=result, findings=(), album={})
+
+
+def checked(names: tuple[str, ...] = NAMES) -> Report[Checked]:
+    """The report of ``striate check shapes``, invented."""
+    album, members = {}, []
+    for row in range(6):
+        album[f"copies-{row}.webp"] = webp(draw_shape(row, 70 + row))
+        members.append(Member("train" if row % 2 else "test", row, f"{names[0]}/{row}.png", 0, names[0]))
+    groups = tuple(
+        DuplicateGroup("exact" if row < 2 else "near", tuple(members[:3]), 3, 1.0 if row < 2 else 0.987,
+                       ("train", "test"), row == 3, f"copies-{row}.webp")
+        for row in range(6)
+    )  # fmt: skip
+    suspects = tuple(
+        Suspect(
+            row, "train", f"{name}/{row}.png", row, name, (row + 1) % len(names), names[(row + 1) % len(names)],
+            0.01, 0.98, f"copies-{row % 6}.webp",
+        )
+        for row, name in enumerate(names)
+    )  # fmt: skip
+    parts = tuple(
+        SplitCounts(split, 100 * len(names), 0, 0, 0, tuple(100 - place for place, _ in enumerate(names)))
+        for split in ("train", "dev", "test")
+    )
+    result = Checked(
+        "shapes", "folder of classes: 10 classes, 3,000 images, split 60/20/20 by seed 0", "classes",
+        Counts(300 * len(names), names, parts, Number(1.1, why="counted"), Number(9.97, why="counted")),
+        Duplicates(2, 4, 18, 12, 240, groups),
+        (
+            Leak("copies", f"{names[0]}/1.png", ("train", "test"), 12, 0.04),
+            Leak("group", "film 3", ("train", "dev"), 3, 0.01),
+        ),
+        suspects,
+        tuple(
+            Statistic("brightness", split, 1000, 0.41, 0.11, 0.02, 0.31, 0.4, 0.5, 0.97) for split in ("train", "test")
+        ),
+        ("copies", "groups"), 2_980,
+        (Removal("train", 4, f"{names[0]}/4.png", names[0], ("a copy of 3.png",)),
+         Removal("train", 5, f"{names[0]}/5.png", names[0], ("looks like another class",), names[1])),
+        ("Label suspects: left out by --fast.",), Number(0.51, 0.48, 0.54, 600),
+    )  # fmt: skip
+    findings = (
+        Finding(
+            "leak/test", "leak", "error", 1.0, "12 images of test are copies of images of train.",
+            (Evidence("share of test", wilson(12, 300), "copies-0.webp"),), "Leave the copies out of test.", "",
+        ),
+    )  # fmt: skip
+    origin = Origin(
+        "striate check shapes", {"data": "shapes"}, 0, {"striate": "0.2"}, "cpu", 2, "float32", "", None, None, (),
+        "2026-11-21",
+    )  # fmt: skip
+    return Report("check", result, findings, origin, Cost(0, 0, 1.5, 0), {}, album=album)

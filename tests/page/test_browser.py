@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from page.sample import HOSTILE, sample
+from page.sample import HOSTILE, NAMES, checked, sample
 from striate.page.html import render_page
 
 pytestmark = pytest.mark.browser
@@ -94,12 +94,15 @@ def test_hostile_names_neither_run_nor_burst_the_page(visit: Any, tmp_path: Path
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1400])
 def test_axe_finds_nothing(visit: Any, colours: str, width: int) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed: make env")
     page = visit(width, color_scheme=colours, bypass_csp=True)
     page.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
+    assert not complaints(page)
+
+
+def complaints(page: Any) -> list[tuple[str, list[str]]]:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed: make env")
     found = axe.Axe().run(page)
-    told = [(each["id"], [node["html"][:160] for node in each["nodes"]][:3]) for each in found.response["violations"]]
-    assert not told
+    return [(each["id"], [node["html"][:160] for node in each["nodes"]][:3]) for each in found.response["violations"]]
 
 
 def test_the_filters_leave_what_was_asked_for(visit: Any) -> None:
@@ -112,6 +115,34 @@ def test_the_filters_leave_what_was_asked_for(visit: Any) -> None:
     assert page.locator("[data-filters] output").inner_text() == f"{wanted} of {everything} shown"
     page.select_option("select[name=label]", "")
     assert page.locator("[data-gallery] .tile:visible").count() == everything
+
+
+def test_the_gallery_filters_by_slice_and_by_confidence(visit: Any) -> None:
+    page = visit()
+    weak = page.locator("[data-gallery] .tile[data-slices='0']").count()
+    page.select_option("select[name=slices]", "0")
+    assert page.locator("[data-gallery] .tile:visible").count() == weak > 0
+    page.select_option("select[name=slices]", "")
+    every = page.eval_on_selector_all(
+        "[data-gallery] .tile", "tiles => tiles.map(tile => Number(tile.dataset.confidence))"
+    )
+    sure = sum(value >= 0.9 for value in every)
+    page.select_option("select[name=confidence]", "0.9")
+    assert page.locator("[data-gallery] .tile:visible").count() == sure
+    assert 0 < sure < len(every)
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+@pytest.mark.parametrize("names", [NAMES, HOSTILE])
+def test_checked_data_keep_their_width_and_please_axe(
+    visit: Any, tmp_path: Path, names: tuple[str, ...], width: int
+) -> None:
+    place = tmp_path / "checked.html"
+    place.write_text(render_page(checked(names)), encoding="utf-8")
+    page = visit(width, place.as_uri(), bypass_csp=True)
+    page.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
+    assert overflow(page) <= 0
+    assert not complaints(page)
 
 
 def test_a_table_sorts_up_and_down_and_back_to_its_reading_order(visit: Any) -> None:

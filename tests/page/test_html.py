@@ -10,11 +10,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from page.sample import HOSTILE, NAMES, bare, draw_shape, png, sample
+from page.sample import HOSTILE, NAMES, bare, checked, draw_shape, png, sample
+from striate.checks.payload import Checked
 from striate.core.codec import from_json
-from striate.core.errors import ImageError
+from striate.core.errors import ImageError, StriateError
 from striate.core.number import Number
 from striate.core.report import Report
+from striate.page.catalogue import Catalogue
 from striate.page.html import MOST, render_page
 from striate.page.payload import Examination
 from striate.page.pictures import Shelf, fitting, shown_size, size_of
@@ -283,3 +285,38 @@ def test_a_painted_image_seen_as_another_class_says_so(report: Report[Examinatio
     words = Reader(render_page(replace(report, result=changed))).words()
     assert "the net sees star of its class 20.0 %" in words
     assert "the net sees square 99.9 %" in words
+
+
+def test_checked_data_have_a_page_with_copies_side_by_side_and_what_to_keep() -> None:
+    report = checked()
+    read = Reader(render_page(report))
+    shown = [attributes["id"] for tag, attributes in read.elements if tag == "section"]
+    assert shown == [
+        "findings", "duplicates", "leaks", "suspects", "counts", "statistics", "cleaned", "method", "glossary",
+    ]  # fmt: skip
+    words = read.words()
+    assert "18 images have a copy: 2 groups with equal pixels and 4 groups of near copies; 12 could go." in words
+    assert "keeps 2,980 images: it leaves out 1 and proposes another label for 1" in words
+    data = json.loads(read.raw["application/json"])
+    assert from_json(data["result"], Checked) == report.result
+
+
+def test_hostile_names_in_data_are_text() -> None:
+    read = Reader(render_page(checked(HOSTILE)))
+    assert len(read.of("script")) == 2
+    assert not [each for each in read.of("img") if not (each["src"] or "").startswith("data:image/")]
+
+
+def test_a_weak_slice_is_named_with_its_pictures_and_filters_the_gallery(
+    report: Report[Examination], page: str
+) -> None:
+    read = Reader(page)
+    assert "It is weakest on brightness below 0.21" in read.words()
+    weak = {each.row for each in report.result.evaluation.mistakes if each.slices}
+    tiles = [each for each in read.of("figure") if each.get("data-slices") == "0"]
+    assert len(tiles) == len(weak) > 0
+
+
+def test_a_report_without_page_is_refused() -> None:
+    with pytest.raises(StriateError, match="a report of methods has no page"):
+        render_page(Report("methods", Catalogue("methods", ())))

@@ -20,6 +20,7 @@ MOST_CLASSES = 30  # of the confusion matrix
 MOST_PAIRS = 90
 STEPS = 20  # shades of a cell
 FIRST_MISTAKES = 24
+SURES = (50, 70, 90, 99)  # per cent of confidence by which the gallery filters
 
 
 @dataclass(frozen=True)
@@ -218,15 +219,23 @@ def mistakes_section(evaluation: Evaluation, shelf: Shelf) -> Section | None:
         if picture is None:
             rest.append((each.name, true, said, each.confidence, each.probability))
         else:
-            figures.append(Figure(picture, lines, each.label, each.predicted))
+            figures.append(Figure(picture, lines, each.label, each.predicted, each.confidence, each.slices))
     content = {
         "figures": figures,
         "first": FIRST_MISTAKES,
         "rest": rest,
         "labels": [(i, class_name(names, i)) for i in sorted({each.label or 0 for each in figures})],
+        "slices": _filtered_slices(evaluation),
+        "sures": SURES,
         "predictions": [(i, class_name(names, i)) for i in sorted({each.predicted or 0 for each in figures})],
     }
     return Section("mistakes", "Mistakes", mistakes_claim(evaluation), content)
+
+
+def _filtered_slices(evaluation: Evaluation) -> list[tuple[int, str]]:
+    rows = () if evaluation.slices is None else evaluation.slices.rows
+    inside = {place for each in evaluation.mistakes for place in each.slices}
+    return [(place, rows[place].name) for place in sorted(inside) if place < len(rows)]
 
 
 def mistakes_claim(evaluation: Evaluation) -> str:

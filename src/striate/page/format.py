@@ -21,6 +21,8 @@ ISOLATE, POP = "\u2068", "\u2069"  # words between them run in their own directi
 
 def decimals(number: Number, *, percent: bool = False) -> int:
     """Decimals that the interval of ``number`` supports; without one, 1 for a share in percent, else three digits."""
+    if number.why == "counted" and not percent and float(number.value or 0.0).is_integer():
+        return 0
     factor = 100.0 if percent else 1.0
     default = 1
     if not percent:

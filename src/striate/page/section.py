@@ -30,12 +30,14 @@ class Section:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture with its caption: lines of (what, value), and the classes by which a gallery filters."""
+    """A picture with its caption: lines of (what, value), and that by which a gallery filters."""
 
     picture: Picture
     lines: tuple[tuple[str, str], ...]
     label: int | None = None
     predicted: int | None = None
+    confidence: float | None = None
+    slices: tuple[int, ...] = ()
 
 
 def class_name(names: Sequence[str], index: int | None) -> str:

@@ -76,21 +76,24 @@
     });
   }
 
-  // mistakes: filters by class
+  // mistakes: filters by class, slice and confidence
   const form = document.querySelector("[data-filters]");
   if (form) {
     const gallery = document.querySelector("[data-gallery]");
     const tiles = all(".tile", gallery);
+    const same = (own, value) => own === value;
+    const fitting = { label: same, predicted: same, slices: (own, value) => own.split(" ").includes(value), confidence: (own, value) => Number(own) >= Number(value) };
     form.hidden = false;
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("change", () => {
       let shown = 0;
+      const choices = all("select", form);
       for (const tile of tiles) {
-        const fits = ["label", "predicted"].every((name) => !form.elements[name].value || tile.dataset[name] === form.elements[name].value);
+        const fits = choices.every(({ name, value }) => !value || fitting[name](tile.dataset[name], value));
         tile.hidden = !fits;
         shown += fits;
       }
-      if (form.elements.label.value || form.elements.predicted.value) for (const fold of all("details", gallery)) fold.open = true;
+      if (choices.some(({ value }) => value)) for (const fold of all("details", gallery)) fold.open = true;
       form.querySelector("output").value = `${shown} of ${tiles.length} shown`;
     });
   }
