@@ -34,9 +34,21 @@ LAYOUTS: Registry[Any] = Registry(  # in the order in which they are asked
         "shards": Entry(
             "striate.data.layouts.shards:SHARDS", "WebDataset shards: tar files of samples, train-000000.tar and so on"
         ),
-        "voc": Entry("striate.data.layouts.voc:VOC", "PASCAL VOC: an XML an image, beside it or in Annotations/"),
-        "coco": Entry("striate.data.layouts.coco:COCO", "COCO: a JSON with images, annotations and categories"),
-        "pairs": Entry("striate.data.layouts.pairs:PAIRS", "images/ and masks/ side by side, or x.jpg with x_mask.png"),
+        "voc": Entry(
+            "striate.data.layouts.voc:VOC",
+            "PASCAL VOC: an XML an image, beside it or in Annotations/",
+            ("everingham2010pascal",),
+        ),
+        "coco": Entry(
+            "striate.data.layouts.coco:COCO",
+            "COCO: a JSON with images, annotations and categories",
+            ("lin2014microsoft",),
+        ),
+        "pairs": Entry(
+            "striate.data.layouts.pairs:PAIRS",
+            "images/ and masks/ side by side, or x.jpg with x_mask.png",
+            ("brostow2009semantic", "cordts2016cityscapes"),
+        ),
         "arrays": Entry("striate.data.layouts.arrays:ARRAYS", "arrays of numpy: x and y in one .npz, or as .npy files"),
         "table": Entry("striate.data.layouts.table:TABLE", "images with one CSV that names files and labels"),
         "folder": Entry(
