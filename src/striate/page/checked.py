@@ -77,6 +77,18 @@ def _sections(report: Report[Checked], shelf: Shelf, dropped: str) -> tuple[Sect
     return tuple(section for section in found if section is not None)
 
 
+def data_sections(result: Checked | None, shelf: Shelf) -> tuple[Section | None, ...]:
+    """What the page of a net says of its data: copies, leaks, counts, properties."""
+    if result is None:
+        return ()
+    return (
+        duplicates_section(result, shelf),
+        leaks_section(result),
+        counts_section(result),
+        statistics_section(result),
+    )
+
+
 def counts_section(result: Checked) -> Section | None:
     """Images and classes of each split."""
     counts = result.counts

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from striate.core.report import Report
 
 from . import evidence, looks, record, weaknesses
+from .checked import data_sections
 from .outline import Outline
 from .payload import Examination
 from .pictures import Shelf
@@ -30,6 +31,12 @@ def outline(report: Report[Examination]) -> Outline:
 
 
 def _by_importance(examination: Examination) -> Iterator[str]:
+    if examination.evaluation.slices is not None:
+        for each in examination.evaluation.slices.rows:
+            yield from each.pictures[:FIRST]
+    if examination.checked is not None:
+        yield from (group.picture for group in examination.checked.duplicates.groups[:FIRST])
+    yield from (each.picture for each in examination.evaluation.suspects[:12])
     if examination.explanation is not None:
         for row in examination.explanation.maps:
             yield from (row.input_picture, row.picture)
@@ -62,6 +69,7 @@ def _sections(report: Report[Examination], shelf: Shelf, dropped: str) -> tuple[
         evidence.calibration_section(evaluation),
         weaknesses.risk_section(evaluation),
         weaknesses.curves_section(evaluation),
+        *data_sections(examination.checked, shelf),
         looks.maps_section(examination.explanation, names, shelf),
         looks.robustness_section(examination.robustness, evaluation.chance, shelf),
         looks.classes_painted_section(examination.synthesis, names, shelf),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from striate.attacks.payload import Robustness
+from striate.checks.payload import Checked
 from striate.core.number import Number
 from striate.inside.payload import Explanation, Filters
 from striate.measure.payload import Evaluation
@@ -21,6 +22,7 @@ class Examination:
         net: Name of the net.
         data: Name and split of the data.
         evaluation: Figures; its mistakes name pictures of the album.
+        checked: What is wrong with the data, without what needs training; None where left out.
         cells: Album keys of at most 12 pictures for each confusion cell that holds mistakes, ``"label>predicted"``.
         explanation: What it looks at: a few right and wrong images.
         robustness: The attack, with the curve over the radius; None where left out.
@@ -35,6 +37,7 @@ class Examination:
     net: str
     data: str
     evaluation: Evaluation
+    checked: Checked | None = None
     cells: dict[str, tuple[str, ...]] = field(default_factory=dict)
     explanation: Explanation | None = None
     robustness: Robustness | None = None

@@ -15,11 +15,12 @@ from striate.core.report import Report
 from striate.core.storage import check_place, write_text
 from striate.page.payload import Examination
 
-from .options import DataArgument, NetArgument, OnData, Option, count, number
+from .options import DataArgument, DataLike, NetArgument, OnData, Option, count, number
 from .session import Session, session, shown
 
 if TYPE_CHECKING:
     from striate.attacks.payload import Robustness
+    from striate.checks.payload import Checked
     from striate.data.dataset import Dataset
     from striate.inside.payload import Explanation, Filters
     from striate.measure.table import Table
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PICTURES = {"picture", "original", "difference", "input_picture"}  # fields that name a picture of the album
 CURVE = (0.125, 0.25, 0.5, 2.0)  # radii of the robustness curve, as shares of the radius asked for
+SUSPECTS = 24  # suspect labels with a picture
+CHECKED = 40_000  # most images that are checked on the way
 EXPLAINED = ("gradient", "grad_cam", "occlusion")
 LIMITS = (
     "The robust accuracy is an upper bound: a stronger attack may find more.",
@@ -43,10 +46,12 @@ LIMITS = (
 class Bench:
     """A loaded net and its data on the bench, and what has been gathered for the page so far.
 
-    ``names`` are the net's and the data's, as the commands on the page write them.
+    ``given`` are the data as the caller named them, with all their splits; ``names`` are the net's and the data's, as
+    the commands on the page write them.
     """
 
     run: Session
+    given: DataLike
     net: Net
     data: Dataset
     table: Table
@@ -92,7 +97,7 @@ def examine(
             check_page(Path(out), overwrite=run["overwrite"])
         loaded = run.net(net)
         images = run.data(data, loaded)
-        bench = Bench(run, loaded, images, run.table(loaded, images), (str(shown(net)), str(shown(data))))
+        bench = Bench(run, data, loaded, images, run.table(loaded, images), (str(shown(net)), str(shown(data))))
         report = examine_bench(
             bench, attacked=attacked, explained=explained, radius=radius, record=training_record(net)
         )
@@ -103,16 +108,19 @@ def examine_bench(
     bench: Bench, *, attacked: int, explained: int, radius: float, record: Training | None
 ) -> Report[Examination]:
     """The examination of what lies on the bench."""
-    from striate.measure.analysis import analyse
     from striate.measure.findings import evaluation_findings
     from striate.nets.summary import summarise
 
-    from .pictures import confusion_cells, illustrated
+    from .evaluate import CITES, measured
+    from .pictures import confusion_cells, doubts_with_pictures, illustrated
 
-    evaluation = analyse(bench.table, bench.data, seed=bench.run["seed"])
+    evaluation = measured(bench.run, bench.given, bench.net, bench.data, bench.table)
+    bench.cites += CITES
     bench.findings += evaluation_findings(evaluation, net=bench.names[0], data=bench.names[1])
     evaluation, cells, pictures = confusion_cells(evaluation, bench.data, each=12, most=200)
-    bench.album |= pictures
+    evaluation, doubted = doubts_with_pictures(evaluation, bench.data, suspects=SUSPECTS)
+    bench.album |= {**pictures, **doubted}
+    checked = bench.part("the data", lambda: _checked(bench))
     explanation = bench.part("what it looks at", lambda: _explanation(bench, explained))
     robustness = bench.part("robustness", lambda: _robustness(bench, attacked, radius))
     synthesis = bench.part("class images", lambda: _class_images(bench))
@@ -124,6 +132,7 @@ def examine_bench(
         net=bench.names[0],
         data=f"{bench.names[1]}, {bench.data.split}",
         evaluation=evaluation,
+        checked=checked,
         cells=cells,
         explanation=explanation,
         robustness=robustness,
@@ -136,6 +145,27 @@ def examine_bench(
     )
     findings = illustrated(bench.findings, evaluation, robustness)
     return bench.run.report(examination, findings=findings, album=bench.album, cites=bench.cites)
+
+
+def _checked(bench: Bench) -> Checked:
+    """What can be said of the data without training: all splits, where they are not too many images to look at."""
+    from striate.checks.check import CITES, check_data
+    from striate.data.dataset import Dataset
+
+    run = bench.run
+    if isinstance(bench.given, Dataset):
+        raise StriateError("one split was given, and checks compare the splits of a data set")
+    splits = run.splits(bench.given)
+    count = sum(map(len, splits))
+    if count > CHECKED:
+        raise StriateError(f"{count:,} images are more than a page waits for", hint=f"striate check {bench.names[1]}")
+    found = check_data(
+        splits, name=bench.names[1], learned=False, memory=run["memory"], workers=run["workers"], progress=run.progress
+    )
+    kept = bench.keep(found.result, found.album, "check-")
+    bench.findings += [from_json(_prefixed(to_json(each), "check-"), Finding) for each in found.findings]
+    bench.cites += CITES
+    return kept
 
 
 def _explanation(bench: Bench, most: int) -> Explanation:
