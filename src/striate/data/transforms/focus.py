@@ -136,15 +136,14 @@ class Sharpness(Transform):
 
 def smoothing(sigma: Tensor, side: int) -> Tensor:
     """Matrices (n, side, side) that smooth a row of pixels by Gaussians (n,), mirrored at both ends; rows of sum 1."""
-    places = torch.arange(side, dtype=torch.float64)
-    # the row goes on as its mirror image, and as that one's, as far as the Gaussian reaches
-    periods = torch.arange(-2, 3, dtype=torch.float64)[:, None, None] * 2 * side
-    spread = sigma.double().cpu().clamp_min(_SMALLEST)[:, None, None, None]
-    straight = places[:, None] - places + periods
-    mirrored = places[:, None] + places + 1 + periods
-    weights = sum(torch.exp(-0.5 * (each / spread) ** 2).sum(1) for each in (straight, mirrored))
-    assert isinstance(weights, Tensor)
-    return (weights / weights.sum(-1, keepdim=True)).float()
+    # the row goes on as its mirror image, and as that one's: weights come again after twice the side
+    offsets = torch.arange(2 * side, dtype=torch.float64) + 2 * side * torch.arange(-2, 3, dtype=torch.float64)[:, None]
+    spread = sigma.double().cpu().clamp_min(_SMALLEST)[:, None, None]
+    weights = torch.exp(-0.5 * (offsets / spread) ** 2).sum(1)
+    weights = (weights / weights.sum(1, keepdim=True)).float()
+    places = torch.arange(side)
+    straight, mirrored = (places[:, None] - places) % (2 * side), places[:, None] + places + 1
+    return weights[:, straight] + weights[:, mirrored % (2 * side)]
 
 
 def streaks(length: Tensor, angle: Tensor, reach: int) -> Tensor:
