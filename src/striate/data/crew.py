@@ -9,6 +9,7 @@ import os
 import signal
 import time
 import traceback
+import weakref
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -205,6 +206,7 @@ def _crew(
     at = context.RawArray(ctypes.c_int64, [-1] * workers)
     store = None if isinstance(wanted.store, Lender) else wanted.store
     crew: list[_Worker] = []
+    dismiss = weakref.finalize(at, _dismiss, crew)  # also when Python ends while a loop over batches is open
     try:
         with _undisturbed():
             for number in range(workers):
@@ -222,7 +224,7 @@ def _crew(
                 crew.append(_Worker(process, ours))
         yield crew, np.frombuffer(buffer, np.uint8, size).reshape(slots, *shape), at
     finally:
-        _dismiss(crew)
+        dismiss()
 
 
 def _dismiss(crew: list[_Worker]) -> None:
