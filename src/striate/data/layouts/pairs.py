@@ -107,7 +107,7 @@ def read_pairs(tree: Tree, listing: Listing, request: Request) -> Splits:
     if coding is None and first and (not gone or request.skip_broken):
         coding = _concluded(tree, first, request)
     groups = _films(list(paired.masks))
-    splits = {name: split_in([*name.split("/")[:-1], *paired.masks[name].split("/")[:-1]]) for name in paired.masks}
+    splits = {name: split_in(_left_of(name) + _left_of(paired.masks[name])) for name in paired.masks}
     coding = coding or Coding(("background",), (0,))
     kept = kept_of(tree, listing)
     pictures = [
@@ -171,6 +171,11 @@ def _role(folder: str) -> tuple[str, str]:
     return low, ""
 
 
+def _left_of(name: str) -> list[str]:
+    """The folders of a path without the words image and mask."""
+    return [_role(folder)[0] for folder in name.split("/")[:-1]]
+
+
 def _stripped(stem: str, suffixes: Sequence[str]) -> list[str]:
     """What may be left of a name without one of these suffixes, the longest first."""
     fronts = [stem.removesuffix(suffix) for suffix in suffixes if stem.endswith(suffix)]
@@ -217,6 +222,7 @@ def _paired(listing: Listing) -> _Paired:
     found: dict[str, str] = {}
     masks: set[str] = set()
     rank: dict[str, int] = {}
+    stray: list[str] = []
     for file in files:
         if file.lossy:
             continue
@@ -224,7 +230,9 @@ def _paired(listing: Listing) -> _Paired:
         keys += _stripped(file.stem, (*_SUFFIXES, *_IN_FOLDER) if file.in_masks else _SUFFIXES)
         image = next((images[(file.place, key)] for key in keys if (file.place, key) in images), None)
         if image is None or image == file.name:
-            masks |= {file.name} if file.in_masks else set()
+            if file.in_masks:
+                masks.add(file.name)
+                stray.append(file.name)
             continue
         masks.add(file.name)
         order = next((n for n, suffix in enumerate(_SUFFIXES) if file.stem.endswith(suffix)), len(_SUFFIXES))
@@ -233,10 +241,7 @@ def _paired(listing: Listing) -> _Paired:
     found = {image: found[image] for image in dict.fromkeys(images.values()) if image in found and image not in masks}
     lossy, of_lossy = _destroyed(files, images, found)
     bare = [name for name in dict.fromkeys(images.values()) if name not in {*found, *masks, *lossy, *of_lossy}]
-    used = set(found.values())
-    companions = {image.rpartition(".")[0].lower() for image in found}
-    stray = [name for name in masks - used if not any(name.lower().startswith(one) for one in companions)]
-    return _Paired(found, bare, sorted(stray), lossy, any(file.in_masks for file in files))
+    return _Paired(found, bare, stray, lossy, any(file.in_masks for file in files))
 
 
 def _destroyed(
