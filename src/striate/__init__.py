@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from striate.nets.load import load_net
     from striate.nets.net import Net
     from striate.verbs.attack import attack
+    from striate.verbs.augment import augment
     from striate.verbs.catalogue import datasets, methods, models
     from striate.verbs.check import check
     from striate.verbs.demo import demo
@@ -43,6 +44,7 @@ _PLACES = {
     "StriateError": "striate.core.errors",
     "as_images": "striate.core.image",
     "attack": "striate.verbs.attack",
+    "augment": "striate.verbs.augment",
     "check": "striate.verbs.check",
     "datasets": "striate.verbs.catalogue",
     "demo": "striate.verbs.demo",
@@ -71,6 +73,7 @@ __all__ = [
     "__version__",
     "as_images",
     "attack",
+    "augment",
     "check",
     "datasets",
     "demo",

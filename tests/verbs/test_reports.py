@@ -21,6 +21,7 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "train": lambda run, _: st.train("digits", net="striate/linear", epochs=1, out=run.parent / "other", **FEW),
     "evaluate": lambda run, _: st.evaluate(run, "shapes", **FEW),
     "check": lambda *_: st.check("digits", fast=True, **FEW),
+    "augment": lambda *_: st.augment("shapes", transforms="rotation,cutmix", images=2, **FEW),
     "explain": lambda run, image: st.explain(run, image, quiet=True),
     "attack": lambda run, _: st.attack(run, "shapes", steps=3, radii=(2 / 255,), **FEW),
     "synthesize": lambda run, _: st.synthesize("class", run, target="0,1", steps=4, quiet=True),
@@ -36,6 +37,7 @@ KEYS = {
     "train": {"best", "history", "run"},
     "evaluate": {"n", "accuracy", "top5", "loss", "confusion", "classes", "averages", "calibration", "mistakes"},
     "check": {"layout", "counts", "duplicates", "leaks", "suspects", "statistics"},
+    "augment": {"transforms", "pictures", "sheet"},
     "explain": {"maps"},
     "attack": {
         "clean_accuracy", "robust_accuracy", "distance", "per_image", "survives_8bit", "masking", "passes",

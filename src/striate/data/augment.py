@@ -58,6 +58,7 @@ def augmented_grid(
     draws: int = 1,
     seed: int = 0,
     limits: Limits = DEFAULT,
+    device: str = "cpu",
     progress: Progress = SILENT,
 ) -> tuple[Augmented, dict[str, bytes]]:
     """Images under transforms, measured and shown: the payload, and its pictures by name with one sheet of all.
@@ -72,6 +73,7 @@ def augmented_grid(
         draws: Draws shown of each image.
         seed: Of the draws.
         limits: Sizes of pictures, and how much is measured.
+        device: Where pixels are changed.
         progress: How the work is shown.
 
     Raises:
@@ -84,7 +86,7 @@ def augmented_grid(
     left_out = {name: why for name in wanted if (why := _hindrance(name, data, len(rows)))}
     chosen = [name for name in wanted if name not in left_out]
     samples = [_shown(data, row, limits.side) for row in rows]
-    shown = _Grid(data, tuple(rows), tuple(samples), draws, seed, limits)
+    shown = _Grid(data, tuple(rows), tuple(samples), draws, seed, limits, device)
     album: dict[str, bytes] = {}
     lines = [[Tile(marked(one.image, one, least=limits.tile))] * draws for one in samples]
     columns: list[list[list[Tile]]] = [lines]
@@ -132,6 +134,7 @@ class _Grid:
     draws: int
     seed: int
     limits: Limits
+    device: str
 
     def changed(self, name: str) -> tuple[Change, list[Picture], list[list[Tile]]]:
         """One transform of every image: its numbers, its pictures, a line of tiles an image."""
@@ -140,7 +143,7 @@ class _Grid:
         tiles: list[list[Tile]] = [[] for _ in self.samples]
         pictures: dict[tuple[int, int], Picture] = {}
         for group in self._groups():
-            images = torch.stack([self.samples[place].image for place in group])
+            images = torch.stack([self.samples[place].image for place in group]).to(self.device)
             ids = torch.tensor([self.samples[place].id for place in group])
             for step in range(max(self.limits.measured, self.draws)):
                 begun = time.perf_counter()
@@ -168,7 +171,7 @@ class _Grid:
         kept = self.data if alike else self.data.resized(Geometry(size))
         images = torch.stack(
             [one.image if alike else kept.images([row])[0] for one, row in zip(self.samples, self.rows, strict=True)]
-        )
+        ).to(self.device)
         ids = torch.tensor([one.id for one in self.samples])
         tiles: list[list[Tile]] = [[] for _ in self.samples]
         pictures: dict[tuple[int, int], Picture] = {}
@@ -222,9 +225,9 @@ class _Sums:
         self.images += images
 
     def pixels(self, before: Tensor, after: Tensor) -> None:
-        self.changes.append((after - before).abs().mean((1, 2, 3)).double())
+        self.changes.append((after - before).abs().mean((1, 2, 3)).double().cpu())
         was, now = (each.std((1, 2, 3), correction=0) for each in (before, after))
-        self.blanks.append(((now <= _LEFT * was) & (was > _LEAST)).double())
+        self.blanks.append(((now <= _LEFT * was) & (was > _LEAST)).double().cpu())
 
     def marks(self, before: Annotations, after: Annotations, hidden: Tensor | None, visible: float) -> None:
         if _has_objects(before):

@@ -15,6 +15,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "train": Entry("striate.verbs.train:train", "train a net on labelled images"),
         "evaluate": Entry("striate.verbs.evaluate:evaluate", "measure a net on one split"),
         "check": Entry("striate.verbs.check:check", "look for what is wrong with labelled images"),
+        "augment": Entry("striate.verbs.augment:augment", "show images under transforms, and what those take away"),
         "explain": Entry("striate.verbs.explain:explain", "show which pixels made a net say so"),
         "attack": Entry("striate.verbs.attack:attack", "measure how little change fools a net"),
         "synthesize": Entry("striate.verbs.synthesize:synthesize", "paint what a net looks for"),
@@ -29,6 +30,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
 
 FOLDERS = {  # where the command line writes what it is given no place for; {data} stands for the name of the data
     "train": "runs/{data}",
+    "augment": "striate-augment",
     "explain": "striate-explain",
     "synthesize": "striate-synthesize",
     "examine": "report.html",

@@ -69,9 +69,10 @@ def methods(
     out: OutArgument = None,
     **shared: Unpack[Shared],
 ) -> Report[Catalogue]:
-    """List the methods there are: recipes, attributions, attacks, syntheses, with their papers."""
+    """List the methods there are: recipes, transforms, attributions, attacks, syntheses, with their papers."""
     with session("methods", {"pattern": pattern, "out": out}, shared, Shared) as run:
         from striate.attacks.catalog import METHODS as ATTACKS
+        from striate.data.transforms import TRANSFORMS
         from striate.inside.attribution import METHODS as ATTRIBUTIONS
         from striate.synthesis.catalog import METHODS as SYNTHESES
         from striate.training.catalog import RECIPES
@@ -80,6 +81,7 @@ def methods(
             CatalogueRow(name, entry.summary, verb, entry.licence, entry.cites, {})
             for verb, registry in (
                 ("train", RECIPES),
+                ("augment", TRANSFORMS),
                 ("explain", ATTRIBUTIONS),
                 ("attack", ATTACKS),
                 ("synthesize", SYNTHESES),
