@@ -35,6 +35,7 @@ from striate.measure.payload import (
     ClassFigures,
     Curves,
     Evaluation,
+    LabelNoise,
     Mistake,
     Risk,
     RiskAt,
@@ -256,6 +257,7 @@ def evaluation_of(names: tuple[str, ...] = NAMES, each: int = 200) -> tuple[Eval
         risk=risk,
         slices=slices,
         suspects=suspects,
+        noise=LabelNoise(wilson(n // 20, n), 1e-9),
     )
     return evaluation, {cell: tuple(keys[:12]) for cell, keys in cells.items()}, album
 
@@ -413,7 +415,9 @@ def bare(report: Report[Examination]) -> Report[Examination]:
     result = replace(
         report.result, cells={}, explanation=None, robustness=None, synthesis=None, filters=None, summary=None,
         training=None, left_out=(), limits=(),
-        evaluation=replace(report.result.evaluation, mistakes=(), curves=None, risk=None, slices=None, suspects=()),
+        evaluation=replace(
+            report.result.evaluation, mistakes=(), curves=None, risk=None, slices=None, suspects=(), noise=None
+        ),
     )  # fmt: skip
     return replace(report, result=result, findings=(), album={})
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from striate.core.number import Number
 from striate.page.charts import (
     APART,
+    HEIGHT,
+    TOP,
     WIDTH,
     Axis,
     Bar,
@@ -71,7 +73,7 @@ def test_ticks_of_familiar_ranges() -> None:
 
 def test_a_line_goes_through_its_points() -> None:
     (line,) = marks(robust(), "polyline", "line")
-    left, right, bottom, top = 44, WIDTH - 100, 264 - 40, 14
+    left, right, bottom, top = 44, WIDTH - 100, HEIGHT - 40, TOP
     expected = [(left + (right - left) * at / 16, bottom - (bottom - top) * float(y)) for at, y in CURVE]
     assert places(line) == [pytest.approx(each, abs=0.006) for each in expected]
 
@@ -79,7 +81,7 @@ def test_a_line_goes_through_its_points() -> None:
 def test_a_band_holds_the_intervals() -> None:
     (band,) = marks(robust(), "polygon", "band")
     corners = places(band)
-    bottom, top = 264 - 40, 14
+    bottom, top = HEIGHT - 40, TOP
     ends = [y.high for _, y in CURVE] + [y.low for _, y in reversed(CURVE)]
     assert [y for _, y in corners] == [pytest.approx(bottom - (bottom - top) * end, abs=0.006) for end in ends]
 
@@ -87,9 +89,10 @@ def test_a_band_holds_the_intervals() -> None:
 def test_a_level_and_the_point_that_matters_are_drawn_and_named() -> None:
     root = robust()
     (level,) = marks(root, "line", "level")
-    assert float(level.get("y1", "")) == pytest.approx(224 - 210 * 0.1, abs=0.006)
+    assert float(level.get("y1", "")) == pytest.approx(HEIGHT - 40 - (HEIGHT - 40 - TOP) * 0.1, abs=0.006)
     (dot,) = marks(root, "circle", "mark")
-    assert (float(dot.get("cx", "")), float(dot.get("cy", ""))) == pytest.approx((44 + 296 / 4, 224 - 105), abs=0.006)
+    middle = (HEIGHT - 40 + TOP) / 2
+    assert (float(dot.get("cx", "")), float(dot.get("cy", ""))) == pytest.approx((44 + 296 / 4, middle), abs=0.006)
     words = [each.text for each in root.iter("text")]
     assert {"chance", "robust", "50 % at 4/255", "radius"} <= set(words)
 
@@ -137,7 +140,7 @@ def test_reliability_points_stand_at_confidence_and_accuracy() -> None:
     root = parsed(chart.svg)
     (dot,) = marks(root, "circle", "dot")
     assert (float(dot.get("cx", "")), float(dot.get("cy", ""))) == pytest.approx(
-        (44 + 280 * 0.75, 264 - 250 * 0.6), abs=0.01
+        (44 + 280 * 0.75, 264 - (264 - TOP) * 0.6), abs=0.01
     )
     assert chart.rows == (("50 to 100 %", "40", "75.0 %", "60 % [50, 70]"),)
     (bar,) = marks(root, "rect", "bar")

@@ -18,7 +18,8 @@ from .scale import Scale, Ticks, cover, label, ticks
 from .svg import drawing, element, group, line, path, text
 
 WIDTH = 440
-HEIGHT = 264
+HEIGHT = 272
+TOP = 30  # room for what the vertical axis measures
 APART = 15  # pixels between the base lines of two labels
 Rows = tuple[tuple[str, ...], ...]
 
@@ -91,7 +92,7 @@ def frame_of(
         y_marks = ticks(y_low, y_high, most=6)
     return Frame(
         Scale(x_low, x_high, 44, WIDTH - right),
-        Scale(y_low, y_high, height - 40, 14),
+        Scale(y_low, y_high, height - 40, TOP),
         ticks(x_low, x_high, most=6),
         y_marks,
     )
@@ -111,6 +112,7 @@ def axes(frame: Frame, x: Axis, y: Axis) -> list[Markup]:
         words = label(at, frame.x_ticks, percent=x.percent)
         drawn.append(text(frame.x(at), bottom + 18, words, "tick", anchor="middle"))
     drawn.append(text((left + right) / 2, bottom + 36, x.label, "tick", anchor="middle"))
+    drawn.append(text(0, 12, y.label, "tick"))
     return drawn
 
 
@@ -210,7 +212,7 @@ def reliability_diagram(title: str, bins: Sequence[tuple[float, float, int, Numb
         key: Unique on the page.
     """
     x, y = Axis("confidence, %", 0, 1, percent=True), Axis("right, %", 0, 1, percent=True)
-    frame = Frame(Scale(0, 1, 44, WIDTH - 116), Scale(0, 1, 264, 14), ticks(0, 1), ticks(0, 1))
+    frame = Frame(Scale(0, 1, 44, WIDTH - 116), Scale(0, 1, 264, TOP), ticks(0, 1), ticks(0, 1))
     drawn = axes(frame, x, y)
     drawn.append(line(frame.x(0), frame.y(0), frame.x(1), frame.y(1), "level"))
     drawn.append(text(frame.x.end + 8, frame.y(1) + 4, "as sure as right", "label quiet"))

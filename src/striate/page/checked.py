@@ -63,11 +63,10 @@ def _by_importance(result: Checked) -> Iterator[str]:
 
 def _sections(report: Report[Checked], shelf: Shelf, dropped: str) -> tuple[Section, ...]:
     result = report.result
-    nets = "nets that never saw these labels"
     found = (
         duplicates_section(result, shelf),
         leaks_section(result),
-        suspects_section(result.suspects, shelf, of=nets),
+        suspects_section(result.suspects, shelf),
         counts_section(result),
         statistics_section(result),
         cleaned_section(result),

@@ -65,7 +65,7 @@ def _sections(report: Report[Examination], shelf: Shelf, dropped: str) -> tuple[
         evidence.confusion_section(evaluation, examination.cells, shelf),
         weaknesses.slices_section(evaluation, shelf),
         evidence.mistakes_section(evaluation, shelf),
-        weaknesses.suspects_section(evaluation.suspects, shelf),
+        weaknesses.doubts_section(evaluation, shelf),
         evidence.calibration_section(evaluation),
         weaknesses.risk_section(evaluation),
         weaknesses.curves_section(evaluation),

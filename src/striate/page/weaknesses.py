@@ -16,6 +16,7 @@ MOST_SLICES = 12  # of the chart
 MOST_CURVES = 4  # classes that a chart draws one by one
 MOST_SUSPECTS = 60
 FIRST_SUSPECTS = 12
+BY_CHANCE = 1e-3  # chance of so many contradictions from which on they are no evidence
 
 
 def slices_section(evaluation: Evaluation, shelf: Shelf) -> Section | None:
@@ -127,7 +128,7 @@ def risk_claim(evaluation: Evaluation) -> str:
     risk = evaluation.risk
     every = 1 - float(evaluation.accuracy)
     half = (
-        next((each for each in risk.at if each.coverage <= 0.81 and each.risk.value is not None), None)
+        next((each for each in risk.at if each.coverage <= 0.85 and each.risk.value is not None), None)
         if risk
         else None
     )
@@ -139,9 +140,19 @@ def risk_claim(evaluation: Evaluation) -> str:
     )
 
 
-def suspects_section(
-    suspects: Sequence[Suspect], shelf: Shelf, *, section: str = "suspects", of: str = "the net"
-) -> Section | None:
+def doubts_section(evaluation: Evaluation, shelf: Shelf) -> Section | None:
+    """Labels that look wrong to the net itself, where more of them do than its own mistakes would make."""
+    noise = evaluation.noise
+    if noise is None or noise.p >= BY_CHANCE or noise.rate.value is None:
+        return None
+    rate = shown(noise.rate, percent=True)
+    claim = (
+        f"About {rate} of the labels look wrong, more than the net's own mistakes would make; a person has to decide."
+    )
+    return suspects_section(evaluation.suspects, shelf, claim=claim)
+
+
+def suspects_section(suspects: Sequence[Suspect], shelf: Shelf, *, claim: str = "") -> Section | None:
     """Labels that look wrong, the most suspect first."""
     figures = []
     for each in suspects[:MOST_SUSPECTS]:
@@ -156,14 +167,14 @@ def suspects_section(
     if not suspects:
         return None
     verb = "label looks" if len(suspects) == 1 else "labels look"
-    claim = f"{len(suspects):,} {verb} wrong to {of}; a person has to decide, the most suspect first."
+    claim = claim or f"{len(suspects):,} {verb} wrong to nets that never saw them; a person has to decide."
     content = {
         "figures": figures,
         "first": FIRST_SUSPECTS,
         "rows": suspects,
         "shown": min(len(figures), FIRST_SUSPECTS),
     }
-    return Section(section, "Suspect labels", claim, content)
+    return Section("suspects", "Suspect labels", claim, content)
 
 
 def _pictured(one: Slice, shelf: Shelf) -> tuple[Picture, ...]:
