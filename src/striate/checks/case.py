@@ -11,7 +11,7 @@ from torch import Tensor
 
 from striate.core.finding import Finding
 from striate.core.number import Number
-from striate.data.dataset import Dataset, Splits
+from striate.data.dataset import BrokenFile, Dataset, Splits
 
 from .payload import Member
 from .scan import Scan
@@ -65,6 +65,17 @@ class Case:
         out = [0]
         for part in self.parts:
             out.append(out[-1] + len(part))
+        return tuple(out)
+
+    @cached_property
+    def broken(self) -> tuple[tuple[BrokenFile, ...], ...]:
+        """Files of each split that cannot be read, each once: parts of data that were divided here share their list."""
+        known: set[str] = set()
+        out = []
+        for part, each in zip(self.splits, self.scans, strict=True):
+            new = {one.name: one for one in (*part.broken, *each.broken) if one.name not in known}
+            known |= new.keys()
+            out.append(tuple(new.values()))
         return tuple(out)
 
     @property

@@ -118,7 +118,7 @@ def check_data(
 
 def _broken(case: Case) -> list[Noticed]:
     """Files that cannot be read: those left out before, and those of which only the decoding showed it."""
-    every = [one for part, each in zip(case.splits, case.scans, strict=True) for one in (*part.broken, *each.broken)]
+    every = [one for part in case.broken for one in part]
     if not every:
         return []
     count = len(every)

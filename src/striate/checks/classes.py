@@ -26,9 +26,8 @@ def count_all(case: Case, marked: tuple[Marked | None, ...]) -> Counts:
             empty = int((marks.objects == 0).sum())
         elif part.task == "tags" and part.tags is not None:
             empty = int((~part.tags.any(1)).sum())
-        broken = len(part.broken) + len(case.scans[number].broken)
         by_class = tuple(_class_counts(case, number, marks).tolist())
-        splits.append(SplitCounts(part.split, len(part), broken, objects, empty, by_class))
+        splits.append(SplitCounts(part.split, len(part), len(case.broken[number]), objects, empty, by_class))
     filled = splits[0] if splits[0].images else next((each for each in splits if each.images), splits[0])
     counts = torch.tensor(filled.classes, dtype=torch.float64)
     return Counts(case.count, case.classes, tuple(splits), _imbalance(counts), _effective(counts))
