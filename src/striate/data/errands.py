@@ -62,7 +62,7 @@ class Errand:
         tree: Where they lie.
         names: Paths under the tree.
         stamps: What they were like when they were looked at first; `UNKNOWN` where nobody has.
-        lenient: Pass over what cannot be read, but for files that could be read before.
+        lenient: Pass over what cannot be read, unless it is gone or changed since it was looked at.
         known: Numbers of files that are passed over without another look.
     """
 
@@ -88,10 +88,13 @@ class Errand:
             try:
                 image, stamps[number] = self.image(number, channels, geometry)
             except ImageError as error:
-                if self.lenient and self.stamps[number] == UNKNOWN:
-                    broken.append((number, error))
-                    continue
-                raise _named(error) from error
+                hint = "put the file back, or load the data again"
+                if self._was_so(number):
+                    if self.lenient:
+                        broken.append((number, error))
+                        continue
+                    hint = "skip_broken=True (--skip-broken) leaves out such files"
+                raise ImageError(error.given, accepted=error.accepted, hint=hint) from error
             if image.shape[1:] != out.shape[2:]:
                 own, others = (f"{shape[-1]}x{shape[-2]}" for shape in (image.shape, out.shape))
                 raise StriateError(
@@ -116,7 +119,11 @@ class Errand:
             )
         return read_image_bytes(data, channels=channels, geometry=geometry, name=title), stamp
 
-
-def _named(error: ImageError) -> ImageError:
-    hint = "skip_broken=True (--skip-broken) leaves out such files"
-    return ImageError(error.given, accepted=error.accepted, hint=hint)
+    def _was_so(self, number: int) -> bool:
+        """Whether a file that cannot be read now is, as far as anybody knows, as it always was."""
+        if self.stamps[number] == UNKNOWN:
+            return True
+        try:
+            return self.tree.stamp(self.names[number]) == self.stamps[number]
+        except ImageError:
+            return False
