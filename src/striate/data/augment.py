@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -146,10 +145,8 @@ class _Grid:
             images = torch.stack([self.samples[place].image for place in group]).to(self.device)
             ids = torch.tensor([self.samples[place].id for place in group])
             for step in range(max(self.limits.measured, self.draws)):
-                begun = time.perf_counter()
                 drawn = transform.draw(ids, rng, step=step, shape=shape_of(images))
                 done = transform.apply(images, drawn)
-                sums.time(time.perf_counter() - begun, len(group))
                 sums.pixels(images, done)
                 hidden = transform.hidden(drawn, size_of(images))
                 for number, place in enumerate(group):
@@ -176,10 +173,8 @@ class _Grid:
         tiles: list[list[Tile]] = [[] for _ in self.samples]
         pictures: dict[tuple[int, int], Picture] = {}
         for step in range(max(self.limits.measured, self.draws)):
-            begun = time.perf_counter()
             drawn = mixer.draw(ids, rng, step=step, shape=shape_of(images))
             done = mixer.apply(images, drawn)
-            sums.time(time.perf_counter() - begun, len(images))
             sums.pixels(images, done)
             shares = mixer.shares(drawn, size).tolist()
             for place, other in enumerate(drawn["partner"].tolist() if step < self.draws else ()):
@@ -218,11 +213,6 @@ class _Sums:
         self.blanks: list[Tensor] = []
         self.gone = self.there = self.maps = 0
         self.unlabelled = 0.0
-        self.seconds, self.images = 0.0, 0
-
-    def time(self, seconds: float, images: int) -> None:
-        self.seconds += seconds
-        self.images += images
 
     def pixels(self, before: Tensor, after: Tensor) -> None:
         self.changes.append((after - before).abs().mean((1, 2, 3)).double().cpu())
@@ -260,7 +250,6 @@ class _Sums:
             unlabelled=Number.of(self.unlabelled / self.maps, n=self.maps, why="mean over draws")
             if self.maps
             else Number(None, why="no region maps"),
-            seconds=self.seconds / self.images,
         )
 
 

@@ -77,7 +77,7 @@ def augment_findings(result: Augmented, classes: Sequence[str], *, data: str) ->
         picture = next((each.file for each in result.pictures if each.transform == change.name), None)
         notes = [*_measured(result, change), *_by_names(change, classes)]
         for check, severity, sure, seen, number in notes:
-            what = f"{change.words}; it may take: {change.harms}"
+            about = Evidence(f"{change.words}; it may take away {change.harms}", None, None if number else picture)
             found.append(
                 Finding(
                     id=f"{check}/{change.name}",
@@ -85,7 +85,7 @@ def augment_findings(result: Augmented, classes: Sequence[str], *, data: str) ->
                     severity=severity,
                     sure=sure,
                     seen=seen,
-                    evidence=(Evidence(what, number, picture),),
+                    evidence=(Evidence("share", number, picture), about) if number else (about,),
                     mend=f"Look at more draws of {change.name}; leave it out where labels are lost.",
                     command=shlex.join(["striate", "augment", data, "--transforms", change.name, "--draws", "6"]),
                 )
@@ -101,13 +101,13 @@ def _measured(result: Augmented, change: Change) -> list[Note]:
     found: list[Note] = []
     if lost > LOST:
         what = "the classes of region maps" if result.task == "regions" else "the marked objects"
-        seen = f"{change.name} takes {lost:.0%} of {what} out of sight."
+        seen = f"{change.name} takes {100 * lost:.0f} % of {what} out of sight."
         found.append(("augment-loses", "warning", 0.9, seen, change.lost))
     if blank > BLANK:
-        seen = f"{change.name} leaves nothing to see in {blank:.0%} of the draws."
+        seen = f"{change.name} leaves nothing to see in {100 * blank:.0f} % of the draws."
         found.append(("augment-blank", "warning", 0.9, seen, change.blank))
     if bare > UNLABELLED:
-        seen = f"{change.name} leaves {bare:.0%} of the pixels of region maps without a label."
+        seen = f"{change.name} leaves {100 * bare:.0f} % of the pixels of region maps without a label."
         found.append(("augment-void", "note", 0.9, seen, change.unlabelled))
     return found
 

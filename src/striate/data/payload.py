@@ -20,7 +20,6 @@ class Change:
         blank: Share of draws in which nothing is left to see: a tenth of the contrast that there was, or less.
         lost: Share of objects that are gone: out of sight, or hidden; for region maps, of an image's classes.
         unlabelled: Share of a region map whose pixels have lost their label.
-        seconds: Time an image, on the machine that made the report.
     """
 
     name: str
@@ -31,7 +30,6 @@ class Change:
     blank: Number
     lost: Number
     unlabelled: Number
-    seconds: float
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from striate.core.number import Number
 from striate.data.payload import Augmented
 
-from .format import count, fixed, named, readable, wrap
+from .format import count, named, readable, wrap
 from .lines import painted, result_lines
 from .table import table
 
@@ -13,13 +13,12 @@ from .table import table
 @result_lines.register
 def _augmented(result: Augmented, width: int, color: bool) -> list[str]:
     lost = any(each.lost.value is not None for each in result.transforms)
-    head = ["transform", "changed", *(["lost"] if lost else []), "ms", "may take away"]
+    head = ["transform", "changed", *(["lost"] if lost else []), "may take away"]
     body = [
         (
             each.name,
             _share(each.change),
             *((_share(each.lost),) if lost else ()),
-            fixed(1000 * each.seconds, 2),
             each.harms,
         )
         for each in result.transforms
@@ -27,10 +26,10 @@ def _augmented(result: Augmented, width: int, color: bool) -> list[str]:
     title = f"{count(result.n, 'image')} of {named(result.data)}, {count(result.measured, 'draw')} each measured"
     lines = [painted(title, "strong", color)]
     lines += table(tuple(head), body, width=width, numbers=frozenset(range(1, len(head) - 1)))
-    lines += ["changed: mean difference of a value, of the whole range; ms: an image, on this machine"]
+    lines += ["", "changed: mean difference of a value, of the whole range"]
     if lost:
         what = "classes of a region map" if result.task == "regions" else "objects"
-        lines += wrap(f"lost: {what} of which less than {result.visible:.0%} is left in sight", width)
+        lines += wrap(f"lost: {what} of which less than {100 * result.visible:.0f} % is left in sight", width)
     lines += [line for each in result.left_out for line in wrap(f"left out: {readable(each)}", width)]
     return [*lines, f"sheet: {readable(result.sheet)}"]
 
