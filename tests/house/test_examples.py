@@ -48,3 +48,17 @@ def test_the_concepts_run(tmp_path: Path) -> None:
         r"```python\n(.*?)```", (TOP / "docs" / "concepts.md").read_text(encoding="utf-8"), flags=re.DOTALL
     )
     assert "linear" in run_in(tmp_path, code)
+
+
+def test_the_guide_to_data_runs(tmp_path: Path) -> None:
+    (code,) = re.findall(
+        r"```python\n(.*?)```", (TOP / "docs" / "data.md").read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    assert "shapes drawn by rule" in run_in(tmp_path, code)
+
+
+def test_the_guide_to_data_names_every_layout() -> None:
+    from striate.data.layouts.recognise import LAYOUTS
+
+    text = (TOP / "docs" / "data.md").read_text(encoding="utf-8")
+    assert [name for name in LAYOUTS if f"`{name}`" not in text] == []
