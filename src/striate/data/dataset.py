@@ -383,16 +383,21 @@ def broken_finding(*parts: Dataset) -> Finding | None:
     broken = tuple(dict.fromkeys(file for part in parts for file in part.left_out()))
     if not broken:
         return None
+    whole = sum(map(len, parts)) + len({file for part in parts for file in part.broken})
+    return broken_files(data.name, broken, whole)
+
+
+def broken_files(name: str, broken: tuple[BrokenFile, ...], whole: int) -> Finding:
+    """The warning itself: files of ``name`` that were left out, of ``whole`` in all."""
     count, shown = len(broken), broken[:5]
     more = f", and {count - len(shown)} more" if count > len(shown) else ""
-    whole = sum(map(len, parts)) + len({file for part in parts for file in part.broken})
     total = Number.of(count, n=whole, why="counted")
     return Finding(
-        id=f"broken_files/{data.name}",
+        id=f"broken_files/{name}",
         check="broken_files",
         severity="warning",
         sure=1.0,
-        seen=f"{count:,} {'files' if count > 1 else 'file'} of {data.name} cannot be read and "
+        seen=f"{count:,} {'files' if count > 1 else 'file'} of {name} cannot be read and "
         f"{'were' if count > 1 else 'was'} left out: {', '.join(one.name for one in shown)}{more}.",
         evidence=(Evidence("files left out", total), *(Evidence(f"{one.name}: {one.why}") for one in shown)),
         mend="Replace or delete these files; a class that lost many of them is measured on what is left.",
@@ -413,5 +418,6 @@ __all__ = [
     "Splits",
     "Task",
     "batches",
+    "broken_files",
     "broken_finding",
 ]

@@ -61,7 +61,7 @@ def explain(
         cites = [key for name in methods for key in METHODS[name].cites]
         check_paths(images)
         loaded = run.net(net)
-        names, pixels = open_images(images, loaded)
+        names, pixels, left_out = open_images(images, loaded)
         result, album, arrays = explain_images(
             loaded,
             pixels,
@@ -75,6 +75,6 @@ def explain(
             memory=run["memory"],
             progress=Progress(quiet=run["quiet"]),
         )
-        findings = explanation_findings(result, net=str(shown(net)))
+        findings = (*left_out, *explanation_findings(result, net=str(shown(net))))
         report = run.report(result, findings=findings, album=album, arrays=arrays, cites=cites)
         return write_out(report, out, overwrite=run["overwrite"])
