@@ -64,6 +64,7 @@ class Suspects:
         classes: Numbers of classes whose own labels are wrong more often than hard images explain.
         informed: Whether the labels have anything to do with the images.
         accuracy: Share of images whose most likely class is their label.
+        most_frequent: Share of images with the most frequent label.
         pairs: Pairs of classes by the number of images expected, the largest first, at most 20.
         learnt: Images learnt from, each counted at every meeting; each image is predicted once beside.
         said: How it was done.
@@ -81,6 +82,7 @@ class Suspects:
     classes: tuple[int, ...]
     informed: bool
     accuracy: Number
+    most_frequent: float
     pairs: tuple[NoisyPair, ...]
     learnt: int
     said: str
@@ -175,6 +177,7 @@ def judged(
         classes=tuple(noise.classes.nonzero().reshape(-1).tolist()),
         informed=informed,
         accuracy=wilson(hits, len(labels)),
+        most_frequent=float(counts.max()) / len(labels),
         pairs=_pairs(joint, noise, len(labels)),
         learnt=found.learnt,
         said=found.said,
@@ -274,6 +277,20 @@ def _nothing(data: Dataset, why: str) -> Suspects:
     unknown = torch.full((len(data),), torch.nan, dtype=torch.float64)
     missing = Number.missing(why)
     return Suspects(
-        suspects=(), count=0, rows=(), quality=unknown, hardness=unknown, noise=missing, disputed=missing,
-        established=False, classes=(), informed=True, accuracy=missing, pairs=(), learnt=0, said="not judged", why=why,
-    )  # fmt: skip
+        suspects=(),
+        count=0,
+        rows=(),
+        quality=unknown,
+        hardness=unknown,
+        noise=missing,
+        disputed=missing,
+        established=False,
+        classes=(),
+        informed=True,
+        accuracy=missing,
+        most_frequent=0.0,
+        pairs=(),
+        learnt=0,
+        said="not judged",
+        why=why,
+    )
