@@ -14,7 +14,7 @@ from striate.core.version import VERSION
 
 from ..annotations import VOID
 from ..dataset import Dataset, Splits
-from ..layouts.coco_json import OWN, Category, CocoFile, brief, segment_json, written_bbox
+from ..layouts.coco_json import OWN, Category, CocoFile, box_of_bbox, brief, segment_json, written_bbox
 from ..layouts.objects import Box, decimal
 from ..layouts.places import KEPT, counted
 from ..rle import encode
@@ -151,8 +151,10 @@ def _objects(item: Item, ids: Sequence[int]) -> list[dict[str, Any]]:
         record: dict[str, Any] = {"category_id": ids[one.kind], "iscrowd": int(one.crowd)}
         if "id" in coco:
             record["id"] = coco.pop("id")
+        own = {key: value for key, value in one.extras.items() if key != "coco"}
         if box is not None:
             written = coco.pop("bbox", None) or written_bbox(box)
+            own |= {"edges": list(box)} if box_of_bbox(written) != box else {}
             record["bbox"] = [brief(float(edge)) for edge in written]
         if segment is not None:
             record["segmentation"] = segment_json(segment)
@@ -160,7 +162,6 @@ def _objects(item: Item, ids: Sequence[int]) -> list[dict[str, Any]]:
         if one.points:
             record["keypoints"] = [brief(value) for value in one.points]
             record["num_keypoints"] = sum(seen > 0 for seen in one.points[2::3])
-        own = {key: value for key, value in one.extras.items() if key != "coco"}
         own |= {"difficult": True} if one.difficult else {}
         records.append({**record, **coco, **({OWN: own} if own else {})})
     return records

@@ -19,7 +19,7 @@ from ..layouts.coco_json import segment_json
 from ..layouts.masks import Colour, voc_colours
 from ..layouts.objects import Marked, Numbers, Picture
 from ..layouts.places import KEPT, counted
-from ..layouts.voc_xml import OWN, shown, unplain, written_box, xml_bytes
+from ..layouts.voc_xml import OWN, edges_of, shown, unplain, written_box, xml_bytes
 from .made import extent_of, one_map
 from .masks import BACKGROUND, check_classes, colours_of, palette_png
 from .target import Item, Written, extras_of, fresh, items_of, put, put_json
@@ -174,6 +174,8 @@ def _object(element: Element, one: Marked, item: Item, number: int, *, first: in
     if isinstance(told, Mapping):  # figures so long that adding and taking 1 does not give them back
         kept = [float(edge) for edge in told.values()]
         written = kept if max(abs(a - b) for a, b in zip(kept, written, strict=True)) < _ROUNDING else written
+    if edges_of(written, first=first) != box:
+        own["edges"] = list(box)
     for tag, edge in zip(("xmin", "ymin", "xmax", "ymax"), written, strict=True):
         SubElement(edges, tag).text = shown(edge)
     unplain(element, {key: value for key, value in voc.items() if key not in _FLAGS}, name)

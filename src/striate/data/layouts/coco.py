@@ -148,10 +148,9 @@ def _opened(
     marks = first.extras.get("striate")
     kept = {key: value for key, value in (marks if isinstance(marks, dict) else {}).items() if key != "task"}
     kept["coco"] = {"categories": [_record(one) for one in categories], **_plain(first.extras)}
-    points = max(file.points for file, _, _ in files.values())
     data, left = open_pictures(
         tree, pictures, gone, request, what="listed images", classes=whole.classes, task=tasks[0], layout="COCO",
-        points=points, extras=kept,
+        extras=kept,
     )  # fmt: skip
     said = _said(
         files, left, whole.classes, tasks[0], unlisted=len(images.names) - len(pictures), broken=len(data.broken)
@@ -172,7 +171,8 @@ def _picture(picture: Picture, where: str, whole: CocoFile, task: Task) -> Pictu
     if task == "regions":
         parts = tuple((one.kind, one.segment) for one in objects if one.segment is not None)
         coco["annotations"] = {whole.classes[one.kind]: dict(one.extras["coco"]) for one in objects}
-        return restored(replace(picture, name=where, objects=None, regions=RegionRuns(parts, where), extras=extras))
+        regional = replace(picture, name=where, objects=None, regions=RegionRuns(parts, where), extras=extras)
+        return restored(replace(regional, shows=tuple({kind for kind, _ in parts})))
     regions = _regions(extras.pop("regions", None), picture, whole.classes)
     instances: Map | None = None
     kept = extras.pop("instances", None)

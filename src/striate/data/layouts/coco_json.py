@@ -19,7 +19,7 @@ from striate.core.errors import StriateError
 
 from ..annotations import Annotations
 from ..rle import polygon_of, read_runs
-from .objects import Box, Marked, Picture, Segment, Size, Unread, decimal
+from .objects import Box, Marked, Picture, Segment, Size, Unread, decimal, exact, sound
 
 OWN = "striate"  # the field that holds what COCO has no place for
 _SLACK = 2.0  # pixels by which a box may differ from the extent of its polygons
@@ -215,16 +215,21 @@ def marked(one: CocoObject, kind: int) -> Marked:
     """The object with its edges; what COCO says beside stands in ``extras["coco"]``."""
     box, written = None, {}
     if one.bbox is not None:
-        x, y, width, height = one.bbox
-        box = (x, y, float(decimal(x) + decimal(width)), float(decimal(y) + decimal(height)))
+        box = exact(box_of_bbox(one.bbox), one.own.get("edges"))
         if written_bbox(box) != list(one.bbox):
             written = {"bbox": list(one.bbox)}
     elif one.segment is not None:
         box = extent(one.segment)
     difficult = bool(one.own.get("difficult", False))
-    beside = {key: value for key, value in one.own.items() if key != "difficult"}
+    beside = {key: value for key, value in one.own.items() if key not in {"difficult", "edges"}}
     extras = {"coco": {"id": one.id, **one.extras, **written}, **beside}
     return Marked(kind, box, one.segment, one.crowd, difficult, one.keypoints, extras)
+
+
+def box_of_bbox(bbox: Sequence[float]) -> Box:
+    """Left, top, right, bottom edge of x, y, width, height."""
+    x, y, width, height = bbox
+    return x, y, float(decimal(x) + decimal(width)), float(decimal(y) + decimal(height))
 
 
 def written_bbox(box: Box) -> list[float]:
@@ -343,9 +348,10 @@ def _image(record: Mapping[str, Any], place: int, name: str) -> CocoImage:
         raise StriateError(f"{title} has no file_name")
     sides = [_whole(record, side, title) if record.get(side) is not None else 0 for side in ("height", "width")]
     own = record.get(OWN)
+    kept = sound(own, title) if isinstance(own, dict) else {}
     return CocoImage(
         _whole(record, "id", title), file, sides[0], sides[1],
-        {key: value for key, value in record.items() if key not in _IMAGE}, own if isinstance(own, dict) else {},
+        {key: value for key, value in record.items() if key not in _IMAGE}, kept,
     )  # fmt: skip
 
 
@@ -369,12 +375,13 @@ def _object(record: Mapping[str, Any], number: int, image: int, of: CocoImage, t
     if bbox is not None and (not _numbers(bbox) or len(bbox) != 4):
         raise StriateError(f"{title} has the box {bbox}", accepted="x, y, width, height")
     own = record.get(OWN)
+    kept = sound(own, title) if isinstance(own, dict) else {}
     return CocoObject(
         number, image, _whole(record, "category_id", title),
         None if not bbox else (float(bbox[0]), float(bbox[1]), float(bbox[2]), float(bbox[3])),
         segment_from(record.get("segmentation"), (of.height, of.width), title), bool(record.get("iscrowd", 0)),
         keypoints_from(record.get("keypoints"), title),
-        {key: value for key, value in record.items() if key not in _OBJECT}, own if isinstance(own, dict) else {},
+        {key: value for key, value in record.items() if key not in _OBJECT}, kept,
     )  # fmt: skip
 
 

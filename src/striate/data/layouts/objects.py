@@ -27,6 +27,7 @@ from .places import leave_or_refuse
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
 Numbers = npt.NDArray[np.uint8]
+_ROUNDING = 1e-6  # pixels
 
 
 class Map(Protocol):
@@ -93,6 +94,7 @@ class Picture:
         objects: What is marked; None where objects are not marked at all.
         instances: Map of the objects' pixels: n for the n-th object, 255 for none that counts.
         regions: Map of the class of every pixel.
+        shows: Classes that ``regions`` holds, where somebody has looked.
         drawn: Whether ``regions`` follows from the objects and tells nothing more.
     """
 
@@ -101,6 +103,7 @@ class Picture:
     objects: tuple[Marked, ...] | None = None
     instances: Map | None = None
     regions: Map | None = None
+    shows: tuple[int, ...] | None = None
     drawn: bool = False
     captions: tuple[str, ...] = ()
     attributes: Mapping[str, str | float] = field(default_factory=dict)
@@ -223,7 +226,7 @@ def pictures_of(store: Store) -> Pictures | None:
 
 def open_pictures(
     tree: Tree, pictures: Sequence[Picture], gone: Sequence[BrokenFile], request: Request, *, what: str,
-    classes: tuple[str, ...], task: Task, layout: str, points: int = 0, extras: Mapping[str, Any] | None = None,
+    classes: tuple[str, ...], task: Task, layout: str, extras: Mapping[str, Any] | None = None,
 ) -> tuple[Dataset, list[Picture]]:  # fmt: skip
     """One data set of these pictures and what was kept of them; those whose image has another size are left out.
 
@@ -250,6 +253,7 @@ def open_pictures(
     leave_or_refuse(tree, other, total, what, skip_broken=request.skip_broken)
     if not rows and total:
         leave_or_refuse(tree, [*gone, *broken, *other], total, what, skip_broken=False)
+    points = max((len(each.points) // 3 for one in sized for each in one.objects or ()), default=0)
     store = replace(store, notes=Pictures(tuple(sized), points, extras or {}))
     chosen = torch.tensor(rows, dtype=torch.int64)
     left = [sized[row] for row in rows]
@@ -263,6 +267,37 @@ def open_pictures(
 def decimal(number: float) -> Decimal:
     """The shortest decimal that is this number, so that sums and differences are those of the written figures."""
     return Decimal(repr(number))
+
+
+def sound(told: Mapping[str, Any], title: str) -> dict[str, Any]:
+    """What a converter kept, as far as its form goes as it keeps it.
+
+    Raises:
+        StriateError: It has another form, so that nobody could write it again.
+    """
+    coco, voc = told.get("coco", {}), told.get("voc", {})
+    good = isinstance(coco, dict) and isinstance(voc, dict)
+    if good:
+        ids, parts = coco.get("caption_ids", []), coco.get("annotations", {})
+        kinds = coco.get("categories", [])
+        good = isinstance(ids, list) and isinstance(parts, dict) and isinstance(kinds, list)
+        good = good and all(isinstance(one, dict) for one in (*parts.values(), *kinds))
+        good = good and all(type(one.get("id")) is int and isinstance(one.get("name"), str) for one in kinds)
+    if not good:
+        raise StriateError(f"what a converter kept in {title} is not as converters write it", hint="convert it anew")
+    return dict(told)
+
+
+def exact(box: Box, kept: object) -> Box:
+    """The edges that a converter kept because the format's own numbers give them not to the last digit.
+
+    They count only as long as they agree with the box that the file tells, which somebody may have changed since.
+    """
+    if not isinstance(kept, list) or len(kept) != 4 or any(type(edge) not in {int, float} for edge in kept):
+        return box
+    left, top, right, bottom = (float(edge) for edge in kept)
+    close = all(abs(a - b) < _ROUNDING for a, b in zip(box, (left, top, right, bottom), strict=True))
+    return (left, top, right, bottom) if close else box
 
 
 def _boxes(objects: Sequence[Marked]) -> Tensor:
@@ -279,9 +314,11 @@ def _points(objects: Sequence[Marked], points: int) -> Tensor:
 
 
 def _tags(pictures: Sequence[Picture], classes: int) -> Tensor | None:
-    if any(one.objects is None for one in pictures):
-        return None
+    """Which classes each picture shows: its objects', or its regions'; None where that is not known of all."""
     tags = torch.zeros((len(pictures), classes), dtype=torch.bool)
     for row, one in enumerate(pictures):
-        tags[row, [each.kind for each in one.objects or ()]] = True
+        kinds = one.shows if one.objects is None else [each.kind for each in one.objects]
+        if kinds is None:
+            return None
+        tags[row, list(kinds)] = True
     return tags

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from striate.core.decode import decode_stored
 from striate.core.errors import ImageError, StriateError
@@ -27,11 +26,11 @@ from ..source import Request
 from ..tree import Listing, Tree
 from .images import is_image
 from .masks import Coding, Colour, MaskFile, concluded, find_coding
-from .objects import Picture, open_pictures, restored
+from .objects import Picture, open_pictures, restored, sound
 from .places import counted, kept_of, split_in
 from .recognise import Layout
 from .spread import spread
-from .survey import look_over
+from .survey import survey
 
 IMAGE_FOLDERS = frozenset({
     "image", "images", "img", "imgs", "jpegimages", "rgb", "photo", "photos", "leftimg8bit", "input", "inputs",
@@ -109,15 +108,15 @@ def read_pairs(tree: Tree, listing: Listing, request: Request) -> Splits:
     groups = _films(list(paired.masks))
     splits = {name: split_in(_left_of(name) + _left_of(paired.masks[name])) for name in paired.masks}
     coding = coding or Coding(("background",), (0,))
-    kept = kept_of(tree, listing)
+    kept = sound(kept_of(tree, listing), tree.name)
     pictures = [
         _picture(Picture(name, regions=MaskFile(tree, mask, coding), group=groups.get(name, "")), kept)
         for name, mask in paired.masks.items()
     ]
     if gone and not request.skip_broken:
-        fit, wrong, table = pictures, list[BrokenFile](), None  # what is missing is told first
+        fit, wrong = pictures, list[BrokenFile]()  # what is missing is told first
     else:
-        fit, wrong, table = look_over(tree, pictures, request)
+        fit, wrong = survey(tree, pictures, request)
     whole = {key: value for key, value in kept.items() if key != "images"}
     whole["colours"] = [list(one) for one in coding.colours or coding.palette]
     whole["numbers"] = list(coding.values)
@@ -125,10 +124,6 @@ def read_pairs(tree: Tree, listing: Listing, request: Request) -> Splits:
         tree, fit, [*gone, *wrong], request, what="images", classes=coding.classes, task="regions",
         layout="images and masks", extras=whole,
     )  # fmt: skip
-    if table is not None:
-        row = {one.name: number for number, one in enumerate(fit)}
-        chosen = torch.from_numpy(table[[row[one.name] for one in left]][:, : len(coding.classes)].copy())
-        data = replace(data, tags=chosen)
     films = {one.group for one in left if one.group}
     said = _said(paired, coding, len(left), broken=len(data.broken), films=len(films))
     if not all(splits.values()):
@@ -145,7 +140,7 @@ def _picture(picture: Picture, kept: Mapping[str, Any]) -> Picture:
     captions = told.get("captions")
     words = tuple(map(str, captions)) if isinstance(captions, list) else ()
     extras = {key: value for key, value in told.items() if key != "captions"}
-    return restored(replace(picture, captions=words, extras=extras))
+    return restored(replace(picture, captions=words, extras=sound(extras, picture.name)))
 
 
 def _hinted(listing: Listing) -> bool:

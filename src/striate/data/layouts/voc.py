@@ -22,7 +22,7 @@ from .coco_json import keypoints_from, segment_from
 from .folder import class_names
 from .images import is_image
 from .masks import Coding, MaskFile, NumberFile, find_coding
-from .objects import Marked, Picture, Size, open_pictures, restored
+from .objects import Marked, Picture, Size, exact, open_pictures, restored, sound
 from .places import Images, counted, kept_of, split_in, stem
 from .recognise import Layout
 from .spread import spread
@@ -113,7 +113,7 @@ def read_voc(tree: Tree, listing: Listing, request: Request, *, first: int = 1) 
     found, gone = _annotations(base, images, request)
     maps, kept = (
         _maps(base, {stem(one.picture.name) for one in found if one.picture.drawn}),
-        kept_of(tree, base.listing, start=base.start),
+        sound(kept_of(tree, base.listing, start=base.start), tree.name),
     )
     task: Task = "boxes" if any(one.names for one in found) or not maps.classes else "regions"
     classes = _classes(found, maps.coding, kept)
@@ -204,7 +204,7 @@ def _read(root: Element, image: str, title: str, *, first: int) -> _Read:
         _object(element, f"{title}, object {number}", size, first=first)
         for number, element in enumerate(elements, start=1)
     )
-    own = own_of(root, title)
+    own = sound(own_of(root, title), title)
     captions = own.pop("captions", [])
     drawn = bool(own.pop("drawn", False))
     rest = plain(root, without=frozenset({"object", "size", OWN}))
@@ -223,12 +223,14 @@ def _object(element: Element, title: str, size: Size, *, first: int) -> Marked:
     box, ends = box_of(element, title, first=first)
     said = plain(element, without=frozenset({"name", "bndbox", OWN}))
     told: dict[str, Any] = dict(said) if isinstance(said, dict) else {}
-    if written_box(box, first=first) != ends:
-        told["bndbox"] = dict(zip(("xmin", "ymin", "xmax", "ymax"), ends, strict=True))
     difficult = str(told.get("difficult", "0")).strip() not in {"", "0"}
     if told.get("difficult") in {"0", "1"}:
         del told["difficult"]
-    own = {**({"voc": told} if told else {}), **own_of(element, title)}
+    kept = sound(own_of(element, title), title)
+    box = exact(box, kept.pop("edges", None))
+    if written_box(box, first=first) != ends:
+        told["bndbox"] = dict(zip(("xmin", "ymin", "xmax", "ymax"), ends, strict=True))
+    own = {**({"voc": told} if told else {}), **kept}
     coco = own.get("coco")
     if not isinstance(coco, dict):
         return Marked(0, box, difficult=difficult, extras=own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, TreeBuilder, indent, tostring
@@ -88,8 +88,12 @@ def box_of(element: Element, name: str, *, first: int) -> tuple[Box, list[float]
     gives edges already.
     """
     ends = [number_of(element, f"bndbox/{side}", name) for side in ("xmin", "ymin", "xmax", "ymax")]
-    box = (float(decimal(ends[0]) - first), float(decimal(ends[1]) - first), ends[2], ends[3])
-    return box, ends
+    return edges_of(ends, first=first), ends
+
+
+def edges_of(ends: Sequence[float], *, first: int) -> Box:
+    """Left, top, right, bottom edge of xmin, ymin, xmax, ymax."""
+    return float(decimal(ends[0]) - first), float(decimal(ends[1]) - first), ends[2], ends[3]
 
 
 def written_box(box: Box, *, first: int) -> list[float]:
@@ -117,8 +121,10 @@ def plain(element: Element, *, without: frozenset[str] = frozenset()) -> Plain:
     return out
 
 
-def unplain(parent: Element, parts: Mapping[str, Any], name: str) -> None:
+def unplain(parent: Element, parts: Mapping[str, Any], name: str, *, depth: int = 2) -> None:
     """Put what `plain` gave back under ``parent``; parts that no XML can hold raise `StriateError`."""
+    if depth > _DEEPEST:
+        raise StriateError(f"{name} nests parts more than {_DEEPEST} deep")
     for tag, value in parts.items():
         if tag.startswith("@"):
             parent.set(_word(tag[1:], name), _letters(value, name))
@@ -128,7 +134,7 @@ def unplain(parent: Element, parts: Mapping[str, Any], name: str) -> None:
             for one in value if isinstance(value, list) else [value]:
                 child = SubElement(parent, _word(tag, name))
                 if isinstance(one, Mapping):
-                    unplain(child, one, name)
+                    unplain(child, one, name, depth=depth + 1)
                 else:
                     child.text = _letters(one, name)
 
@@ -164,7 +170,7 @@ def xml_bytes(root: Element) -> bytes:
 
 
 def _word(tag: str, name: str) -> str:
-    if not tag.replace("_", "a").replace("-", "a").isalnum() or not (tag[0].isalpha() or tag[0] == "_"):
+    if not tag.replace("_", "a").replace("-", "a").isalnum() or not (tag[:1].isalpha() or tag[:1] == "_"):
         raise StriateError(f"{name} has a part named {tag!r}", accepted="letters, digits, - and _, as XML names have")
     return tag
 
