@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from striate.core.finding import Evidence, Finding, ranked
-from striate.core.number import Number
 from striate.core.progress import SILENT, Progress
 from striate.data.dataset import Splits
 from striate.data.properties import PROPERTIES
@@ -20,6 +19,7 @@ from .classes import class_findings, count_all
 from .cleaned import Row, cleaned_list
 from .copies import Pictures, find_copies
 from .duplicates import by_importance, duplicate_findings, label_findings, leak_findings, summed, torn_groups
+from .learnt import Learnt, ask_learners
 from .marks import FAULTS, mark_findings, unmarked_findings
 from .objects import annotated, look_at_marks
 from .payload import Checked, Removal, Statistic
@@ -28,19 +28,20 @@ from .quality import CHECKS
 from .scan import scan, small_side
 
 CITES = ("crete2007blur", "hasler2003colourfulness", "peli1990contrast", "lucas1981registration", "baker2004lucas")
-_PICTURED = 40  # groups of copies that get a picture
+_PICTURED = 40  # groups of copies, and suspects, that get a picture
 _REMOVALS = 1_000
 _BROKEN = 20  # files that the finding lists, each with its reason
 
 
 @dataclass(frozen=True, eq=False)
 class Checking:
-    """What checking gives: the payload, the findings, their pictures by name, and the cleaned list, row by row."""
+    """What checking gives: payload, findings, their pictures by name, the cleaned list row by row, what to cite."""
 
     result: Checked
     findings: tuple[Finding, ...]
     album: dict[str, bytes]
     rows: tuple[Row, ...]
+    cites: tuple[str, ...] = CITES
 
 
 def check_data(
@@ -49,6 +50,7 @@ def check_data(
     name: str = "",
     learned: bool = True,
     pictures: bool = True,
+    seed: int = 0,
     memory: int = 1 << 30,
     workers: int = 0,
     progress: Progress = SILENT,
@@ -62,6 +64,7 @@ def check_data(
         name: What commands call the data; by default their own name.
         learned: Also train small nets: to find labels that look wrong, and to tell training from test images.
         pictures: Make pictures for the findings.
+        seed: Seed of what is trained.
         memory: Bytes to work in, beside the data.
         workers: Threads that decode images; 0 for one a core, at most two.
         progress: How the work is shown.
@@ -70,7 +73,6 @@ def check_data(
     scans = tuple(scan(part, side=side, progress=progress, workers=workers) for part in splits)
     case = Case(splits, scans, name or splits.train.name)
     marked = tuple(look_at_marks(part, progress=progress) if annotated(part) else None for part in case.parts)
-    left_out: list[str] = []
     counts = count_all(case, marked)
     noticed = [*_broken(case), *class_findings(case, counts)]
     if case.count:
@@ -90,14 +92,12 @@ def check_data(
     leaking, leaks = leak_findings(case, copies)
     torn, torn_leaks = torn_groups(case, marked)
     noticed += [*leaking, *label_findings(case, copies), *duplicate_findings(case, copies), *torn]
-    suspects: tuple[Suspect, ...] = ()
-    shift = Number.missing("not measured: --fast leaves out what has to be trained")
-    if not learned:
-        left_out.append("Label suspects and train/test shift: they train small nets, which --fast leaves out")
+    learnt = ask_learners(case, seed=seed, progress=progress, workers=workers) if learned else Learnt()
+    noticed += learnt.noticed
     findings, album = illustrate(case, noticed, pictures=pictures)
     shown = {number: f"copies-{number}.webp" for number in range(min(_PICTURED, len(copies)))} if pictures else {}
     album |= {key: side_by_side(case, copies[number][0].images[:4]) for number, key in shown.items()}
-    rows = cleaned_list(case, noticed, copies, suspects)
+    rows = cleaned_list(case, noticed, copies, learnt.suspects)
     result = Checked(
         data=splits.train.name,
         layout=splits.said or splits.train.layout,
@@ -105,15 +105,15 @@ def check_data(
         counts=counts,
         duplicates=summed(case, found, copies, shown),
         leaks=(*leaks, *torn_leaks),
-        suspects=suspects,
+        suspects=_pictured(case, learnt.suspects, album, pictures=pictures),
         statistics=_statistics(case),
         checks_run=_names(complete=len(there) == len(marked)),
         kept=sum(row.keep for row in rows),
         removals=_removals(rows),
-        left_out=tuple(left_out),
-        shift=shift,
+        left_out=learnt.left_out,
+        shift=learnt.shift,
     )
-    return Checking(result, ranked(findings), album, rows)
+    return Checking(result, ranked(findings), album, rows, (*CITES, *learnt.cites))
 
 
 def _broken(case: Case) -> list[Noticed]:
@@ -139,6 +139,23 @@ def _broken(case: Case) -> list[Noticed]:
             )
         )
     ]
+
+
+def _pictured(
+    case: Case, suspects: tuple[Suspect, ...], album: dict[str, bytes], *, pictures: bool
+) -> tuple[Suspect, ...]:
+    """The suspects, the worst of them with a picture, which is put into the album."""
+    if not pictures:
+        return suspects
+    starts = {part.split: case.starts[number] for number, part in enumerate(case.parts)}
+    out = []
+    for number, each in enumerate(suspects):
+        if number < _PICTURED:
+            key = f"suspect-{number}.webp"
+            album[key] = side_by_side(case, (starts[each.split] + each.row,))
+            each = replace(each, picture=key)  # noqa: PLW2901
+        out.append(each)
+    return tuple(out)
 
 
 def _statistics(case: Case) -> tuple[Statistic, ...]:

@@ -12,7 +12,7 @@ from striate.core.errors import ImageError
 from striate.core.finding import Evidence, Finding
 from striate.core.image import encode_webp, from_bytes, to_channels
 
-from .case import Case, Noticed
+from .case import Case, Noticed, listed
 
 HEIGHT = 128  # pixels of a picture
 _WIDEST = 3.0  # times as wide as high, beyond which a picture is made lower
@@ -31,7 +31,9 @@ def illustrate(case: Case, noticed: list[Noticed], *, pictures: bool) -> tuple[l
             if pictures:
                 key = f"{each.finding.check}-{len(album)}.webp"
                 album[key] = side_by_side(case, images, each.boxes[number] if number < len(each.boxes) else ())
-            evidence.append(Evidence(each.facts[number] if number < len(each.facts) else "", picture=key))
+            known = number < len(each.facts)
+            what = each.facts[number] if known else listed(tuple(map(case.name, images)))
+            evidence.append(Evidence(what, picture=key))
         findings.append(replace(each.finding, evidence=tuple(evidence)))
     return findings, album
 

@@ -40,7 +40,7 @@ def check(
     """
     given = {**shared, "skip_broken": True}
     with session("check", {"data": data, "fast": fast, "out": out}, given, OnSplits) as run:
-        from striate.checks.check import CITES, check_data
+        from striate.checks.check import check_data
         from striate.checks.cleaned import kept_csv, reasons_csv
         from striate.core.storage import write_text
 
@@ -51,6 +51,7 @@ def check(
             name=str(shown(data)),
             learned=not fast,
             pictures=out is not None,
+            seed=run["seed"],
             memory=run["memory"],
             workers=run["workers"],
             progress=run.progress,
@@ -60,7 +61,7 @@ def check(
             findings=checking.findings,
             album=checking.album,
             files=LISTS if out is not None else {},
-            cites=CITES,
+            cites=checking.cites,
         )
         report = write_out(report, out, overwrite=run["overwrite"])
         if out is not None:
