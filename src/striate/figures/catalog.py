@@ -195,6 +195,16 @@ _FIGURES: dict[str, Figure] = {
         ("small-sums", "Four sums in passing", "K1; K7", "X"),
     ),
     **_figures(
+        "augmentation",
+        (
+            "augment-grid",
+            "One picture under thirteen changes",
+            "K5 data augmentation; V",
+            "P",
+            "zhang2018mixup yun2019cutmix devries2017improved zhong2020random",
+        ),
+    ),
+    **_figures(
         "starts",
         ("init-small", "Weights times .01, tanh", "K4 weight initialization; K5", "E"),
         (
