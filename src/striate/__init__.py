@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from striate.verbs.augment import augment
     from striate.verbs.catalogue import datasets, methods, models
     from striate.verbs.check import check
+    from striate.verbs.compare import compare
     from striate.verbs.demo import demo
     from striate.verbs.evaluate import evaluate
     from striate.verbs.examine import examine
@@ -46,6 +47,7 @@ _PLACES = {
     "attack": "striate.verbs.attack",
     "augment": "striate.verbs.augment",
     "check": "striate.verbs.check",
+    "compare": "striate.verbs.compare",
     "datasets": "striate.verbs.catalogue",
     "demo": "striate.verbs.demo",
     "evaluate": "striate.verbs.evaluate",
@@ -75,6 +77,7 @@ __all__ = [
     "attack",
     "augment",
     "check",
+    "compare",
     "datasets",
     "demo",
     "evaluate",

@@ -20,6 +20,7 @@ FEW: dict[str, Any] = {"limit": 60, "quiet": True, "seed": 1}
 CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "train": lambda run, _: st.train("digits", net="striate/linear", epochs=1, out=run.parent / "other", **FEW),
     "evaluate": lambda run, _: st.evaluate(run, "shapes", **FEW),
+    "compare": lambda run, _: st.compare(run, "striate/linear.random", data="shapes", untimed=True, **FEW),
     "check": lambda *_: st.check("digits", fast=True, **FEW),
     "augment": lambda *_: st.augment("shapes", transforms="rotation,cutmix", images=2, **FEW),
     "explain": lambda run, image: st.explain(run, image, quiet=True),
@@ -35,7 +36,11 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
 }
 KEYS = {
     "train": {"best", "history", "run"},
-    "evaluate": {"n", "accuracy", "top5", "loss", "confusion", "classes", "averages", "calibration", "mistakes"},
+    "evaluate": {
+        "n", "accuracy", "top5", "loss", "confusion", "classes", "averages", "curves", "calibration", "slices",
+        "suspects", "mistakes",
+    },
+    "compare": {"nets", "pairs", "disagreements", "differences"},
     "check": {"layout", "counts", "duplicates", "leaks", "suspects", "statistics"},
     "augment": {"transforms", "pictures", "sheet"},
     "explain": {"maps"},
@@ -104,7 +109,7 @@ def test_a_report_says_how_it_was_made_and_holds_no_path_or_nan(
 @pytest.mark.parametrize("verb", ["evaluate", "attack", "explain", "synthesize", "examine"])
 def test_passes_are_counted(verb: str, reports: dict[str, Report[Any]]) -> None:
     assert reports[verb].cost.forward > 0
-    assert reports["evaluate"].cost.forward == 60
+    assert reports["evaluate"].cost.forward == 120  # of the test split, and as many of dev
     assert reports["evaluate"].cost.backward == 0
 
 

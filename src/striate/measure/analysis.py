@@ -53,7 +53,7 @@ def analyse(
         data: The split.
         dev: Predictions of the dev split: temperature and thresholds are chosen on it and measured on the table.
         no_dev: Why there is none.
-        properties: Properties of the images, (N,) each, to slice by.
+        properties: Properties of the table's images, (N,) each, to slice by.
         attributes: Whether to slice by what the data know of each image.
         suspects: Labels that look wrong, where they were found by other means; else they are looked for here.
         costs: What the two kinds of mistakes cost; for two classes.
@@ -62,7 +62,8 @@ def analyse(
     Raises:
         StriateError: The table was made of other data, ``dev`` has other classes, or costs are given for more than two.
     """
-    if len(data) != len(table.labels) or not torch.equal(data.labels[table.rows].to(torch.int64), table.labels):
+    inside = len(table) <= len(data) and (len(table) == 0 or int(table.rows.max()) < len(data))
+    if not inside or not torch.equal(data.labels[table.rows].to(torch.int64), table.labels):
         raise StriateError(
             f"a table of {len(table.labels)} predictions for data of {len(data)} images",
             accepted="the data that the table was made of",
@@ -73,7 +74,9 @@ def analyse(
     matrix = confusion_matrix(labels, table.predicted, len(names))
     n = len(labels)
     curves, thresholds = ordered(table, dev)
-    columns = columns_of(labels, names, data if attributes else None, properties)
+    # files that were left out when they were met have no prediction
+    known = data if len(table) == len(data) else data.take(table.rows)
+    columns = columns_of(labels, names, known if attributes else None, properties)
     return Evaluation(
         n=n,
         accuracy=wilson(int(matrix.diagonal().sum()), n),

@@ -16,6 +16,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "evaluate": Entry("striate.verbs.evaluate:evaluate", "measure a net on one split"),
         "check": Entry("striate.verbs.check:check", "look for what is wrong with labelled images"),
         "augment": Entry("striate.verbs.augment:augment", "show images under transforms, and what those take away"),
+        "compare": Entry("striate.verbs.compare:compare", "compare nets on the same images, or two reports"),
         "explain": Entry("striate.verbs.explain:explain", "show which pixels made a net say so"),
         "attack": Entry("striate.verbs.attack:attack", "measure how little change fools a net"),
         "synthesize": Entry("striate.verbs.synthesize:synthesize", "paint what a net looks for"),

@@ -92,13 +92,14 @@ def measured(
     from striate.measure.analysis import analyse
     from striate.measure.operation import Costs
 
+    met = images if len(table) == len(images) else images.take(table.rows)
     dev, no_dev = (None, "left out on request") if quick else dev_predictions(run, given, net)
     return analyse(
         table,
         images,
         dev=dev,
         no_dev=no_dev,
-        properties=None if quick else properties(run, images),
+        properties=None if quick else properties(run, met),
         attributes=not quick,
         costs=None if cost is None else Costs(*cost),
         seed=run["seed"],
