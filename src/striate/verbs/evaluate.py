@@ -116,7 +116,9 @@ def dev_predictions(run: Session, given: DataLike, net: Net) -> tuple[Table | No
         return None, "the dev split itself is measured"
     if isinstance(given, Dataset):
         return None, "one split was given, and no dev split"
-    apart = replace(run, settings={**run.settings, "split": "dev", "limit": None}, progress=SILENT, cites=[])
+    # what stands in the way of reading the data was told with the measured split
+    settings = {**run.settings, "split": "dev", "limit": None}
+    apart = replace(run, settings=settings, progress=SILENT, cites=[], findings=[], used=[])
     try:
         data = apart.data(given, net)
     except StriateError as error:
