@@ -83,7 +83,7 @@ class Archive:
         try:
             with directory.archive.open(member) as stream:  # no more than it says is unpacked, whatever it holds
                 data = stream.read(member.file_size)
-        except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, NotImplementedError, zlib.error) as error:
+        except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, zlib.error) as error:
             self._directory()  # says so, where the archive was written over while it was read
             raise ImageError(f"{title} in {self.path.name} cannot be read: {error}") from error
         if len(data) != member.file_size:
@@ -160,7 +160,7 @@ def _opened(path: Path, state: Stamp, process: int) -> _Directory:
     del state, process  # a handle that a worker process inherits shares its place in the file with its parent's
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except (OSError, zipfile.BadZipFile, ValueError, RuntimeError) as error:
         raise StriateError(f"{path} cannot be read: {error}", accepted="a zip archive") from error
     members: dict[str, zipfile.ZipInfo] = {}
     folders: set[str] = set()
