@@ -41,7 +41,7 @@ class Confident:
     @property
     def noise(self) -> float:
         """Estimated share of labels that differ from the true class."""
-        return 1.0 - float(self.joint.diagonal().sum())
+        return _off_diagonal(self.joint)
 
 
 def confident_joint(probabilities: Tensor, labels: Tensor) -> Confident:
@@ -103,7 +103,7 @@ def noise_rate(found: Confident, labels: Tensor, *, seed: int = 0, draws: int = 
         inside = column < classes
         counts = torch.zeros(classes * classes, dtype=torch.int64)
         counts = counts.index_add(0, row[inside] * classes + column[inside], drawn[inside])
-        rates.append(1.0 - float(calibrated(counts.reshape(classes, classes), totals).diagonal().sum()))
+        rates.append(_off_diagonal(calibrated(counts.reshape(classes, classes), totals)))
     low, high = torch.tensor(rates, dtype=torch.float64).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))
     value = found.noise
     return Number(
@@ -140,6 +140,10 @@ def pruned(found: Confident, probabilities: Tensor, labels: Tensor, *, by: Pruni
             lead = p[rows, true] - p[rows, label]
             wrong[rows[lead.argsort(descending=True, stable=True)[:count]]] = True
     return wrong.nonzero().reshape(-1)
+
+
+def _off_diagonal(joint: Tensor) -> float:
+    return float((joint - torch.diag(joint.diagonal())).sum())
 
 
 def self_confidence(probabilities: Tensor, labels: Tensor) -> Tensor:
