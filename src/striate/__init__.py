@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from striate.verbs.catalogue import datasets, methods, models
     from striate.verbs.check import check
     from striate.verbs.compare import compare
+    from striate.verbs.convert import convert
     from striate.verbs.demo import demo
     from striate.verbs.evaluate import evaluate
     from striate.verbs.examine import examine
@@ -48,6 +49,7 @@ _PLACES = {
     "augment": "striate.verbs.augment",
     "check": "striate.verbs.check",
     "compare": "striate.verbs.compare",
+    "convert": "striate.verbs.convert",
     "datasets": "striate.verbs.catalogue",
     "demo": "striate.verbs.demo",
     "evaluate": "striate.verbs.evaluate",
@@ -78,6 +80,7 @@ __all__ = [
     "augment",
     "check",
     "compare",
+    "convert",
     "datasets",
     "demo",
     "evaluate",

@@ -23,6 +23,7 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "compare": lambda run, _: st.compare(run, "striate/linear.random", data="shapes", untimed=True, **FEW),
     "check": lambda *_: st.check("digits", fast=True, **FEW),
     "augment": lambda *_: st.augment("shapes", transforms="rotation,cutmix", images=2, **FEW),
+    "convert": lambda run, _: st.convert(masks(run.parent / "masks"), to="coco", out=run.parent / "coco", quiet=True),
     "explain": lambda run, image: st.explain(run, image, quiet=True),
     "attack": lambda run, _: st.attack(run, "shapes", steps=3, radii=(2 / 255,), **FEW),
     "synthesize": lambda run, _: st.synthesize("class", run, target="0,1", steps=4, quiet=True),
@@ -43,6 +44,7 @@ KEYS = {
     "compare": {"nets", "pairs", "disagreements", "differences"},
     "check": {"layout", "counts", "duplicates", "leaks", "suspects", "statistics"},
     "augment": {"transforms", "pictures", "sheet"},
+    "convert": {"to", "images", "objects", "folder"},
     "explain": {"maps"},
     "attack": {
         "clean_accuracy", "robust_accuracy", "distance", "per_image", "survives_8bit", "masking", "passes",
@@ -51,6 +53,15 @@ KEYS = {
     "summary": {"sites", "totals"},
     "reproduce": {"figures", "passed", "total"},
 }  # fmt: skip
+
+
+def masks(folder: Path) -> Path:
+    """Three images with a mask each."""
+    for number in range(3):
+        for part in ("images", "masks"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), number).save(folder / part / f"{number}.png")
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -88,3 +88,26 @@ class Augmented:
     sheet: str
     visible: float
     left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What `convert` wrote.
+
+    Attributes:
+        data: Name of the data.
+        layout: How they were recognised and divided, as one sentence.
+        to: The layout that they were written in.
+        images: How many images.
+        objects: How many boxes or masks of objects.
+        said: What was written, in one line, with what had to be kept elsewhere.
+        folder: Where.
+    """
+
+    data: str
+    layout: str
+    to: str
+    images: int
+    objects: int
+    said: str
+    folder: str

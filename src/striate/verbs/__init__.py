@@ -17,6 +17,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "check": Entry("striate.verbs.check:check", "look for what is wrong with labelled images"),
         "augment": Entry("striate.verbs.augment:augment", "show images under transforms, and what those take away"),
         "compare": Entry("striate.verbs.compare:compare", "compare nets on the same images, or two reports"),
+        "convert": Entry("striate.verbs.convert:convert", "write data in another layout: VOC, COCO, masks"),
         "explain": Entry("striate.verbs.explain:explain", "show which pixels made a net say so"),
         "attack": Entry("striate.verbs.attack:attack", "measure how little change fools a net"),
         "synthesize": Entry("striate.verbs.synthesize:synthesize", "paint what a net looks for"),

@@ -179,6 +179,8 @@ def _reports(run: Session, places: list[Path], *, given_data: DataLike | None) -
     paired = ""
     if same and all(nets) and data and nets[0] != nets[1]:
         more = [] if split == "test" else ["--split", split]
+        if limit := reports[0][1].origin.arguments.get("limit"):
+            more += ["--limit", str(limit)]
         paired = shlex.join(["striate", "compare", *nets, "--data", data, *more])
     run.net_origin = {"name": ", ".join(names), "nets": [dict(each.origin.net or {}) for _, each in reports]}
     run.data_origin = dict(origins[0]) if same else {"name": " and ".join(dict.fromkeys(said))}

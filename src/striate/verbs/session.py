@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MARK = "report.json"  # a folder that holds it is ours to write over
-OWN_PLACES = {"demo", "examine", "train"}  # verbs that look after their own place
+OWN_PLACES = {"convert", "demo", "examine", "train"}  # verbs that look after their own place
 
 
 @dataclass
