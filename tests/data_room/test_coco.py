@@ -274,6 +274,14 @@ def test_files_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
         load_splits(tmp_path)
 
 
+def test_a_panoptic_file_alone_is_refused_and_beside_others_passed_by(tmp_path: Path) -> None:
+    root = tree(tmp_path, content(), "panoptic_val2017.json")
+    with pytest.raises(StriateError, match="is a panoptic annotation, which is not read"):
+        load_splits(root)
+    tree(root, content(), "instances_val2017.json")
+    assert load_splits(root).said.startswith("COCO: 2 classes, 3 images, 3 boxes")
+
+
 # real
 
 

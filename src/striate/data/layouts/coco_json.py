@@ -420,7 +420,7 @@ def _whole(record: Mapping[str, Any], key: str, title: str) -> int:
 
 
 def _numbers(value: object) -> bool:
-    return isinstance(value, list) and all(type(one) in {int, float} for one in value)
+    return isinstance(value, list) and set(map(type, value)) <= {int, float}
 
 
 def _wholes(value: object, count: int) -> bool:

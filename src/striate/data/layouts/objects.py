@@ -159,12 +159,13 @@ class Unread(Annotations):
 
     @cached_property
     def masks(self) -> Tensor | None:
-        """(objects, H, W) bool, decoded now."""
+        """(objects, H, W) bool, decoded now; None where objects are marked and nothing says their pixels."""
         if not self._masked:
             return None
+        if not self._picture.objects:
+            return torch.zeros((0, *self._picture.size), dtype=torch.bool)
         found = self._picture.masks()
-        none = np.zeros((len(self._picture.objects or ()), *self._picture.size), dtype=bool)
-        return torch.from_numpy(np.ascontiguousarray(none if found is None else found))
+        return None if found is None else torch.from_numpy(np.ascontiguousarray(found))
 
     @cached_property
     def regions(self) -> Tensor | None:
@@ -176,6 +177,8 @@ class Unread(Annotations):
     @property
     def objects(self) -> int:
         """How many objects are marked; nothing is decoded for it."""
+        if "masks" in vars(self):
+            return super().objects
         return len(self._picture.objects or ())
 
 
