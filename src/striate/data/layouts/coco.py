@@ -88,11 +88,17 @@ def read_coco_tree(tree: Tree, listing: Listing, request: Request) -> Splits:
     """Splits of a tree with COCO annotations.
 
     Raises:
-        StriateError: No JSON is one, several are for the same split, they disagree on categories, or as `read_coco`;
+        StriateError: No JSON is one, or a panoptic one alone, several are for the same split, they disagree on categories, or as `read_coco`;
             pictures are missing or of another size than the JSON says.
     """
     named, others = _candidates(listing)
     names = named or [name for name in others if _is_annotation(tree, name)]
+    if any(_kind(name) == "panoptic" for name in names):
+        raise StriateError(
+            f"{names[0]} of {tree.name} is a panoptic annotation, which is not read",
+            accepted="instances, person_keypoints, stuff or captions",
+            hint="stuff_*.json of COCO holds the same regions, instances_*.json the same objects",
+        )
     if not names:
         raise StriateError(
             f"{tree.name} holds no COCO annotation", accepted="a JSON with images, annotations, categories"

@@ -181,7 +181,7 @@ def _annotations(base: _Base, images: Images, request: Request) -> tuple[list[_R
             image = images.find(stem(path), near=near, split=split) or images.find(told, near=near, split=split)
             one = None if image is None else _read(root, base.start + image, title, first=base.first)
         except StriateError as error:
-            gone.append(BrokenFile(path, str(error).removeprefix(title).strip()))
+            gone.append(BrokenFile(path, str(error).removeprefix(title).lstrip(", ")))
             continue
         if one is None or image is None:
             gone.append(BrokenFile(path, f"its image {told or stem(path)!r} is not there"))
