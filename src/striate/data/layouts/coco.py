@@ -88,8 +88,8 @@ def read_coco_tree(tree: Tree, listing: Listing, request: Request) -> Splits:
     """Splits of a tree with COCO annotations.
 
     Raises:
-        StriateError: No JSON is one, or a panoptic one alone, several are for the same split, they disagree on categories, or as `read_coco`;
-            pictures are missing or of another size than the JSON says.
+        StriateError: No JSON is one, or a panoptic one alone; several are for the same split, they disagree on
+            categories, or as `read_coco`; pictures are missing or of another size than the JSON says.
     """
     named, others = _candidates(listing)
     names = named or [name for name in others if _is_annotation(tree, name)]
