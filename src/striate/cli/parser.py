@@ -79,7 +79,8 @@ def _add(verb: argparse.ArgumentParser, parameter: Parameter, *, positional: boo
             parameter.name, nargs=("*" if optional else "+") if option.many else "?" if optional else None, **extra
         )
     else:
-        verb.add_argument(f"--{parameter.name.replace('_', '-')}", **extra)
+        needed = parameter.default is inspect.Parameter.empty
+        verb.add_argument(f"--{parameter.name.replace('_', '-')}", required=needed, **extra)
 
 
 def _help(parameter: Parameter, *, positional: bool) -> str:
