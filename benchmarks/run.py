@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 TOP = HERE.parent
 FOLDER = TOP / ".venv-bench"
 PEERS = ("captum==0.9.0", "foolbox==3.3.4")
-SCRIPTS = ("startup", "loop", "evaluate", "expected")
+SCRIPTS = ("startup", "loop", "evaluate", "augment", "expected")
 
 
 def environment() -> Path:

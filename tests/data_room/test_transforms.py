@@ -32,6 +32,11 @@ def test_flips_are_mirror_images_in_the_stated_share() -> None:
     assert abs(float(mirrored.float().mean()) - 0.3) < 4 * (0.21 / 4000) ** 0.5
     assert torch.equal(RandomFlip(0.0)(IMAGES, IDS, Rng(0)), IMAGES)
     assert torch.equal(RandomFlip(1.0)(IMAGES, IDS, Rng(0)), IMAGES.flip(3))
+    large = torch.rand(4, 3, 120, 100, generator=torch.Generator().manual_seed(2))
+    drawn = {"swapped": torch.tensor([True, False, True, False])}
+    for vertical, axis in ((False, 3), (True, 2)):
+        done = RandomFlip(vertical=vertical).apply(large, drawn)
+        assert torch.equal(done, torch.where(drawn["swapped"][:, None, None, None], large.flip(axis), large))
 
 
 @pytest.mark.parametrize(("fill", "mode"), [("black", "constant"), ("edge", "replicate"), ("reflect", "reflect")])

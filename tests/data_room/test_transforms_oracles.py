@@ -269,7 +269,10 @@ def test_random_erasing_keeps_to_its_areas_and_shapes() -> None:
     assert float(aspect.min()) > 0.25
     assert float(aspect.max()) < 3.8
     assert float(aspect.mean()) == pytest.approx((0.3 + 1 / 0.3) / 2, abs=0.3)
-    assert float(drawn["values"].mean()) == pytest.approx(0.5, abs=0.01)
+    done = RandomErasing().apply(torch.full((1200, 1, 100, 100), 2.0), drawn)
+    hidden = RandomErasing().hidden(drawn, (100, 100))
+    assert torch.equal(done[:, 0] < 2.0, hidden)
+    assert stats.kstest(done[:, 0][hidden][:100_000].numpy(), stats.uniform(0, 1).cdf).pvalue > 1e-3
 
 
 def torchvisions(name: str, amount: float, ranges: Ranges) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -91,8 +92,8 @@ class RandomErasing(Transform):
         )
 
     def draw(self, ids: Tensor, rng: Rng, *, step: int = 0, shape: Shape) -> Parameters:
-        """``boxes`` (n, 4) int64, empty where nothing is laid over, and ``values`` (n, C, H, W)."""
-        _, height, width = shape
+        """``boxes`` (n, 4) int64, empty where nothing is laid over, and ``values`` (n, k): as many as it takes."""
+        channels, height, width = shape
         draws = rng.child("erasing").uniform(ids, (_TRIES, 4), step=step).double()
         area = (self.area[0] + (self.area[1] - self.area[0]) * draws[..., 0]) * height * width
         aspect = self.aspect + (1.0 / self.aspect - self.aspect) * draws[..., 1]
@@ -104,7 +105,11 @@ class RandomErasing(Transform):
         side, at = sides[every, first], draws[every, first, 2:]
         corner = (at * (limits - side + 1.0)).floor()
         boxes = torch.where(chosen[:, None], torch.cat([corner, corner + side], 1), torch.zeros(1, 4)).long()
-        return {"boxes": boxes, "values": rng.child("erasing values").uniform(ids, shape, step=step)}
+        # the first values of an image are the same however many are drawn, so the batch does not matter
+        most = channels * int(((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).max())
+        values = torch.zeros(len(ids), most)
+        values[chosen] = rng.child("erasing values").uniform(ids[chosen], (most,), step=step)
+        return {"boxes": boxes, "values": values}
 
     def hidden(self, parameters: Parameters, size: tuple[int, int]) -> Tensor:
         """The rectangles."""
@@ -112,8 +117,12 @@ class RandomErasing(Transform):
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """The images behind their rectangles."""
-        covered = self.hidden(parameters, size_of(images)).to(images.device)[:, None]
-        return torch.where(covered, parameters["values"].to(images), images)
+        done = images.clone()
+        for row, (left, top, right, bottom) in enumerate(parameters["boxes"].tolist()):
+            shape = (images.shape[1], bottom - top, right - left)
+            values = parameters["values"][row, : math.prod(shape)]
+            done[row, :, top:bottom, left:right] = values.view(shape).to(images)
+        return done
 
 
 def rectangles(boxes: Tensor, size: tuple[int, int]) -> Tensor:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from striate.core.errors import StriateError
@@ -14,6 +15,8 @@ from striate.core.rng import Rng
 from .motion import Fill, Motion, shifted, still
 from .transform import Parameters, Shape, Transform, check_share, size_of
 
+_PADDING: dict[Fill, str] = {"black": "constant", "edge": "replicate", "reflect": "reflect"}
+_LARGE = 1 << 15  # values of an image from which on copies cost more than calls
 _TRIES = 10  # windows drawn for one that fits, as Szegedy's code draws them
 
 
@@ -44,8 +47,15 @@ class RandomFlip(Transform):
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """The images, some of them mirrored; no pixel is mixed."""
-        swapped = parameters["swapped"].to(images.device)
-        return torch.where(swapped[:, None, None, None], images.flip(2 if self.vertical else 3), images)
+        axis, rows = 1 if self.vertical else 2, parameters["swapped"].nonzero()[:, 0].to(images.device)
+        if not len(rows):
+            return images
+        if images[0].numel() < _LARGE:
+            mirrored = images.clone()
+            mirrored[rows] = images[rows].flip(axis + 1)
+            return mirrored
+        chosen = set(rows.tolist())
+        return torch.stack([image.flip(axis) if row in chosen else image for row, image in enumerate(images)])
 
     def motions(self, parameters: Parameters, size: tuple[int, int]) -> tuple[Motion, ...]:
         """Mirrors, for some."""
@@ -151,26 +161,23 @@ class ResizedCrop(Transform):
 
 
 def slid(images: Tensor, moves: Tensor, fill: Fill) -> Tensor:
-    """Windows (n, C, H, W) that lie ``moves`` (n, 2) whole pixels further down and right; no pixel is mixed."""
-    count, _, height, width = images.shape
-    moves = moves.to(images.device)
-    rows, row_inside = _places(height, moves[:, 0], fill)
-    columns, column_inside = _places(width, moves[:, 1], fill)
-    which = torch.arange(count, device=images.device)[:, None, None]
-    # channels go last, so that one index picks whole pixels
-    moved = images.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-    if fill != "black":
-        return moved
-    inside = row_inside[:, :, None] & column_inside[:, None, :]
-    return moved * inside[:, None].to(images.dtype)
+    """Windows (n, C, H, W) that lie ``moves`` (n, 2) whole pixels further down and right; no pixel is mixed.
 
-
-def _places(side: int, moves: Tensor, fill: Fill) -> tuple[Tensor, Tensor]:
-    places = torch.arange(side, device=moves.device)[None] + moves[:, None]
-    inside = (places >= 0) & (places < side)
-    if fill == "reflect":
-        places = (side - 1) - ((side - 1) - places.abs()).abs()
-    return places.clamp(0, side - 1), inside
+    Raises:
+        StriateError: A reflection is asked for that reaches beyond the other edge.
+    """
+    height, width = size_of(images)
+    reach = int(moves.abs().max()) if len(moves) else 0
+    if reach == 0:
+        return images
+    if fill == "reflect" and reach >= min(height, width):
+        raise StriateError(f"a move of {reach} pixels by reflection of {width}x{height}", accepted="less than a side")
+    padded = F.pad(images, (reach,) * 4, mode=_PADDING[fill])
+    windows = [
+        image[:, reach + down : reach + down + height, reach + right : reach + right + width]
+        for image, (down, right) in zip(padded, moves.tolist(), strict=True)
+    ]
+    return torch.stack(windows)
 
 
 MIRRORED = RandomFlip()
