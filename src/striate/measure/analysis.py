@@ -23,7 +23,7 @@ from .labels import doubted_labels, label_noise, label_suspects
 from .operation import Costs, operating
 from .ordering import ordered
 from .payload import ClassFigures, Evaluation, Mistake, Suspect
-from .slices import slices
+from .slices import slices, weak_members
 from .table import Table, in_slices
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def analyse(
     # files that were left out when they were met have no prediction
     known = data if len(table) == len(data) else data.take(table.rows)
     columns = columns_of(labels, names, known if attributes else None, properties)
+    sliced = slices(table.correct, table.confidence, table.rows, columns)
     return Evaluation(
         n=n,
         accuracy=wilson(int(matrix.diagonal().sum()), n),
@@ -87,14 +88,14 @@ def analyse(
         classes=_classes(table, matrix),
         averages=averages(matrix),
         calibration=calibration(table, dev, seed=seed, no_dev=no_dev),
-        mistakes=_mistakes(table, data),
+        mistakes=_mistakes(table, data, weak_members(sliced, columns, n)),
         names=names,
         net_names=table.net_names,
         curves=curves,
         risk=risk(table),
         operating=operating(table, dev, costs),
         thresholds=thresholds,
-        slices=slices(table.correct, table.confidence, table.rows, columns),
+        slices=sliced,
         suspects=suspects or label_suspects(table, data, doubted_labels(table)),
         noise=label_noise(table),
     )
@@ -156,15 +157,16 @@ def _figures(name: str, one: Counts, confidence: float) -> ClassFigures:
     )
 
 
-def _mistakes(table: Table, data: Dataset) -> tuple[Mistake, ...]:
+def _mistakes(table: Table, data: Dataset, inside: Mapping[int, tuple[int, ...]]) -> tuple[Mistake, ...]:
     """The most confident wrong predictions; of equal confidence the one with the smaller row first."""
     wrong = (~table.correct).nonzero()[:, 0]
     order = torch.sort(table.confidence[wrong], descending=True, stable=True).indices[:MISTAKES]
     places = wrong[order]
     probability = torch.exp(-table.losses[places])
     return tuple(
-        Mistake(row, data.name_of(row), label, predicted, confidence, own)
-        for row, label, predicted, confidence, own in zip(
+        Mistake(row, data.name_of(row), label, predicted, confidence, own, slices=inside.get(place, ()))
+        for place, row, label, predicted, confidence, own in zip(
+            places.tolist(),
             table.rows[places].tolist(),
             table.labels[places].tolist(),
             table.predicted[places].tolist(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -211,3 +211,23 @@ def _slice(one: Tested, correct: Tensor, confidence: Tensor, rows: Tensor, *, we
         weak=weak,
         rows=tuple(rows[shown].tolist()),
     )
+
+
+def weak_members(found: Slices, columns: Sequence[Column], n: int) -> dict[int, tuple[int, ...]]:
+    """For each image in a weak slice, by its place in the table, the places of those slices among ``found.rows``."""
+    rows = {part.name: part.rows for part in parts_of(columns, n)}
+    inside: dict[int, list[int]] = {}
+    for place, one in enumerate(found.rows):
+        if one.weak:
+            for image in _rows_of(one, rows).tolist():
+                inside.setdefault(image, []).append(place)
+    return {image: tuple(places) for image, places in inside.items()}
+
+
+def _rows_of(one: Slice, rows: Mapping[str, Tensor]) -> Tensor:
+    if one.kind != "pair":
+        return rows[one.name]
+    words = one.name.split(" and ")
+    both = ((" and ".join(words[:cut]), " and ".join(words[cut:])) for cut in range(1, len(words)))
+    first, second = next((left, right) for left, right in both if left in rows and right in rows)
+    return rows[first][torch.isin(rows[first], rows[second], assume_unique=True)]
