@@ -166,6 +166,8 @@ def _same_images(comparison: Comparison, paired: str) -> list[Finding]:
     if not comparison.note.startswith("Both"):
         return []
     unclear = [one for one in comparison.differences if not one.clear]
+    if not unclear:
+        return []
     return [
         Finding(
             id="paired/nets",
