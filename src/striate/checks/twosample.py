@@ -194,24 +194,22 @@ def _permutations(sample: Sample, rng: Rng) -> Callable[[int, int], Tensor]:
     """Gives sides (N, draws) exchanged at random: within classes, or between groups as wholes."""
     source, side, strata = rng.child("permutations"), sample.side, sample.strata
     if sample.groups is None:
-        ids = torch.arange(len(side))
-        by_class = strata.argsort(stable=True)
+        kinds = torch.unique(strata, return_inverse=True)[1]
+        ids, by_class = torch.arange(len(side)), strata.argsort(stable=True)
 
         def images(start: int, stop: int) -> Tensor:
+            keys = source.uniform(ids, (stop - start,), step=start).to(torch.float64) + kinds[:, None]
             out = torch.empty(len(side), stop - start, dtype=torch.float64)
-            for draw in range(start, stop):
-                keys = source.uniform(ids, step=draw).to(torch.float64)
-                shuffled = keys.argsort(stable=True)
-                shuffled = shuffled[strata[shuffled].argsort(stable=True)]
-                out[by_class, draw - start] = side[shuffled].to(torch.float64)
+            out[by_class] = side[keys.argsort(dim=0, stable=True)].to(torch.float64)
             return out
 
         return images
     unit = _units(sample.groups)
     of_unit = torch.zeros(int(unit.max()) + 1, dtype=torch.int64).scatter(0, unit, side)
+    numbers = torch.arange(len(of_unit))
 
     def wholes(start: int, stop: int) -> Tensor:
-        drawn = [of_unit[source.permutation(len(of_unit), step=draw)][unit] for draw in range(start, stop)]
-        return torch.stack(drawn, dim=1).to(torch.float64)
+        order = source.uniform(numbers, (stop - start,), step=start).argsort(dim=0, stable=True)
+        return of_unit[order][unit].to(torch.float64)
 
     return wholes
