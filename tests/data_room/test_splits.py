@@ -87,11 +87,16 @@ def test_many_groups_meet_shares_and_classes() -> None:
         assert int((counts - share * 400).abs().max()) <= 8
 
 
-def test_groups_are_said_and_too_few_are_refused() -> None:
+def test_groups_are_said_and_so_are_too_few() -> None:
     splits = three_ways(grouped(60, 12), seed=0, said="faces")
     assert splits.said == "faces, split 60/20/20 by seed 0, no group on two sides"
+    few = three_ways(grouped(12, 2), seed=0, said="faces")
+    assert few.said == "faces, split 60/20/20 by seed 0, its 2 groups torn apart: too few to keep whole"
+    assert sum(map(len, few)) == 12
+    two = three_ways(grouped(12, 2), seed=0, said="faces", division=Division((0.5, 0.0, 0.5)))
+    assert two.said.endswith("no group on two sides")
     with pytest.raises(StriateError, match="12 images are of 2 groups; accepted: at least 3 groups"):
-        three_ways(grouped(12, 2), seed=0, said="faces")
+        together(torch.zeros(12, 0, dtype=torch.bool), grouped(12, 2).groups(), SHARES, seed=0)
 
 
 def test_tags_are_spread_in_proportion_rare_ones_too() -> None:

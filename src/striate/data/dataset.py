@@ -334,8 +334,10 @@ class Dataset:
         return digest.hexdigest()
 
     def counts(self) -> tuple[int, ...]:
-        """Images of each class."""
-        return tuple(torch.bincount(self.labels, minlength=len(self.classes)).tolist())
+        """Images of each class; of data with tags those that show it."""
+        if self.task != "classes" and self.tags is not None:
+            return tuple(self.tags.sum(0).tolist())
+        return tuple(torch.bincount(self.labels[self.labels >= 0], minlength=len(self.classes)).tolist())
 
     def rows(self, rows: Sequence[int] | Tensor) -> Tensor:
         """Row numbers, checked, from numbers or a boolean mask."""

@@ -154,13 +154,20 @@ def _file(path: Path, request: Request) -> Splits:
         from .layouts.arrays import read_array_file
 
         return read_array_file(tree, path.name, request)
+    if ending == ".json":
+        from .layouts.recognise import read_tree
+
+        listing = tree.files()
+        names = tuple(name for name in listing.names if name == path.name or not name.endswith(".json"))
+        alone = Listing(names, listing.folders)
+        return read_tree(tree, alone, replace(request, layout="coco"))
     if ending == ".tar":
         from .layouts.shards import read_shards
 
         return read_shards(tree, Listing((path.name,), ()), request)
     raise StriateError(
         f"{path} is a file",
-        accepted="a name, a folder, a zip archive, a CSV, .npz or .tar, hf/NAME, FILE.py:function",
+        accepted="a name, a folder, a zip archive, a CSV, .json, .npz or .tar, hf/NAME, FILE.py:function",
         hint=f"{path}:function" if ending == ".py" else "",
     )
 

@@ -34,10 +34,10 @@ def stratified(labels: Tensor, shares: tuple[float, ...], *, seed: int) -> tuple
     parts: list[list[Tensor]] = [[] for _ in shares]
     short = [0.0] * len(shares)
     rng = Rng(seed, "splits")
-    values, counted = labels.unique(return_counts=True)
-    by_label = torch.split(labels.argsort(stable=True), counted.tolist())
-    for label, rows in zip(values.tolist(), by_label, strict=True):
-        rows = rows[rng.permutation(len(rows), step=label)]
+    values, counted = np.unique(labels.numpy(), return_counts=True)
+    by_label = labels.argsort(stable=True).split(counted.tolist())  # type: ignore[no-untyped-call]
+    for label, of_label in zip(values.tolist(), by_label, strict=True):
+        rows = of_label[rng.permutation(len(of_label), step=int(label))]
         quotas = [share * len(rows) for share in shares]
         counts = [math.floor(quota + 1e-9) for quota in quotas]
         left = [quota - count for quota, count in zip(quotas, counts, strict=True)]
@@ -110,9 +110,9 @@ def together(
 
 
 def divided_rows(data: Dataset, shares: tuple[float, ...], *, seed: int) -> tuple[Tensor, ...]:
-    """Rows of each part: by group where there are groups, else by class, else by tags, else blindly."""
-    groups = data.groups()
-    if any(groups):
+    """Rows of each part: by group where there are enough groups, else by class, else by tags, else blindly."""
+    groups = _kept_together(data, sum(share > 0 for share in shares))
+    if groups is not None:
         return together(_marks(data), groups, shares, seed=seed)
     if data.task == "classes":
         return stratified(data.labels, shares, seed=seed)
@@ -139,7 +139,11 @@ def three_ways(data: Dataset, *, seed: int, said: str, division: Division | None
         StriateError: What the division asks for cannot be had; see `Division` and `read_rows`.
     """
     how = division or Division()
-    grouped = ", no group on two sides" if any(data.groups()) else ""
+    wanted = how.fold[1] if how.fold is not None else sum(share > 0 for share in how.shares)
+    apart = _kept_together(data, wanted) is not None
+    few = len(set(data.groups()) - {""})
+    torn = f", its {few} groups torn apart: too few to keep whole" if few else ""
+    grouped = ", no group on two sides" if apart else torn
     if how.file is not None and how.file.exists():
         parts: tuple[Tensor | Sequence[int], ...] = read_rows(how.file, data, division=how, seed=seed)
         left = len(data) - sum(map(len, parts))
@@ -157,7 +161,8 @@ def three_ways(data: Dataset, *, seed: int, said: str, division: Division | None
         words = f"{how.words} by seed {seed}{grouped}"
     train, held, measured = (named(data.take(rows), part) for rows, part in zip(parts, PARTS, strict=True))
     splits = Splits(train, held, measured, f"{said}, {words}", division)
-    _check_apart(splits)
+    if apart:
+        _check_apart(splits)
     if how.file is not None and not how.file.exists():
         save_splits(splits, how.file, division=how, seed=seed)
         return replace(splits, said=f"{splits.said}, kept in {how.file.name}")
@@ -176,6 +181,14 @@ def with_dev(train: Dataset, test: Dataset, *, seed: int, said: str) -> Splits:
 def named(data: Dataset, split: str) -> Dataset:
     """The same data under the name of this split."""
     return replace(data, split=split)
+
+
+def _kept_together(data: Dataset, parts: int) -> tuple[str, ...] | None:
+    """The groups, where there are any, and enough of them for each part to get one."""
+    groups = data.groups()
+    if not any(groups) or len(set(groups) - {""}) + groups.count("") < parts:
+        return None
+    return groups
 
 
 def _marks(data: Dataset) -> Tensor:

@@ -96,7 +96,7 @@ def counts_section(result: Checked) -> Section | None:
         return None
     chart = None
     largest = parts[0]
-    if counts.classes and sum(largest.classes):
+    if len(counts.classes) > 1 and sum(largest.classes):
         order = sorted(range(len(counts.classes)), key=lambda place: largest.classes[place])
         bars = [Bar(counts.classes[place], _counted(largest.classes[place])) for place in order[:MOST_BARS]]
         what = "objects" if result.task == "boxes" else "images"
@@ -134,7 +134,7 @@ def duplicates_section(result: Checked, shelf: Shelf) -> Section | None:
     groups = [(group, _strip(group, shelf), _words(group)) for group in duplicates.groups[:MOST_GROUPS]]
     content = {
         "groups": groups,
-        "more": duplicates.exact + duplicates.near - len(groups),
+        "more": len(duplicates.groups) - len(groups),
         "proposed": duplicates.proposed,
     }
     claim = (

@@ -11,7 +11,7 @@ from striate.core.report import Report
 from .options import Computing, DataArgument, Option, OutArgument, Source
 from .session import session, shown, write_out
 
-LISTS = {"cleaned": "cleaned.csv", "reasons": "reasons.csv"}
+FILES = {"page": "report.html", "cleaned": "cleaned.csv", "reasons": "reasons.csv"}
 
 
 class OnSplits(Computing, Source, total=False):
@@ -31,7 +31,7 @@ def check(
     copies within and across the splits and with other labels; classes that are missing or rare; boxes and masks that
     cannot be right; groups torn apart. Files that cannot be read are left out and counted.
 
-    With ``out`` there are pictures and two lists: ``cleaned.csv`` names the images to keep (laid beside them, it can be
+    With ``out`` there are a page, its pictures and two lists: ``cleaned.csv`` names the images to keep (laid beside them, it can be
     trained on as it is), ``reasons.csv`` every image with what speaks against it. Nothing else is written or changed.
 
     >>> import striate
@@ -60,11 +60,14 @@ def check(
             checking.result,
             findings=checking.findings,
             album=checking.album,
-            files=LISTS if out is not None else {},
+            files=FILES if out is not None else {},
             cites=checking.cites,
         )
         report = write_out(report, out, overwrite=run["overwrite"])
         if out is not None:
-            write_text(Path(out) / LISTS["cleaned"], kept_csv(checking.rows, checking.result.task))
-            write_text(Path(out) / LISTS["reasons"], reasons_csv(checking.rows))
+            from striate.page.html import render_page
+
+            write_text(Path(out) / FILES["cleaned"], kept_csv(checking.rows, checking.result.task))
+            write_text(Path(out) / FILES["reasons"], reasons_csv(checking.rows))
+            write_text(Path(out) / FILES["page"], render_page(report))
         return report

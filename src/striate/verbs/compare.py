@@ -161,9 +161,11 @@ def _reports(run: Session, places: list[Path], *, given_data: DataLike | None) -
         raise StriateError("reports hold their own data", hint="leave out --data, or give the nets")
     reports = [_evaluated(place) for place in places]
     origins = [each.origin.data or {} for _, each in reports]
-    marks = [(each.get("fingerprint"), each.get("n"), each.get("split")) for each in origins]
+    # fingerprints differ where nets take images of other sizes: name, split and images of each class then tell
+    counts = [tuple(one.support for one in found.classes) for found, _ in reports]
+    marks = [(each.get("name"), each.get("split"), number) for each, number in zip(origins, counts, strict=True)]
     said = [f"{each.get('name', 'unknown data')}, {each.get('split', '')}".rstrip(", ") for each in origins]
-    same = marks[0] == marks[1] and marks[0][0] is not None
+    same = marks[0] == marks[1] and bool(marks[0][0])
     names = _names(
         [
             str((each.origin.net or {}).get("name") or place.name)

@@ -149,7 +149,7 @@ def examine_bench(
 
 def _checked(bench: Bench) -> Checked:
     """What can be said of the data without training: all splits, where they are not too many images to look at."""
-    from striate.checks.check import CITES, check_data
+    from striate.checks.check import check_data
     from striate.data.dataset import Dataset
 
     run = bench.run
@@ -164,7 +164,7 @@ def _checked(bench: Bench) -> Checked:
     )
     kept = bench.keep(found.result, found.album, "check-")
     bench.findings += [from_json(_prefixed(to_json(each), "check-"), Finding) for each in found.findings]
-    bench.cites += CITES
+    bench.cites += found.cites
     return kept
 
 
