@@ -78,6 +78,13 @@ def sweep_nets() -> dict[str, Any]:
     return {"rows": rows}
 
 
+def find_copies() -> dict[str, Any]:
+    """Planted copies among photographs, and what is called a copy in FashionMNIST."""
+    from planted import copies_found
+
+    return copies_found()
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -85,6 +92,7 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         lambda: train_small("FashionMNIST", 3),
     ),
     "nets": ("sites of large nets, one a family", sweep_nets),
+    "check": ("copies that `check` finds (needs STRIATE_DATA)", find_copies),
 }
 
 

@@ -143,3 +143,18 @@ def test_faces_of_one_person_and_frames_of_a_film_are_hardly_ever_copies(data_ro
     found = copies([scan(Dataset.of(faces, torch.zeros(len(faces))), side=LARGE)])
     assert sum(len(group.images) for group in found.groups) <= 0.1 * len(faces)
     assert copies(scanned(load_splits(data_root / "camvid" / "camvid_subset.zip"))).groups == ()
+
+
+def test_at_most_half_of_what_is_called_a_copy_in_fashion_mnist_is_false(data_root: Path) -> None:
+    splits = load_splits("FashionMNIST", root=data_root)
+    parts = [splits.train.limit(16_000), splits.dev.limit(1), splits.test.limit(6_000)]
+    found = copies([scan(part, side=SMALL) for part in parts])
+    pixels = torch.cat([part.read(torch.arange(len(part))) for part in parts])[:, 0].to(torch.float32)
+    wrong = 0
+    for group in found.groups:
+        first, second = pixels[group.images[0]], pixels[group.images[1]]
+        seen = (first > 0) | (second > 0)
+        wrong += float((first - second).abs()[seen].mean()) > 15  # the nearest other image differs by 28, as a median
+    assert found.exact == 0
+    assert 2 <= len(found.groups) <= 30
+    assert wrong <= len(found.groups) / 2

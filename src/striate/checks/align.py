@@ -19,7 +19,7 @@ ROOM = 0.3  # most of a side that may be cut away at one end
 STILL = 0.02  # a box nearer to the whole picture than this counts as the whole
 WHOLE, CUT = 0.10, 0.22  # the most that a block may differ, in deviations of the picture, for the whole and for a cut
 LEAST = 0.97  # least correlation of the two
-GAIN = (0.8, 1.25)  # by how much the contrast may have changed
+GAIN = (0.88, 1.136)  # by how much the contrast may have changed
 FLAT = 3.0  # grey levels of deviation below which a picture has nothing to compare
 HUE = 16.0  # levels by which a block of a chroma plane may differ
 
