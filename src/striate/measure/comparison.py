@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from striate.data.dataset import Dataset
 
 MOST = 200
-ALPHA = 0.05  # over all pairs
+ALPHA = 0.01  # over all pairs
 
 
 def compare_tables(names: Sequence[str], tables: Sequence[Table], data: Dataset, *, seed: int = 0) -> Comparison:

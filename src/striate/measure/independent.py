@@ -10,10 +10,10 @@ from striate.metrics.significance import difference, fisher_lower, holm
 from .compared import ComparedNet, Comparison, Difference
 from .payload import ClassFigures, Evaluation
 
-ALPHA = 0.05
+ALPHA = 0.01
 PAIRED = (
-    "Both were measured on the same images: these intervals, which take them for independent, are wider than they need "
-    "be. A paired test of the two nets sees smaller differences."
+    "Both were measured on the same images, by their name and count: these intervals, which take them for independent, "
+    "are wider than they need be. A paired test of the two nets sees smaller differences."
 )
 UNPAIRED = "The reports are of different images: intervals and tests take the two measurements for independent."
 
