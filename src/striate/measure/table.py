@@ -131,26 +131,17 @@ def predict(
         progress: How progress is shown.
 
     Raises:
-        StriateError: Net and data do not fit each other, the net gives no class scores, or an output is not finite;
-            the message names the image.
+        StriateError: The data have no single labels, net and data do not fit each other, the net gives no class
+            scores, or an output is not finite; the message names the image.
 
     >>> from striate.nets.load import load_net
     >>> from striate.data.load import load_data
     >>> predict(load_net("striate/small"), load_data("shapes").limit(20)).logits.shape
     torch.Size([20, 10])
     """
-    if batch is not None and batch < 1:
-        raise StriateError(f"batch is {batch}", accepted="a whole number of at least 1")
-    if len(data) == 0:
-        raise StriateError(f"{data.name}, split {data.split}, has no images", hint="another split")
-    _check_fit(net, data)
-    place = torch.device(device) if device is not None else _device_of(net)
-    working = net if place == _device_of(net) and precision != "float64" else copy.deepcopy(net).to(place)
-    if precision == "float64":
-        working = working.to(torch.float64)
-    count = batch or _images_a_pass(net, data, memory, place)
-    logits, rows = _passes(
-        working, data, count=count, workers=workers, precision=precision, place=place, progress=progress
+    data.classified()
+    logits, rows = outputs_of(
+        net, data, batch=batch, memory=memory, workers=workers, precision=precision, device=device, progress=progress
     )
     _check_scale(net, logits)
     return Table(
@@ -162,6 +153,31 @@ def predict(
         key=_key(net, data, precision),
         net_names=() if _numbered(net.classes) else tuple(net.classes),
     )
+
+
+def outputs_of(
+    net: Net,
+    data: Dataset,
+    *,
+    batch: int | None = None,
+    memory: int = 1 << 30,
+    workers: int = 0,
+    precision: Precision = "float32",
+    device: str | torch.device | None = None,
+    progress: Progress = SILENT,
+) -> tuple[Tensor, Tensor]:
+    """The net's logits (N, K) for every image, and the rows they are of; how, and what is refused, as in `predict`."""
+    if batch is not None and batch < 1:
+        raise StriateError(f"batch is {batch}", accepted="a whole number of at least 1")
+    if len(data) == 0:
+        raise StriateError(f"{data.name}, split {data.split}, has no images", hint="another split")
+    _check_fit(net, data)
+    place = torch.device(device) if device is not None else _device_of(net)
+    working = net if place == _device_of(net) and precision != "float64" else copy.deepcopy(net).to(place)
+    if precision == "float64":
+        working = working.to(torch.float64)
+    count = batch or _images_a_pass(net, data, memory, place)
+    return _passes(working, data, count=count, workers=workers, precision=precision, place=place, progress=progress)
 
 
 def _passes(

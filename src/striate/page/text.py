@@ -13,7 +13,14 @@ from striate.nets.payload import Summaries, Summary
 from striate.synthesis.payload import Synthesis
 from striate.training.payload import Training
 
-from . import text_augment, text_check, text_compare, text_convert, text_evaluate  # noqa: F401  they register
+from . import (  # noqa: F401  they register their renderers
+    text_augment,
+    text_check,
+    text_compare,
+    text_convert,
+    text_evaluate,
+    text_tagged,
+)
 from .catalogue import Catalogue
 from .format import (
     bytes_of,

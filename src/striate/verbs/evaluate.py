@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Unpack
 
@@ -9,6 +10,7 @@ from striate.core.errors import StriateError
 from striate.core.progress import SILENT
 from striate.core.report import Report
 from striate.measure.payload import Evaluation
+from striate.measure.tagged import MultiLabelEvaluation
 
 from .options import DataArgument, DataLike, NetArgument, OnData, Option, OutArgument, numbers
 from .session import Session, session, shown, write_out
@@ -49,12 +51,13 @@ def evaluate(
     quick: Annotated[bool, Option("leave out the dev split and what the pixels are like")] = False,
     out: OutArgument = None,
     **shared: Unpack[OnData],
-) -> Report[Evaluation]:
+) -> Report[Evaluation] | Report[MultiLabelEvaluation]:
     """Measure a net on one split: accuracy with its interval, every figure by class, curves, calibration, weak slices.
 
     Temperature and thresholds are chosen on at most 2,000 images of the dev split and measured on the split itself.
     Slices are by class, by what the pixels are like (brightness, contrast, sharpness, colourfulness, size), and by what
-    the data say of each image. With two classes the second counts as positive.
+    the data say of each image. With two classes the second counts as positive. Data with any number of labels an image
+    are measured label by label, by the sigmoid of each output.
 
     Cost: one forward pass an image, and one for each dev image; the pixels are looked at once more.
 
@@ -70,6 +73,10 @@ def evaluate(
 
         loaded = run.net(net)
         images = run.data(data, loaded)
+        if images.task == "tags":
+            return write_out(
+                _tagged(run, data, loaded, images, cost=cost, quick=quick), out, overwrite=run["overwrite"]
+            )
         table = run.table(loaded, images)
         evaluation = measured(run, data, loaded, images, table, cost=cost, quick=quick)
         evaluation, album = evaluation_with_pictures(evaluation, images, most=SHOWN if out else 0)
@@ -106,8 +113,31 @@ def measured(
     )
 
 
+def _tagged(
+    run: Session, given: DataLike, net: Net, images: Dataset, *, cost: tuple[float, float] | None, quick: bool
+) -> Report[MultiLabelEvaluation]:
+    """The report on data with any number of labels an image."""
+    from striate.measure.tags import analyse_tags, predict_tags, tag_findings
+
+    if cost is not None:
+        raise StriateError("costs are given for data with any number of labels", accepted="costs with two classes")
+    how = {name: run[name] for name in ("batch", "memory", "workers", "precision")}
+    dev, _ = (None, "") if quick else dev_images(run, given, net)
+    table = predict_tags(net, images, progress=run.progress, **how)
+    chosen = None if dev is None else predict_tags(net, dev, progress=run.progress, **how)
+    result = analyse_tags(table, images, dev=chosen)
+    command = shlex.join(["striate", "check", str(shown(given))])
+    return run.report(result, findings=tag_findings(result, command=command), cites=("lipton2014optimal",))
+
+
 def dev_predictions(run: Session, given: DataLike, net: Net) -> tuple[Table | None, str]:
     """What the net says of at most `DEV` images of the dev split, spread over it; or None, and why."""
+    data, why = dev_images(run, given, net)
+    return (None, why) if data is None else (run.table(net, data), "")
+
+
+def dev_images(run: Session, given: DataLike, net: Net) -> tuple[Dataset | None, str]:
+    """At most `DEV` images of the dev split, spread over it; or None, and why."""
     import torch
 
     from striate.data.dataset import Dataset
@@ -125,7 +155,7 @@ def dev_predictions(run: Session, given: DataLike, net: Net) -> tuple[Table | No
         return None, f"no dev split: {error}"
     most = min(run["limit"] or DEV, DEV)
     rows = torch.arange(most) * len(data) // most if len(data) > most else torch.arange(len(data))
-    return run.table(net, data.take(rows)), ""
+    return data.take(rows), ""
 
 
 def properties(run: Session, images: Dataset) -> dict[str, Tensor]:
