@@ -25,6 +25,7 @@ from .confident import check
 SHARE = 0.1  # of the images predicted as a class: its anchors
 LEAST = 0.01  # share of wrong labels that is worth a word
 HARD = 0.2  # errors beyond the anchors' from which nothing is said: the learner is too weak
+STEEP, SLACK = 0.35, 0.01  # of those errors, lying in the surer half: more means that hard images are everywhere
 HARD_FOR_CLASSES = 0.1  # the same where single classes are asked about: a class may be hard though the others are not
 FEW_ANCHORS = 20  # of a class, below which it is not spoken of by itself
 UNKNOWN = 0.4  # of anchors labelled otherwise: more means that the class was not learnt
@@ -64,29 +65,35 @@ def measure_noise(probabilities: Tensor, labels: Tensor, *, share: float = SHARE
     """
     check(probabilities, labels)
     classes, n = probabilities.shape[1], len(labels)
-    confidence, called = probabilities.to(torch.float64).max(1)
+    p = probabilities.to(torch.float64)
+    called = p.argmax(1)
     predicted = torch.bincount(called, minlength=classes)
     errors = wilson(int((called != labels).sum()), n)
-    anchors = torch.zeros((classes, classes), dtype=torch.int64)
-    for each in predicted.nonzero().reshape(-1).tolist():
-        rows = (called == each).nonzero().reshape(-1)
-        surest = rows[confidence[rows].argsort(descending=True, stable=True)[: anchors_of(len(rows), share)]]
-        anchors[each] = torch.bincount(labels[surest], minlength=classes)
+    anchors = _surest(p, labels, share)
     rate = _rate(anchors, predicted, n)
     others = max(float(errors) - float(rate), 0.0) if n else 1.0
-    able = others <= HARD and float(rate) <= UNKNOWN
+    half = float(_rate(_surest(p, labels, 0.5), predicted, n))
+    able = others <= HARD and float(rate) <= UNKNOWN and half - float(rate) <= STEEP * others + SLACK
     established = able and _more_than_hard(rate, others)
     by_class = torch.zeros(classes, dtype=torch.bool)
-    if others <= HARD_FOR_CLASSES:
+    if able and others <= HARD_FOR_CLASSES:
         by_class = _by_class(anchors, called, labels, others)
     return Noise(
         anchors, rate, errors, able, established, by_class, _transition(anchors, by_class, established=established)
     )
 
 
-def anchors_of(count: int, share: float = SHARE) -> int:
-    """How many of ``count`` images predicted as a class are its anchors: at least one where there are any."""
-    return min(count, max(1, round(share * count)))
+def _surest(p: Tensor, labels: Tensor, share: float) -> Tensor:
+    """(K, K) counts: of the surest share of the images called ``i``, at least one, how many are labelled ``j``."""
+    classes = p.shape[1]
+    confidence, called = p.max(1)
+    order = confidence.argsort(descending=True, stable=True)
+    order = order[called[order].argsort(stable=True)]  # by class, the surest first
+    sizes = torch.bincount(called, minlength=classes)
+    place = torch.arange(len(order)) - (sizes.cumsum(0) - sizes)[called[order]]
+    chosen = order[place < (share * sizes).round().clamp_min(1)[called[order]]]
+    cells = torch.bincount(called[chosen] * classes + labels[chosen], minlength=classes * classes)
+    return cells.reshape(classes, classes)
 
 
 def chances(probabilities: Tensor, labels: Tensor, transition: Tensor) -> Tensor:
