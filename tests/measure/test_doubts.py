@@ -53,6 +53,7 @@ def test_a_weak_slice_is_told_with_its_numbers_and_a_mend() -> None:
     assert "brightness" in one.mend
     assert one.severity == "error"
     assert one.sure > 0.999
+    assert found(evaluation, "suspect-labels") == []  # its mistakes are no wrong labels
 
 
 def test_weak_classes_are_told_once_and_not_as_slices() -> None:

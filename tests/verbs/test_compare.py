@@ -125,3 +125,30 @@ def test_what_is_missing_is_said() -> None:
         st.compare("striate/small", data="shapes", quiet=True)
     with pytest.raises(st.StriateError, match="no data are given"):
         st.compare("striate/small", "striate/linear", quiet=True)
+
+
+def test_a_net_that_fails_on_dark_images_is_found_out_by_name() -> None:
+    from torch import nn
+
+    from striate.nets.net import Net
+
+    small = st.load_net("striate/small")
+
+    class Blinded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.sighted = small
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            dark = images.mean((1, 2, 3)) < 0.35
+            logits = self.sighted(images)
+            return torch.where(dark[:, None], logits.roll(3, 1), logits)
+
+    classes = st.load_data("shapes").classes
+    report = st.evaluate(Net(Blinded(), classes=classes, channels=3, size=(32, 32)), "shapes", limit=1000, quiet=True)
+    weak = [one for one in report.result.slices.rows if one.weak]
+    assert weak[0].name.startswith("brightness below 0.3")
+    assert weak[0].kind == "property"
+    first = next(one for one in report.findings if one.check == "weak-slice")
+    assert first.seen.startswith(f"{weak[0].name}: ")
+    assert first.severity == "error"

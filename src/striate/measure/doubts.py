@@ -76,6 +76,8 @@ def suspect_labels(case: Case) -> list[Finding]:
         return []
     first = suspects[0]
     number = max(1, round(noise.rate.value * case.n))
+    if 2 * _lost_in_slices(case) >= number:  # they are the mistakes of a weak slice, which has its own finding
+        return []
     return [
         Finding(
             id="suspect-labels/labels",
@@ -100,6 +102,13 @@ def suspect_labels(case: Case) -> list[Finding]:
             command=shlex.join(["striate", "check", case.data]),
         )
     ]
+
+
+def _lost_in_slices(case: Case) -> float:
+    """Images that the weak slices would have right if they were as good as the rest; classes are left out."""
+    slices = case.evaluation.slices
+    weak = [] if slices is None else [one for one in slices.rows if one.weak and one.kind != "class"]
+    return sum(-float(one.difference) * one.n for one in weak)
 
 
 def class_confidence(case: Case) -> list[Finding]:
