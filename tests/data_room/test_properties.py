@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from striate.core.rng import Rng
 from striate.data.dataset import Dataset
 from striate.data.load import load_splits
 from striate.data.properties import PROPERTIES, edge_sharpness, image_properties, pixel_properties, stored_images
+from striate.data.stores import TensorStore
 
 
 def drawn(count: int, channels: int, height: int, width: int) -> torch.Tensor:
@@ -94,6 +96,27 @@ def test_images_of_any_size_come_in_order_with_those_that_cannot_be_read(tmp_pat
     assert broken == [2]
     with pytest.raises(ImageError, match=Path(victim).name):
         image_properties(train)
+
+
+class Mixed(TensorStore):
+    """A store that gives images one at a time alone, as one does whose first files agree in size and others do not."""
+
+    def read(self, places, channels, geometry):  # type: ignore[no-untyped-def]
+        if len(places) > 1:
+            raise StriateError("the images differ in size")
+        if int(places[0]) == 5:
+            raise StriateError("the archive is gone")
+        return super().read(places, channels, geometry)
+
+
+def test_a_chunk_that_cannot_be_read_whole_is_read_one_by_one_and_other_errors_are_raised() -> None:
+    images = drawn(6, 1, 8, 8)
+    data = Dataset.of(images, [0] * 6)
+    mixed = replace(data, store=Mixed(TensorStore.of(images, name="mixed").pixels, "mixed"))
+    found = list(stored_images(mixed.take(range(5))))
+    assert [row.tolist() for row, _ in found] == [[0], [1], [2], [3], [4]]
+    with pytest.raises(StriateError, match="the archive is gone"):
+        list(stored_images(mixed))
 
 
 def test_a_negative_number_of_workers_is_refused() -> None:

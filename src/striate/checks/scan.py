@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import statistics
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,7 @@ DARKEST, BRIGHTEST = 0.005, 0.995  # quantiles of the luma that stand for its en
 COLOURS = 8  # side of the small colour planes
 LARGE, SMALL = 64, 32  # sides of the small pictures, by whether the images are large enough to be cut
 _CUT_FROM = 48  # pixels of the median short side from which cut-outs are looked for
+_SIZES = 500  # images of a split whose size is asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +52,14 @@ class Scan:
 
 def small_side(splits: Splits) -> int:
     """The side of the small pictures: `LARGE` where cut-outs are to be looked for, else `SMALL`."""
-    shortest = [
-        float(min(part.store.size_of(place))) for part in splits for place in part.places[:: 1 + len(part) // 500]
-    ]
-    return LARGE if shortest and float(torch.tensor(shortest).median()) >= _CUT_FROM else SMALL
+    shortest = []
+    for part in splits:
+        for place in part.places[:: 1 + len(part) // _SIZES].tolist():
+            try:
+                shortest.append(min(part.store.size_of(place)))
+            except ImageError:  # the scan will meet it too, and list it
+                continue
+    return LARGE if shortest and statistics.median(shortest) >= _CUT_FROM else SMALL
 
 
 def scan(data: Dataset, *, side: int, progress: Progress = SILENT, workers: int = 0) -> Scan:

@@ -122,7 +122,7 @@ def stored_images(data: Dataset, *, workers: int = 0) -> Iterator[tuple[Tensor, 
     file that cannot be read gives its error in place of its image, for the caller to raise or to report.
 
     Raises:
-        StriateError: ``workers`` is negative.
+        StriateError: ``workers`` is negative, or a store cannot give an image for another reason than the file.
     """
     if workers < 0:
         raise StriateError(f"workers is {workers}", accepted="a whole number of at least 0")
@@ -130,30 +130,33 @@ def stored_images(data: Dataset, *, workers: int = 0) -> Iterator[tuple[Tensor, 
     size = store.size
     each = 1 if size is None else max(1, _VALUES // (store.channels * size[0] * size[1]))
 
-    def read(rows: Tensor) -> Tensor | ImageError:
+    def read(rows: Tensor) -> Tensor | StriateError:
         try:
             return store.read(data.places[rows], store.channels, None)
-        except ImageError as error:
+        except StriateError as error:
             return error
 
-    def one_by_one(rows: Tensor, images: Tensor | ImageError) -> Iterator[tuple[Tensor, Tensor | ImageError]]:
-        if isinstance(images, ImageError) and len(rows) > 1:  # the error speaks of one file of the chunk
-            yield from ((row, read(row)) for row in torch.split(rows, 1))
-        else:
+    def told(rows: Tensor, images: Tensor | StriateError) -> Iterator[tuple[Tensor, Tensor | ImageError]]:
+        if isinstance(images, Tensor) or (len(rows) == 1 and isinstance(images, ImageError)):
             yield rows, images
+        elif len(rows) == 1:
+            raise images
+        else:  # the error speaks of one file of the chunk, or of sizes that differ though the first ones agreed
+            for row in torch.split(rows, 1):
+                yield from told(row, read(row))
 
     threads = workers or min(2, os.cpu_count() or 1)
-    waiting: deque[tuple[Tensor, Future[Tensor | ImageError]]] = deque()
+    waiting: deque[tuple[Tensor, Future[Tensor | StriateError]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for rows in torch.split(torch.arange(len(data)), each) if len(data) else ():
                 waiting.append((rows, pool.submit(read, rows)))
                 if len(waiting) > _AHEAD * threads:
                     first, images = waiting.popleft()
-                    yield from one_by_one(first, images.result())
+                    yield from told(first, images.result())
             while waiting:
                 first, images = waiting.popleft()
-                yield from one_by_one(first, images.result())
+                yield from told(first, images.result())
         finally:
             for _, one in waiting:
                 one.cancel()
