@@ -232,3 +232,35 @@ def test_visible_shares_of_slanted_maps_are_those_of_counted_points() -> None:
                     Annotations(boxes=torch.from_numpy(box)[None]), drawn, SIZE, row=row, visible=visible
                 )
                 assert kept.objects == (1 if visible < share else 0)
+
+
+def test_a_chain_moves_points_in_the_order_of_its_parts() -> None:
+    chain = Chain((Rotation(), Shear(), Perspective()))
+    drawn = chain.draw(torch.arange(6), Rng(4, "x"), shape=(1, *SIZE))
+    (joined,) = chain.motions(drawn, SIZE)
+    points = torch.tensor([[30.0, 20.0], [60.0, 50.0]], dtype=torch.float64).expand(6, 2, 2)
+    there = points
+    for place, part in enumerate(chain.parts):
+        own = {name.partition("/")[2]: value for name, value in drawn.items() if name.startswith(f"{place}/")}
+        there = part.motions(own, SIZE)[0].forward(there)
+    torch.testing.assert_close(joined.forward(points), there)
+
+
+def test_what_has_left_the_image_does_not_come_back() -> None:
+    there_and_back = Chain((Translation(1.0), RandomCrop(1), Translation(1.0)))
+    known = drawn_rectangle((20, 16, 60, 50))
+    by = {
+        "0/pixels": torch.tensor([[96.0, 0.0]]),
+        "1/moves": torch.tensor([[0, 0]]),
+        "2/pixels": torch.tensor([[-96.0, 0.0]]),
+    }
+    assert there_and_back.moved(known, by, SIZE, visible=0.0).objects == 0
+    assert float(there_and_back.apply(torch.ones(1, 1, *SIZE), by).sum()) == 0.0
+
+
+def test_an_elastic_field_bends_large_images_as_it_bends_small_ones() -> None:
+    spreads = []
+    for side in (29, 58, 116):
+        field = Elastic().draw(torch.arange(12), Rng(0, "x"), shape=(1, side, side))["field"]
+        spreads.append(float(field.std()) / side)
+    assert spreads == pytest.approx([spreads[0]] * 3, rel=0.15)
