@@ -87,3 +87,11 @@ def test_a_mixer_gives_shares_of_classes_that_follow_the_pixels():
     again = next(iter(feed.shuffled(2)))
     assert torch.equal(again.labels, next(iter(feed.shuffled(2))).labels)
     assert all(batch.labels.dim() == 1 for batch in feed.plain())
+
+
+def test_mixers_draw_anew_in_every_epoch():
+    data, areas = tiny_split("train", 48), []
+    for epoch in range(2):
+        mixed, plain = by_id(Feed(data, 16, 0, CPU, augment=Augment(mixer="cutmix")), epoch), data.images()
+        areas.append({each: float((image != plain[each]).float().mean()) for each, image in mixed.items()})
+    assert sum(abs(areas[0][each] - areas[1][each]) > 0.1 for each in areas[0]) > 20

@@ -186,7 +186,7 @@ def _mixed(mixer: Mixer, batch: tuple[Tensor, Tensor], ids: Tensor, rng: Rng, st
         )
     if not len(images):
         return images, labels
-    drawn = mixer.draw(ids, rng, step=step, shape=shape_of(images))
+    drawn = mixer.draw(ids.cpu(), rng, step=step, shape=shape_of(images))
     share = mixer.shares(drawn, size_of(images)).to(torch.float32).to(labels.device)[:, None]
     soft = labels.to(torch.float32)
     return mixer.apply(images, drawn), share * soft + (1.0 - share) * soft[drawn["partner"].to(labels.device)]

@@ -40,7 +40,7 @@ class Transform:
         return type(self).__name__
 
     def draw(self, ids: Tensor, rng: Rng, *, step: int = 0, shape: Shape) -> Parameters:
-        """The parameters of the images with these ids (n,), for images of ``shape`` (C, H, W)."""
+        """The parameters, on the CPU, of the images with these ids (n,), for images of ``shape`` (C, H, W)."""
         del ids, rng, step, shape
         return {}
 
@@ -66,7 +66,7 @@ class Transform:
             raise StriateError(f"{len(ids)} ids for {len(images)} images", accepted="one id an image")
         if not len(images):
             return images
-        return self.apply(images, self.draw(ids, rng, step=step, shape=shape_of(images)))
+        return self.apply(images, self.draw(ids.cpu(), rng, step=step, shape=shape_of(images)))
 
     def moved(
         self, known: A, parameters: Parameters, size: tuple[int, int], *, row: int = 0, visible: float = 0.25
