@@ -19,6 +19,11 @@ MANY = 0.01  # share of a split that leaks, from which it is an error
 _LISTED, _MEMBERS = 500, 50
 
 
+def counted_groups(number: int, of: str) -> str:
+    """``"1 group of equal pixels"``, ``"2 groups of near copies"``."""
+    return f"{number:,} {'group' if number == 1 else 'groups'} of {of}"
+
+
 def labels_differ(case: Case, group: Copies) -> bool:
     """Whether images that show the same carry different labels, tags or objects."""
     said = set()
@@ -75,7 +80,7 @@ def duplicate_findings(case: Case, marked: list[tuple[Copies, bool]]) -> list[No
                 severity="warning",
                 sure=1.0 if exact == len(inside) else 0.95,
                 seen=f"{of_images(len(images), 'has', 'have')} copies in the same split ({case.by_split(images)}): "
-                f"{exact:,} groups of equal pixels, {len(inside) - exact:,} of near copies.",
+                f"{counted_groups(exact, 'equal pixels')}, {counted_groups(len(inside) - exact, 'near copies')}.",
                 evidence=(Evidence("images that could go", counted(extra, case.count)),),
                 mend="Keep one of each group: copies weigh more in training, and make an accuracy look better known "
                 "than it is.",
@@ -109,8 +114,8 @@ def leak_findings(case: Case, marked: list[tuple[Copies, bool]]) -> tuple[list[N
                     f"in {names[0]}: {100 * share:.2f} % of {names[1]} was seen before.",
                     evidence=(
                         Evidence(
-                            f"share of {names[1]} with a copy in {names[0]}",
-                            Number(share, n=len(case.parts[second]), why="counted"),
+                            f"images of {names[1]} with a copy in {names[0]}",
+                            Number(round(share * len(case.parts[second])), n=len(case.parts[second]), why="counted"),
                         ),
                     ),
                     mend=f"Leave the copies out of {names[0]} (the cleaned list does), or split anew so that copies "
@@ -183,13 +188,13 @@ def torn_groups(case: Case, marked: tuple[Marked | None, ...]) -> tuple[list[Not
                     check="torn-groups",
                     severity="error" if share > MANY else "warning",
                     sure=1.0,
-                    seen=f"{len(torn):,} of {len(places):,} groups lie in both {names[0]} and {names[1]} "
-                    f"({listed(list(torn))}): {100 * share:.1f} % of the {names[1]} images are of a group that was "
+                    seen=f"{len(torn):,} of {len(places):,} groups {'lies' if len(torn) == 1 else 'lie'} in both "
+                    f"{names[0]} and {names[1]} ({listed(list(torn))}): {100 * share:.1f} % of the {names[1]} images are of a group that was "
                     "seen before.",
                     evidence=(
                         Evidence(
-                            f"share of {names[1]} of a group seen in {names[0]}",
-                            Number(share, n=len(case.parts[second]), why="counted"),
+                            f"images of {names[1]} of a group seen in {names[0]}",
+                            Number(round(share * len(case.parts[second])), n=len(case.parts[second]), why="counted"),
                         ),
                     ),
                     mend="Split by group, so that no group lies on both sides.",

@@ -31,8 +31,9 @@ def check(
     copies within and across the splits and with other labels; classes that are missing or rare; boxes and masks that
     cannot be right; groups torn apart. Files that cannot be read are left out and counted.
 
-    With ``out`` there are a page, its pictures and two lists: ``cleaned.csv`` names the images to keep (laid beside them, it can be
-    trained on as it is), ``reasons.csv`` every image with what speaks against it. Nothing else is written or changed.
+    With ``out`` there are a page, its pictures and two lists: ``cleaned.csv`` names the images to keep (laid beside
+    them, it can be trained on as it is), ``reasons.csv`` every image with what speaks against it. Nothing else is
+    written or changed.
 
     >>> import striate
     >>> striate.check("shapes", limit=50, fast=True, quiet=True).result.duplicates.images

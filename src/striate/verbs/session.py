@@ -365,7 +365,7 @@ def versions() -> dict[str, str]:
 
 
 def number_folder(pattern: str, given: Mapping[str, Any]) -> str:
-    """The first path ``pattern``, ``pattern-2``... that is free;  in it stands for the name of the data."""
+    """The first path ``pattern``, ``pattern-2``... that is free; ``{data}`` in it stands for the name of the data."""
     name = Path(str(given.get("data", ""))).name.partition(":")[0]
     stem, dot, ending = (
         pattern.format(data=name or "data").rpartition(".")
