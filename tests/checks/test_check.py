@@ -7,7 +7,6 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 import torch
 from PIL import Image
 
