@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from striate.data.dataset import Dataset
 from striate.data.splits import folds as equal_folds
 from striate.training.engine import exact
 
-from .learner import Effort, brought_small, net_logits, probe_logits, sampled
+from .learner import Effort, Learner, brought_small, sampled, train_net, train_probe
 
 FOLDS = 3
 BUDGET = 240_000  # images that all nets together learn from, each counted at every meeting
@@ -31,6 +32,8 @@ class OutOfSample:
         learner: ``"net"``, or ``"probe"`` where there are few images.
         learnt: Images learnt from, each counted at every meeting.
         said: How it was done, in one sentence.
+        again: Called with a fold and rows of other folds, gives the logits (n, K) of the learner that held this fold
+            out, and so learnt from these very images; None where the learners are gone.
     """
 
     logits: Tensor
@@ -38,6 +41,7 @@ class OutOfSample:
     learner: str
     learnt: int
     said: str
+    again: Callable[[int, Tensor], Tensor] | None = field(default=None, repr=False)
 
 
 def out_of_sample(
@@ -99,10 +103,11 @@ def predicted_by_part(
         raise StriateError("folds do not divide the data", accepted="at least 2, each image in exactly one")
     small = brought_small(data, progress=progress, workers=workers)
     probe = len(data) < FEW
-    learner = probe_logits if probe else net_logits
+    teach = train_probe if probe else train_net
     efforts = [Effort.on(int((fold != number).sum()), budget // len(parts)) for number in range(len(parts))]
     learnt = sum(each.learnt for each in efforts)
     logits = torch.zeros(len(data), len(data.classes))
+    learners: list[Learner] = []
     with (
         exact("cpu", None),
         progress.task("train on folds", len(data) * (len(parts) if probe else 1) + (0 if probe else learnt)) as step,
@@ -111,22 +116,25 @@ def predicted_by_part(
             others, held = (fold != number).nonzero().reshape(-1), (fold == number).nonzero().reshape(-1)
             order = Rng(seed, "checks/sample").permutation(len(others), step=number)
             train = sampled(small, others, max(effort.learnt // effort.epochs, 1), order)
-            rows, said = learner(
+            learner = teach(
                 train,
-                small.take(held),
                 effort=effort,
                 seed=Rng(seed, "checks/fold").torch_seed(step=number),
                 tick=step,
                 workers=workers,
             )
+            rows, said = learner(small.take(held), step)
+            learners.append(learner)
             logits[held[rows]] = said
-    return OutOfSample(
-        logits,
-        fold,
-        "probe" if probe else "net",
-        len(data) if probe else learnt,
-        _said(data, small, efforts, probe=probe),
-    )
+
+    def again(number: int, rows: Tensor) -> Tensor:
+        out = torch.zeros(len(rows), len(data.classes))
+        there, said = learners[number](small.take(rows), lambda count: None)  # noqa: ARG005
+        out[there] = said
+        return out
+
+    what, count = ("probe", len(data)) if probe else ("net", learnt)
+    return OutOfSample(logits, fold, what, count, _said(data, small, efforts, probe=probe), again)
 
 
 def _said(data: Dataset, small: Dataset, efforts: list[Effort], *, probe: bool) -> str:

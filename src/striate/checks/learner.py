@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from striate.core.image import Geometry
 from striate.core.progress import SILENT, Progress
@@ -32,6 +32,8 @@ CELLS = 8  # a side of the grid of mean colours that the probe looks at
 _RIDGE = 1e-2
 _CHUNK = 512
 Tick = Callable[[int], None]
+Rows = tuple[Tensor, Tensor]  # rows that could be read, and their logits (n, K) float32
+Learner = Callable[[Dataset, Tick], Rows]
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,8 @@ def small_side(data: Dataset, count: int) -> int | None:
     return large if count * data.channels * large * large <= FITS else little
 
 
-def net_logits(
-    train: Dataset, held: Dataset, *, effort: Effort, seed: int, tick: Tick, workers: int = 0
-) -> tuple[Tensor, Tensor]:
-    """Rows of ``held`` and their logits (n, K) by a small net that saw nothing but ``train``.
+def train_net(train: Dataset, *, effort: Effort, seed: int, tick: Tick, workers: int = 0) -> Learner:
+    """A small net that has learnt from these images alone; what it gives is called with images, and gives logits.
 
     Cross-entropy without smoothing, so that a label that the net thinks impossible can be told; one cycle of the
     learning rate; no mirroring, for digits and letters change their class by it. ``tick`` counts images.
@@ -116,45 +116,47 @@ def net_logits(
         for epoch in range(effort.epochs):
             state.epoch = epoch
             learn(state, recipe, feed, events, fabric)
-    return _predicted(net, held, tick, workers)
-
-
-@torch.no_grad()
-def _predicted(net: nn.Module, held: Dataset, tick: Tick, workers: int) -> tuple[Tensor, Tensor]:
     net.eval()
-    where, logits = [], []
-    for rows, images, _ in batches(held, _CHUNK, workers=workers):
-        where.append(rows)
-        logits.append(net(images.contiguous(memory_format=torch.channels_last)))
-        tick(len(rows))
-    return torch.cat(where), torch.cat(logits)
+
+    @torch.no_grad()
+    def predict(held: Dataset, tick: Tick) -> Rows:
+        where, logits = [], [torch.zeros(0, len(held.classes))]
+        for rows, images, _ in batches(held, _CHUNK, workers=workers):
+            where.append(rows)
+            logits.append(net(images.contiguous(memory_format=torch.channels_last)))
+            tick(len(rows))
+        return _joined(where), torch.cat(logits)
+
+    return predict
 
 
-def probe_logits(
-    train: Dataset, held: Dataset, *, effort: Effort, seed: int, tick: Tick, workers: int = 0
-) -> tuple[Tensor, Tensor]:
+def train_probe(train: Dataset, *, effort: Effort, seed: int, tick: Tick, workers: int = 0) -> Learner:
     """The same by multinomial logistic regression on a grid of mean colours; nothing in it is random.
 
-    What `net_logits` cannot learn from a hundred images, this can: it has few weights, and a penalty on them.
+    What a net cannot learn from a hundred images, this can: it has few weights, and a penalty on them.
     """
     del effort, seed
     x, rows = grid_features(train, workers=workers)
-    y = train.labels[rows]
-    z, there = grid_features(held, workers=workers)
     mean, std = x.mean(0), x.std(0, correction=0)
     std = torch.where(std > 1e-6, std, 1.0)
-    weights = logistic((x - mean) / std, y, len(train.classes), ridge=_RIDGE)
-    tick(len(y) + len(there))
-    return there, (_with_one((z - mean) / std) @ weights).to(torch.float32)
+    weights = logistic((x - mean) / std, train.labels[rows], len(train.classes), ridge=_RIDGE)
+    tick(len(rows))
+
+    def predict(held: Dataset, tick: Tick) -> Rows:
+        z, there = grid_features(held, workers=workers)
+        tick(len(there))
+        return there, (_with_one((z - mean) / std) @ weights).to(torch.float32)
+
+    return predict
 
 
 def grid_features(data: Dataset, *, workers: int = 0) -> tuple[Tensor, Tensor]:
     """Mean colour of each cell of an 8 x 8 grid, (n, 64 C) float64, and the rows that could be read."""
-    cells, where = [], []
+    cells, where = [torch.zeros(0, CELLS * CELLS * data.channels, dtype=torch.float64)], []
     for rows, images, _ in batches(data, _CHUNK, workers=workers):
         cells.append(F.adaptive_avg_pool2d(images, CELLS).flatten(1).to(torch.float64))
         where.append(rows)
-    return torch.cat(cells), torch.cat(where)
+    return torch.cat(cells), _joined(where)
 
 
 def logistic(x: Tensor, y: Tensor, classes: int, *, ridge: float) -> Tensor:
@@ -174,6 +176,10 @@ def logistic(x: Tensor, y: Tensor, classes: int, *, ridge: float) -> Tensor:
 
     search.step(loss)  # type: ignore[no-untyped-call]
     return weights.detach()
+
+
+def _joined(rows: list[Tensor]) -> Tensor:
+    return torch.cat([torch.zeros(0, dtype=torch.int64), *rows])
 
 
 def _with_one(x: Tensor) -> Tensor:

@@ -27,6 +27,8 @@ DOUBT = 0.5  # chance of being right below which a label is suspect
 RARE = 10  # images of a class, below which nothing is said of their labels: no learner gets to know it
 LEAST_IMAGES = 40
 AT_CHANCE = 1e-3  # chance of as many hits by luck, above which labels and images have nothing to do with each other
+BELIEVED = 0.02  # probability of a label to a net that learnt from it, from which the image was merely hard before
+_SECOND = 1_000  # suspects that get such a second look, the worst first
 _CELLS = 1 << 24
 CITES = ("northcutt2021confident", "patrini2017making", "kuan2022model", "guo2017calibration")
 
@@ -53,7 +55,8 @@ class Suspects:
     """What can be said of the labels of data, by nets that learnt from them.
 
     Attributes:
-        suspects: Labels that are more likely wrong than right, the worst first, at most as many as asked for.
+        suspects: Labels that are more likely wrong than right, the worst first, at most as many as asked for. Where
+            wrong labels are not ``established``, those of them that even nets which learnt from them do not believe.
         count: How many there are in all.
         rows: Their images, counted through the splits (train, dev, test), worst first; as many as ``suspects``.
         quality: (N,) float64 in [0, 1]: chance that the label is right; low is suspect. NaN where nothing is known.
@@ -103,7 +106,8 @@ def label_suspects(
 
     Predictions out of sample (`out_of_sample`) are calibrated by one temperature; the share of wrong labels comes from
     anchors (`measure_noise`), and from it the chance that each label is right. Where no wrong labels can be told from
-    hard images, only labels that are next to impossible are suspect. Splits are judged together: labels of all of them
+    hard images, only labels are suspect that are next to impossible and that even nets which learnt from them do not
+    believe. Splits are judged together: labels of all of them
     may be wrong, and more images teach more.
 
     Args:
@@ -153,6 +157,8 @@ def judged(
     informed = binomial_tail(hits, len(labels), float(counts.max()) / len(labels)) < AT_CHANCE
     doubtful = ((quality < DOUBT) & known).nonzero().reshape(-1)
     doubtful = doubtful[quality[doubtful].argsort(stable=True)]
+    if not noise.established:
+        doubtful = _not_believed(doubtful, labels, found, fitted or 1.0)
     if not (noise.able and informed):
         doubtful = doubtful[:0]
         why = (
@@ -238,6 +244,23 @@ def _qualities(p: Tensor, labels: Tensor, noise: Noise) -> tuple[Tensor, Tensor,
         out.append((chance.gather(1, own)[:, 0], others.indices, others.values))
     quality, suggested, confidence = (torch.cat(each) for each in zip(*out, strict=True))
     return quality, suggested, confidence
+
+
+def _not_believed(rows: Tensor, labels: Tensor, found: OutOfSample, temperature: float) -> Tensor:
+    """Those of the worst rows whose labels even the nets that learnt from them do not believe.
+
+    A net may be sure and wrong of a hard image that it has not seen; once it has, its label makes sense to it. A wrong
+    label on an easy image does not, as long as few epochs leave it no time to learn labels by heart.
+    """
+    rows = rows[:_SECOND]
+    if found.again is None or not len(rows):
+        return rows
+    most = torch.zeros(len(rows), dtype=torch.float64)
+    for number in range(int(found.fold.max()) + 1):
+        learnt = (found.fold[rows] != number).nonzero().reshape(-1)
+        p = (found.again(number, rows[learnt]).to(torch.float64) / temperature).softmax(1)
+        most[learnt] = torch.maximum(most[learnt], p.gather(1, labels[rows[learnt], None])[:, 0])
+    return rows[most < BELIEVED]
 
 
 def _pairs(joint: Confident, noise: Noise, n: int, most: int = 20) -> tuple[NoisyPair, ...]:
