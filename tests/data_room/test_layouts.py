@@ -161,7 +161,7 @@ def test_files_of_several_sizes_take_a_size(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "hollow").mkdir()
-    with pytest.raises(StriateError, match="hollow is an empty folder; accepted: .*a folder of class folders"):
+    with pytest.raises(StriateError, match=r"hollow is an empty folder; accepted: .*a folder of class folders"):
         load_splits(tmp_path / "hollow")
     (tmp_path / "hollow" / "readme.txt").write_text("nothing")
     with pytest.raises(StriateError, match=r"hollow is a folder without images \(it holds readme.txt"):

@@ -16,14 +16,14 @@ from striate.training.task import Classification
 from training.tiny import RECIPE, bits, tiny_net, tiny_splits
 
 
-class Stop(Exception):
+class StoppedError(Exception):
     """Ends a run in the middle of an epoch."""
 
 
 def stopping(step):
     def stop(state):
         if state.step == step:
-            raise Stop
+            raise StoppedError
 
     return lambda events: events.attached(step=stop)
 
@@ -34,7 +34,7 @@ def stopping(step):
 def test_an_augmented_run_learns_and_resumes_to_the_same_bits(tmp_path, names):
     recipe = replace(RECIPE, augment=Augment(mirror=0.5, shift=1).named(names))
     whole = fit(tiny_net(), tiny_splits(), out=tmp_path / "whole", recipe=recipe, seed=2)
-    with pytest.raises(Stop):
+    with pytest.raises(StoppedError):
         fit(tiny_net(), tiny_splits(), out=tmp_path / "run", recipe=recipe, seed=2, observers=[stopping(9)])
     again = fit(tiny_net(), tiny_splits(), out=tmp_path / "run", recipe=recipe, seed=2, resume=True)
     assert bits(tmp_path / "run") == bits(tmp_path / "whole")
@@ -44,7 +44,7 @@ def test_an_augmented_run_learns_and_resumes_to_the_same_bits(tmp_path, names):
     plain = fit(tiny_net(), tiny_splits(), out=tmp_path / "plain", recipe=RECIPE, seed=2)
     assert plain.history[-1].train_loss != whole.history[-1].train_loss
     other = replace(recipe, augment=Augment(mirror=0.5, shift=1))
-    with pytest.raises(RunError, match="recipe.augment"):
+    with pytest.raises(RunError, match=r"recipe\.augment"):
         fit(tiny_net(), tiny_splits(), out=tmp_path / "run", recipe=other, seed=2, resume=True)
 
 

@@ -189,8 +189,8 @@ def torn_groups(case: Case, marked: tuple[Marked | None, ...]) -> tuple[list[Not
                     severity="error" if share > MANY else "warning",
                     sure=1.0,
                     seen=f"{len(torn):,} of {len(places):,} groups {'lies' if len(torn) == 1 else 'lie'} in both "
-                    f"{names[0]} and {names[1]} ({listed(list(torn))}): {100 * share:.1f} % of the {names[1]} images are "
-                    "of a group that was seen before.",
+                    f"{names[0]} and {names[1]} ({listed(list(torn))}): {100 * share:.1f} % of the {names[1]} images "
+                    "are of a group that was seen before.",
                     evidence=(
                         Evidence(
                             f"images of {names[1]} of a group seen in {names[0]}",
