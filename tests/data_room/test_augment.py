@@ -107,6 +107,8 @@ def test_transforms_that_cannot_be_shown_are_left_out_with_the_reason() -> None:
     assert result.left_out == ("hue: the images are grey",)
     alone, _ = augmented_grid(shapes(), [0], names=["rotation", "mixup"], limits=FEW)
     assert alone.left_out == ("mixup: it needs two images",)
+    with pytest.raises(StriateError, match="hue: the images are grey"):
+        augmented_grid(grey, [0, 1], names=["hue"], limits=FEW)
     with pytest.raises(UnknownNameError, match="rotation"):
         augmented_grid(shapes(), [0], names=["rotatoin"])
     with pytest.raises(StriateError, match="0 images"):

@@ -77,13 +77,16 @@ def augmented_grid(
 
     Raises:
         UnknownNameError: There is no transform of a name.
-        StriateError: There are no rows, or ``draws`` is below 1.
+        StriateError: There are no rows, ``draws`` is below 1, or none of the transforms suits the data.
     """
     if not len(rows) or draws < 1:
         raise StriateError(f"{len(rows)} images and {draws} draws", accepted="at least one of each")
     wanted = list(TRANSFORMS) if names is None else list(dict.fromkeys(names))
     left_out = {name: why for name in wanted if (why := _hindrance(name, data, len(rows)))}
     chosen = [name for name in wanted if name not in left_out]
+    if not chosen:
+        told = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+        raise StriateError(f"nothing can be shown of {data.name}: {told}", hint="striate methods lists transforms")
     samples = [_shown(data, row, limits.side) for row in rows]
     shown = _Grid(data, tuple(rows), tuple(samples), draws, seed, limits, device)
     album: dict[str, bytes] = {}
@@ -320,5 +323,7 @@ def _sheet(grid: _Grid, names: Sequence[str], columns: Sequence[Sequence[Sequenc
             words = _label(grid.data, sample) or sample.name if step == 0 else f"draw {step + 1}"
             rows.append((words, [column[place][step] for column in columns]))
     data = grid.data
-    title = f"{data.name}, {data.split}: {len(grid.samples)} images, {len(names)} transforms, seed {grid.seed}"
+    counts = ((len(grid.samples), "image"), (len(names), "transform"))
+    words = ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counts)
+    title = f"{data.name}, {data.split}: {words}, seed {grid.seed}"
     return sheet(rows, ["original", *names], title=title)
