@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -68,3 +69,60 @@ def linear_margin_after_attack(
     other = 1 - label
     difference = weights[label] - weights[other]
     return float(difference @ image + bias[label] - bias[other]) - radius * dual_norm(difference, norm)
+
+
+def nearest_in_l1_and_box(x: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
+    """argmin ||y - x||^2 in the L1 ball and [0, 1], as y = centre + p - q with p, q >= 0, by SLSQP."""
+    size = len(x)
+
+    def point(parts: np.ndarray) -> np.ndarray:
+        return centre + parts[:size] - parts[size:]
+
+    def slope(parts: np.ndarray) -> np.ndarray:
+        difference = 2 * (point(parts) - x)
+        return np.concatenate([difference, -difference])
+
+    answer = minimize(
+        lambda parts: ((point(parts) - x) ** 2).sum(),
+        np.zeros(2 * size),
+        jac=slope,
+        bounds=[(0, 1 - c) for c in centre] + [(0, c) for c in centre],
+        constraints=[
+            {"type": "ineq", "fun": lambda parts: radius - parts.sum(), "jac": lambda parts: -np.ones_like(parts)}
+        ],
+        method="SLSQP",
+        options={"maxiter": 1000, "ftol": 1e-12},
+    )
+    assert answer.status in {0, 8}, answer.message
+    return point(answer.x)
+
+
+def nearest_in_l0_and_box(x: np.ndarray, centre: np.ndarray, count: int) -> float:
+    """min ||y - x||^2 over at most ``count`` pixels (columns of (C, D)) that differ and 0 <= y <= 1: every choice."""
+    best = math.inf
+    for chosen in itertools.combinations(range(x.shape[1]), min(count, x.shape[1])):
+        y = centre.copy()
+        y[:, list(chosen)] = np.clip(x[:, list(chosen)], 0, 1)
+        best = min(best, float(((y - x) ** 2).sum()))
+    return best
+
+
+def nearest_in_two_balls_and_box(x: np.ndarray, centre: np.ndarray, radius: float, cube: float) -> np.ndarray:
+    """argmin ||y - x||^2 over ||y - centre||_2 <= radius, ||y - centre||_inf <= cube and 0 <= y <= 1, by SLSQP."""
+    answer = minimize(
+        lambda y: ((y - x) ** 2).sum(),
+        np.clip(centre, 0, 1),
+        jac=lambda y: 2 * (y - x),
+        bounds=list(zip(np.maximum(0, centre - cube), np.minimum(1, centre + cube), strict=True)),
+        constraints=[
+            {
+                "type": "ineq",
+                "fun": lambda y: radius**2 - ((y - centre) ** 2).sum(),
+                "jac": lambda y: -2 * (y - centre),
+            }
+        ],
+        method="SLSQP",
+        options={"maxiter": 1000, "ftol": 1e-12},
+    )
+    assert answer.status in {0, 8}, answer.message
+    return answer.x
