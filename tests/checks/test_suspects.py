@@ -98,6 +98,27 @@ def test_images_that_are_merely_hard_are_not_called_mislabelled() -> None:
     assert named(found, data) == []
 
 
+def test_a_label_that_a_net_believes_once_it_has_learnt_it_was_only_hard() -> None:
+    made = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 3, (3000,), generator=made)
+    logits = 9.0 * torch.nn.functional.one_hot(labels, 3).to(torch.float32)
+    logits[torch.rand(3000, generator=made) < 0.04] = 0  # hard ones, so that no temperature is too low
+    for row in (7, 8):  # sure and not of the label
+        logits[row] = 25.0 * torch.nn.functional.one_hot((labels[row] + 1) % 3, 3)
+    fold = torch.arange(3000) % 2
+
+    def again(number: int, rows: Tensor) -> Tensor:
+        assert bool((fold[rows] != number).all())  # the other nets, which learnt from these
+        return torch.where((rows == 7)[:, None], torch.zeros(3), logits[rows])
+
+    data = Dataset.of(torch.zeros(3000, 1, 8, 8), labels, classes=list("abc"))
+    alone = judged(data, (data,), OutOfSample(logits, fold, "net", 0, ""))
+    asked = judged(data, (data,), OutOfSample(logits, fold, "net", 0, "", again))
+    assert alone.rows == (7, 8)
+    assert asked.rows == (8,)
+    assert named(asked, data) == ["label-suspects"]
+
+
 def test_labels_that_mean_nothing_are_told() -> None:
     made = torch.Generator().manual_seed(1)
     labels = torch.randint(0, 3, (600,), generator=made)

@@ -26,6 +26,7 @@ MOST = 200
 DOUBT = 0.5  # chance of being right below which a label is suspect
 RARE = 10  # images of a class, below which nothing is said of their labels: no learner gets to know it
 LEAST_IMAGES = 40
+CELLS = 1 << 27  # images times classes: the probabilities then take 1 GiB in float64
 AT_CHANCE = 1e-3  # chance of as many hits by luck, above which labels and images have nothing to do with each other
 BELIEVED = 0.02  # probability of a label to a net that learnt from it, from which the image was merely hard before
 _SECOND = 1_000  # suspects that get such a second look, the worst first
@@ -136,6 +137,10 @@ def label_suspects(
     if len(data) < LEAST_IMAGES or int((counts >= RARE).sum()) < 2:
         return _nothing(
             data, f"{len(data)} images: it takes {LEAST_IMAGES}, and {RARE} of each of two classes, to judge labels"
+        )
+    if len(data) * len(data.classes) > CELLS:
+        return _nothing(
+            data, f"{len(data):,} images of {len(data.classes):,} classes: their probabilities do not fit into memory"
         )
     found = out_of_sample(data, folds=folds, seed=seed, budget=budget, progress=progress, workers=workers)
     return judged(data, parts, found, most=most, seed=seed, why=why)
