@@ -1,4 +1,4 @@
-"""Canvases: how free numbers become an image."""
+"""What a canvas is, and the plain one: pixels."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Protocol
 
 from torch import Tensor
 
+from striate.core.errors import StriateError
 from striate.core.rng import Rng
-
-from .region import Region
+from striate.imageopt.region import Box, Region
 
 
 class Canvas(Protocol):
@@ -50,3 +50,13 @@ class Pixels:
     def hold(self, z: Tensor, region: Region, rows: Tensor) -> Tensor:
         """The projection of the region."""
         return region.project(z, rows)
+
+
+def check_box(region: Region, words: str, low: float = 0.0, high: float = 1.0) -> None:
+    """For canvases whose images cannot leave [low, high]: raises where the region is not a box that holds it."""
+    if not isinstance(region, Box) or region.low > low or region.high < high:
+        raise StriateError(
+            f"the canvas ({words}) cannot be projected onto {region.words}",
+            accepted=f"a box that holds [{low:g}, {high:g}], which it never leaves",
+            hint="the canvas Pixels for other regions, or a penalty such as squared_distance in the objective",
+        )

@@ -1,0 +1,17 @@
+"""Canvases: how free numbers become an image."""
+
+from __future__ import annotations
+
+from .chosen import ChosenPixels
+from .cppn import CPPN
+from .delta import Delta
+from .fourier import Fourier, colour_factor
+from .latent import Latent
+from .patch import Patch, Placement
+from .pixels import Canvas, Pixels
+from .tanh import TanhBox
+
+__all__ = [
+    "CPPN", "Canvas", "ChosenPixels", "Delta", "Fourier", "Latent", "Patch", "Pixels", "Placement", "TanhBox",
+    "colour_factor",
+]  # fmt: skip
