@@ -26,6 +26,7 @@ class Found:
         flat: Whether the first gradient was zero or not finite, (N,) bool.
         passes: ``forward`` and ``backward`` passes of single images.
         origin: The parts in words, steps, seed, chunk, memory format.
+        notes: What went wrong on the way, in words: scores that were not numbers, gradients that were zero.
     """
 
     images: Tensor
@@ -38,6 +39,7 @@ class Found:
     flat: Tensor
     passes: Mapping[str, int]
     origin: Mapping[str, str | int | float]
+    notes: tuple[str, ...] = ()
 
     def updated(self, later: Found, rows: Tensor) -> Found:
         """The result with that of another run on some of its rows, where the other is better.

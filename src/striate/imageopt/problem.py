@@ -42,6 +42,11 @@ class Answer:
         grad = None if self.grad is None else self.grad[kept]
         return Answer(self.score[kept], grad, self.reached[kept], self.image[kept], self.rows[kept])
 
+    def at(self, places: Tensor) -> Answer:
+        """The answers at these places."""
+        grad = None if self.grad is None else self.grad[places]
+        return Answer(self.score[places], grad, self.reached[places], self.image[places], self.rows[places])
+
     @property
     def gradient(self) -> Tensor:
         """The gradient, which was asked for."""
@@ -57,6 +62,7 @@ class Problem(Protocol):
     within: Region
     steps: int
     rng: Rng
+    ids: Tensor  # (N,) int64 on the CPU: what random draws hang on
 
     @property
     def alive(self) -> Tensor:
@@ -70,11 +76,24 @@ class Problem(Protocol):
         Whatever it sees it offers to the keep; scores of another ``objective`` do not count there, its goals do.
         """
 
+    def ask_many(self, z: Tensor, *, rows: Tensor | None = None) -> Tensor:
+        """Scores (n, P) of P candidates a row, from ``z`` (N, P, ...); -inf where not a number.
+
+        One forward pass a candidate and no gradient; the candidates of a row are seen under the same views. The best of
+        a row and all that reach the goal are offered to the keep.
+        """
+
+    def leave(self, rows: Tensor) -> None:
+        """These rows have come to rest: they are done and cost nothing more."""
+
+    def report(self, scores: Tensor, rows: Tensor) -> None:
+        """Scores (n,) of these rows for the history, where a search knows them without asking."""
+
     def project(self, z: Tensor, rows: Tensor) -> Tensor:
         """Free numbers (n, ...) of these rows brought into the region."""
 
-    def random_start(self) -> Tensor:
-        """Free numbers (N, ...) of a random point of the region for each row."""
+    def random_start(self, draw: int = 0) -> Tensor:
+        """Free numbers (N, ...) of a random point of the region for each row; another one for every ``draw``."""
 
 
 class Search(Protocol):

@@ -92,6 +92,7 @@ class Running:
         self.judged, self.graded = self.reached.clone(), self.reached.clone()
         self.first = torch.full((count,), -1, dtype=torch.int64, device=device)
         self.asked = torch.zeros(count, dtype=torch.int64)
+        self.broken = torch.full((count,), -1, dtype=torch.int64, device=device)  # first step without a number
         self.every = torch.arange(count, device=device)
         self.output: Tensor | None = None
 
@@ -104,9 +105,18 @@ class Running:
         """Free numbers brought into the region."""
         return self.canvas.hold(z, self.within, rows)
 
-    def random_start(self) -> Tensor:
+    def leave(self, rows: Tensor) -> None:
+        """Rows that have come to rest are done."""
+        self.done[rows] = True
+
+    def report(self, scores: Tensor, rows: Tensor) -> None:
+        """Scores that a search knows of these rows, for the history."""
+        self.latest[rows] = scores.to(self.latest)
+
+    def random_start(self, draw: int = 0) -> Tensor:
         """Free numbers of a random point of the region for each row."""
-        images = self.within.sample(self.images, self.every, ids=self.ids, rng=self.rng.child("start"))
+        rng = self.rng.child("start" if draw == 0 else f"start {draw}")
+        images = self.within.sample(self.images, self.every, ids=self.ids, rng=rng)
         return self.canvas.start(images, ids=self.ids, rng=self.rng.child("canvas"))
 
     def ask(
@@ -119,10 +129,30 @@ class Running:
         wanted = self.objective if objective is None else objective
         answers = []
         for part in self._parts(rows):
-            answer, output = self._evaluate(z, part, grad, wanted)
+            answer, output = self._evaluate(z if len(part) == len(z) else z[part], part, grad, wanted)
             self._offer(answer, output, counts=objective is None and answer.score.ndim == 1, judged=not grad)
             answers.append(answer)
+        self.asked[rows.cpu()] += 1
         return _joined(answers)
+
+    def ask_many(self, z: Tensor, *, rows: Tensor | None = None) -> Tensor:
+        """Evaluates several candidates of each row and offers to the keep those that count."""
+        rows = self.alive if rows is None else rows
+        many, chunk = z.shape[1], self.chunk
+        scores = [self.score.new_empty(0)]
+        for place in range(0, len(rows) * many, chunk):
+            at = torch.arange(place, min(place + chunk, len(rows) * many), device=rows.device)
+            part = rows[at // many]
+            answer, output = self._evaluate(z[part, at % many], part, False, self.objective)
+            for chosen in _rounds(answer):
+                shown = None if output is None else output[chosen]
+                self._offer(answer.at(chosen), shown, counts=True, judged=True)
+            scores.append(answer.score.to(self.score))
+        self.asked[rows.cpu()] += 1
+        table = torch.cat(scores).view(len(rows), many).nan_to_num(-torch.inf, torch.inf, -torch.inf)
+        if len(rows) > 0:
+            self.latest[rows] = table.amax(1)
+        return table
 
     def verdict(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Scores, success and class scores of the kept images, from passes on exactly what is returned.
@@ -142,8 +172,8 @@ class Running:
                     self.score[rows] = self._fresh_score(rows)
         return self.score, self.reached, self.output
 
-    def _evaluate(self, z: Tensor, rows: Tensor, grad: bool, objective: Objective) -> tuple[Answer, Tensor | None]:
-        free = (z if len(rows) == len(z) else z[rows]).detach()
+    def _evaluate(self, free: Tensor, rows: Tensor, grad: bool, objective: Objective) -> tuple[Answer, Tensor | None]:
+        free = free.detach()
         scores, grads, reached = [], [], torch.ones_like(rows, dtype=torch.bool)
         output: Tensor | None = None
         for draw in range(self.draws):
@@ -157,17 +187,23 @@ class Running:
             scores.append(score.detach())
             reached &= self.goal(seen)
             output = self._output(seen)
-        self.asked[rows.cpu()] += 1
         score = torch.stack(scores).mean(0) if self.draws > 1 else scores[0]
-        if self.step == 0 and bool(score.isnan().any()):
-            row = int(rows[score.isnan().reshape(len(rows), -1).any(1)][0])
-            raise StriateError(
-                f"objective {objective.words} is not a number for image {row}",
-                hint="look at the net's output on that image",
-            )
+        self._check_numbers(score, rows, objective)
         total = (torch.stack(grads).mean(0) if self.draws > 1 else grads[0]) if grad else None
         answer = Answer(score, total, reached, image.detach(), rows)
         return (self._cleaned(answer) if grad else answer), output
+
+    def _check_numbers(self, score: Tensor, rows: Tensor, objective: Objective) -> None:
+        """Not a number at the start is refused; later it is remembered, and what was made before is kept."""
+        wrong = rows[score.isnan().reshape(len(rows), -1).any(1)]
+        if len(wrong) == 0:
+            return
+        if self.step == 0:
+            raise StriateError(
+                f"objective {objective.words} is not a number for image {int(wrong[0])}",
+                hint="look at the net's output on that image",
+            )
+        self.broken[wrong[self.broken[wrong] < 0]] = self.step
 
     def _parts(self, rows: Tensor) -> list[Tensor]:
         return [rows[place : place + self.chunk] for place in range(0, len(rows), self.chunk)]
@@ -237,6 +273,21 @@ class Running:
         if self.output is None:
             self.output = output.new_full((len(self.images), output.shape[1]), torch.nan)
         self.output[rows] = output
+
+
+def _rounds(answer: Answer) -> Iterator[Tensor]:
+    """Places of an answer in which a row comes several times, each row once a round: its best and all that reach."""
+    score, rows = answer.score.nan_to_num(-torch.inf, torch.inf, -torch.inf), answer.rows
+    names, member = torch.unique(rows, return_inverse=True)
+    top = score.new_full((len(names),), -torch.inf).scatter_reduce(0, member, score, "amax")
+    left = (answer.reached | (score == top[member])).nonzero().squeeze(1)
+    while len(left) > 0:
+        mine = member[left]
+        place = torch.arange(len(left), device=left.device)
+        first = torch.full_like(names, len(left)).scatter_reduce(0, mine, place, "amin")
+        now = first[mine] == place
+        yield left[now]
+        left = left[~now]
 
 
 def _gradient(score: Tensor, leaf: Tensor) -> Tensor:

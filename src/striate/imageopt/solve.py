@@ -32,13 +32,17 @@ CPU_VALUES = 8 * 3 * 224 * 224  # pixels that a CPU passes at once at its fastes
 
 @dataclass(frozen=True)
 class Moment:
-    """What a callback is shown after each step: its number, ``z``, the latest scores, which rows are done."""
+    """What a callback is shown after each step: its number, ``z``, the latest scores, which rows are done.
+
+    ``paint()`` gives the images of ``z``, ``kept()`` those that would be returned if the search ended here.
+    """
 
     step: int
     z: Tensor
     scores: Tensor
     done: Tensor
     paint: Callable[[], Tensor] = field(repr=False)
+    kept: Callable[[], Tensor] = field(repr=False)
 
 
 def solve(
@@ -60,6 +64,7 @@ def solve(
     progress: Progress = SILENT,
     label: str = "solve",
     callback: Callable[[Moment], bool | None] | None = None,
+    patience: int | None = None,
 ) -> Found:
     """Images near ``start`` that raise an objective, one for each, found by a search within a region.
 
@@ -84,12 +89,13 @@ def solve(
         progress: How the work is shown.
         label: What it is called there.
         callback: Called after each step; the search stops early where it gives True.
+        patience: A row leaves once so many steps in a row have not raised its score; None waits to the end.
 
     Raises:
         StriateError: The start is no batch of images in the region, steps are below 1, the objective is not a number.
     """
     within, goal = within or Box(), goal or none()
-    _check(start, within, steps=steps, draws=draws)
+    _check(start, within, steps=steps, draws=draws, patience=patience)
     with ExitStack() as stack:
         passes = stack.enter_context(counting())
         stack.enter_context(undisturbed(net))
@@ -111,7 +117,7 @@ def solve(
             memory_format=best_format(net, start),
         )
         with progress.task(label, steps, unit="steps") as step:
-            history = _search(running, search, step, callback)
+            history = _search(running, search, step, callback, patience)
         verdict = running.verdict()
     return _found(running, verdict, history, passes, _origin(running, search, seed))
 
@@ -135,7 +141,26 @@ def _found(
         flat=running.flat,
         passes={"forward": passes.forward, "backward": passes.backward},
         origin=origin,
+        notes=_notes(running),
     )
+
+
+def _notes(running: Running) -> tuple[str, ...]:
+    """What went wrong without an error, each with its first image and step."""
+    count, notes = len(running.images), []
+    broken = (running.broken >= 0).nonzero().squeeze(1)
+    if len(broken) > 0:
+        first = broken[running.broken[broken].argmin()]
+        notes.append(
+            f"{running.objective.words} was not a number for {len(broken)} of {count} images, first for image "
+            f"{int(first)} at step {int(running.broken[first])}; the images kept are from before"
+        )
+    if bool(running.flat.any()):
+        notes.append(
+            f"at the start {running.objective.words} had no slope (0 or not finite) for {int(running.flat.sum())} of "
+            f"{count} images, first for image {int(running.flat.nonzero()[0])}"
+        )
+    return tuple(notes)
 
 
 def _chunk(net: Net, start: Tensor, memory: int) -> int:
@@ -150,15 +175,27 @@ def best_format(net: Net, images: Tensor) -> torch.memory_format:
     return torch.channels_last if convolves and images.dtype == torch.float32 else torch.contiguous_format
 
 
-def _search(running: Running, search: Search, step: Step, callback: Callable[[Moment], bool | None] | None) -> Tensor:
+def _search(
+    running: Running,
+    search: Search,
+    step: Step,
+    callback: Callable[[Moment], bool | None] | None,
+    patience: int | None,
+) -> Tensor:
     """Runs the search to its end, or until no row is left; gives the scores at the start and after each step."""
     history, z = [], running.start
+    highest, risen = running.score.clone().fill_(-torch.inf), torch.zeros_like(running.first)
     for z in search(running):
         history.append(running.latest.clone())
+        risen[history[-1] > highest] = running.step
+        highest = torch.fmax(highest, history[-1])
+        if patience is not None:
+            running.leave(((running.step - risen) >= patience).nonzero().squeeze(1))
         running.latest.fill_(torch.nan)
         running.step += 1
         step()
-        shown = Moment(running.step, z, history[-1], running.done, partial(running.canvas.paint, z, running.every))
+        paint = partial(running.canvas.paint, z, running.every)
+        shown = Moment(running.step, z, history[-1], running.done, paint, running.best.clone)
         if len(running.alive) == 0 or (callback is not None and callback(shown)):
             break
     running.ask(z, grad=False)
@@ -166,7 +203,7 @@ def _search(running: Running, search: Search, step: Step, callback: Callable[[Mo
     return torch.stack(history)
 
 
-def _check(start: Tensor, within: Region, *, steps: int, draws: int) -> None:
+def _check(start: Tensor, within: Region, *, steps: int, draws: int, patience: int | None) -> None:
     if not isinstance(start, Tensor) or start.ndim != 4 or len(start) == 0 or not start.is_floating_point():
         shown = f"{tuple(start.shape)} {start.dtype}" if isinstance(start, Tensor) else type(start).__name__
         raise StriateError(f"start is {shown}", accepted="float images (N, C, H, W), N at least 1")
@@ -178,6 +215,8 @@ def _check(start: Tensor, within: Region, *, steps: int, draws: int) -> None:
         raise StriateError(f"steps is {steps}", accepted="at least 1")
     if draws < 1:
         raise StriateError(f"draws is {draws}", accepted="at least 1")
+    if patience is not None and patience < 1:
+        raise StriateError(f"patience is {patience}", accepted="at least 1 step, or None")
     inside = within.contains(start, torch.arange(len(start), device=start.device))
     if not bool(inside.all()):
         row = int((~inside).nonzero()[0])
