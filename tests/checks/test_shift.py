@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from striate.checks.learned import shift_findings
+from striate.checks.learned_findings import shift_findings
 from striate.checks.shift import train_test_shift
 from striate.checks.traits import TRAITS, immerkaer, traits_of
 from striate.checks.twosample import Sample, compare

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from striate.checks.folds import OutOfSample
-from striate.checks.learned import suspect_findings
+from striate.checks.learned_findings import suspect_findings
 from striate.checks.suspects import Suspects, joined, judged, label_suspects
 from striate.core.errors import StriateError
 from striate.core.rng import Rng

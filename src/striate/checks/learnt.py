@@ -10,7 +10,7 @@ from striate.core.progress import SILENT, Progress
 from striate.measure.payload import Suspect
 
 from .case import Case, Noticed
-from .learned import shift_findings, suspect_findings
+from .learned_findings import shift_findings, suspect_findings
 from .shift import CITES as SHIFT
 from .shift import train_test_shift
 from .suspects import CITES as SUSPECTS
