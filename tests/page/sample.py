@@ -26,6 +26,7 @@ from striate.core.finding import Evidence, Finding, ranked
 from striate.core.number import Number
 from striate.core.report import Cost, Origin, Report
 from striate.inside.payload import Explanation, Filters, MapCheck, MapRow
+from striate.measure.compared import ComparedNet, ComparedPair, Comparison, Disagreement, Timing
 from striate.measure.payload import (
     Average,
     Averages,
@@ -472,3 +473,39 @@ def checked(names: tuple[str, ...] = NAMES) -> Report[Checked]:
         "2026-11-21",
     )  # fmt: skip
     return Report("check", result, findings, origin, Cost(0, 0, 1.5, 0), {}, album=album)
+
+
+def compared(names: tuple[str, ...] = ("runs/small", "striate/linear", "torchvision/resnet18")) -> Report[Comparison]:
+    """The report of ``striate compare``, invented."""
+    album = {f"image-{row}.webp": webp(draw_shape(row, 40 + row)) for row in range(5)}
+    nets = tuple(
+        ComparedNet(
+            name, 500, wilson(490 - 90 * place, 500), wilson(499, 500), Number(0.1 + place, 0.1, 3.2, 500),
+            Number(0.02, 0.01, 0.03, 500), 170_000 * (place + 1), 5_500_000 * (place + 1), (32, 32), 1 << 20,
+            Timing(1, Number(0.9 + place, 0.8, 4.0, 15)), Timing(64, Number(0.3, 0.2, 0.4, 15)),
+        )
+        for place, name in enumerate(names)
+    )  # fmt: skip
+    pairs = tuple(
+        ComparedPair(one, two, 90, 4, 390, 16, wilson(400, 500), Number(0.17, 0.14, 0.2, 500),
+                     Number(-1.0, -1.2, -0.8, 500), 1e-9, one)
+        for place, one in enumerate(names) for two in names[place + 1 :]
+    )  # fmt: skip
+    apart = tuple(
+        Disagreement(row, f"number {row}", NAMES[row], tuple(NAMES[row + place] for place in range(len(names))),
+                     (0.9,) * len(names), (True, *(False for _ in names[1:])), f"image-{row}.webp")
+        for row in range(5)
+    )  # fmt: skip
+    result = Comparison(
+        "nets",
+        ("shapes, test",),
+        nets,
+        pairs,
+        apart,
+        wilson(496, 500),
+        wilson(300, 500),
+        (),
+        "cpu, 2 threads, float32",
+        15,
+    )
+    return Report("compare", result, (), Origin(command="striate compare"), Cost(1500, 0, 2.0, 0), {}, album=album)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from page.sample import HOSTILE, NAMES, checked, sample
+from page.sample import HOSTILE, NAMES, checked, compared, sample
 from striate.page.html import render_page
 
 pytestmark = pytest.mark.browser
@@ -134,11 +134,13 @@ def test_the_gallery_filters_by_slice_and_by_confidence(visit: Any) -> None:
 
 @pytest.mark.parametrize("width", [400, 1400])
 @pytest.mark.parametrize("names", [NAMES, HOSTILE])
-def test_checked_data_keep_their_width_and_please_axe(
-    visit: Any, tmp_path: Path, names: tuple[str, ...], width: int
+@pytest.mark.parametrize("made", [checked, compared])
+def test_other_pages_keep_their_width_and_please_axe(
+    visit: Any, tmp_path: Path, made: Any, names: tuple[str, ...], width: int
 ) -> None:
-    place = tmp_path / "checked.html"
-    place.write_text(render_page(checked(names)), encoding="utf-8")
+    place = tmp_path / "other.html"
+    report = made(names if made is checked else names[:3])
+    place.write_text(render_page(report), encoding="utf-8")
     page = visit(width, place.as_uri(), bypass_csp=True)
     page.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
     assert overflow(page) <= 0

@@ -10,12 +10,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from page.sample import HOSTILE, NAMES, bare, checked, draw_shape, png, sample
+from page.sample import HOSTILE, NAMES, bare, checked, compared, draw_shape, png, sample
 from striate.checks.payload import Checked
 from striate.core.codec import from_json
 from striate.core.errors import ImageError, StriateError
 from striate.core.number import Number
 from striate.core.report import Report
+from striate.measure.compared import Comparison
 from striate.page.catalogue import Catalogue
 from striate.page.html import MOST, render_page
 from striate.page.payload import Examination
@@ -320,3 +321,16 @@ def test_a_weak_slice_is_named_with_its_pictures_and_filters_the_gallery(
 def test_a_report_without_page_is_refused() -> None:
     with pytest.raises(StriateError, match="a report of methods has no page"):
         render_page(Report("methods", Catalogue("methods", ())))
+
+
+def test_compared_nets_have_a_page_that_says_who_is_best() -> None:
+    report = compared()
+    read = Reader(render_page(report))
+    shown = [attributes["id"] for tag, attributes in read.elements if tag == "section"]
+    assert shown == ["nets", "pairs", "disagreements", "method", "glossary"]
+    assert "runs/small is better than every other beyond chance: 98.0 % [96.4, 98.9] right." in read.words()
+    assert "3 of 3 pairs differ beyond chance." in read.words()
+    assert len(read.of("circle")) == 9  # three nets in each of three charts
+    data = json.loads(read.raw["application/json"])
+    assert from_json(data["result"], Comparison) == report.result
+    assert len(Reader(render_page(compared(HOSTILE[:3]))).of("script")) == 2

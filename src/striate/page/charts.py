@@ -54,6 +54,15 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Point:
+    """One point of a scatter: its name, where it stands."""
+
+    label: str
+    x: float
+    y: Number
+
+
+@dataclass(frozen=True)
 class Level:
     """A constant to compare with, such as chance."""
 
@@ -201,6 +210,27 @@ def bar_chart(
     )
     svg = drawing(WIDTH, bottom + 42, drawn, key=key, title=title, desc=desc)
     return Chart(svg, title, desc, (name or "bar", axis.label), rows)
+
+
+def scatter(title: str, points: Sequence[Point], *, key: str, x: Axis, y: Axis, name: str = "") -> Chart:
+    """Points with their names beside them, and the interval of y as a whisker."""
+    ends = [end for one in points for end in (one.y.value, one.y.low, one.y.high) if end is not None]
+    frame = frame_of([one.x for one in points], ends, x, y)
+    drawn = axes(frame, x, y)
+    labels = []
+    for one in points:
+        px, py = frame.x(one.x), frame.y(float(one.y))
+        drawn += _whisker(px, one.y, frame.y)
+        drawn.append(element("circle", cx=px, cy=py, r=4, class_="dot s1"))
+        labels.append((py, one.label, px))
+    for at, words, _ in apart([(py, words, str(px)) for py, words, px in labels], frame.y):
+        px = next(place for _, own, place in labels if own == words)
+        side = "end" if px > (frame.x.start + frame.x.end) / 2 else "start"
+        drawn.append(text(px + (-8 if side == "end" else 8), at + 4, cut(words, 24), "label halo", anchor=side))
+    head = (name or "point", x.label, y.label)
+    rows = tuple((one.label, value_of(one.x), shown(one.y, percent=y.percent)) for one in points)
+    desc = f"{y.label} over {x.label} of {len(points)}: " + "; ".join(f"{row[0]} {row[2]} at {row[1]}" for row in rows)
+    return Chart(drawing(WIDTH, HEIGHT, drawn, key=key, title=title, desc=desc), title, desc, head, rows)
 
 
 def reliability_diagram(title: str, bins: Sequence[tuple[float, float, int, Number, Number]], *, key: str) -> Chart:

@@ -96,7 +96,7 @@ def counts_section(result: Checked) -> Section | None:
         return None
     chart = None
     largest = parts[0]
-    if len(counts.classes) > 1 and sum(largest.classes):
+    if len(counts.classes) > 1 and any(largest.classes):
         order = sorted(range(len(counts.classes)), key=lambda place: largest.classes[place])
         bars = [Bar(counts.classes[place], _counted(largest.classes[place])) for place in order[:MOST_BARS]]
         what = "objects" if result.task == "boxes" else "images"

@@ -45,6 +45,10 @@ TERMS: dict[str, tuple[str, str]] = {
     ),
     "adaptive": ("adaptive calibration error", "The calibration error over bins that hold equally many images."),
     "classwise": ("classwise calibration error", "The calibration error of each class's probability, averaged."),
+    "mcnemar": (
+        "McNemar's test",
+        "Whether two nets differ in accuracy, from the images that only one of them has right.",
+    ),
     "leak": ("leak", "The same or nearly the same image, or images of one group, on both sides of a split."),
     "near_duplicate": (
         "near duplicate",

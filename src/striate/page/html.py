@@ -18,8 +18,9 @@ from striate.checks.payload import Checked
 from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.core.version import VERSION
+from striate.measure.compared import Comparison
 
-from . import checked, examined
+from . import checked, compared, examined
 from .format import behind, count, fixed, interval_of, is_share, named, norm, radius, readable, shown, value_of
 from .glossary import Terms
 from .outline import Outline
@@ -30,7 +31,11 @@ from .verdict import evidence_text, shown_findings
 MOST = 5_000_000  # bytes of a page
 HEAVY = 15_000_000  # from here on a page says that it is heavy
 THIN = 25_000_000  # more than this no page holds, whatever was asked
-OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {Examination: examined.outline, Checked: checked.outline}
+OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
+    Examination: examined.outline,
+    Checked: checked.outline,
+    Comparison: compared.outline,
+}
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
 
 
@@ -70,7 +75,7 @@ def outline_of(report: Report[Any]) -> Outline:
     for kind, outline in OUTLINES.items():
         if isinstance(report.result, kind):
             return outline(report)
-    raise StriateError(f"a report of {report.verb} has no page", accepted="reports of examine and of check")
+    raise StriateError(f"a report of {report.verb} has no page", accepted="reports of examine, check and compare")
 
 
 def _render(report: Report[Any], outline: Outline, order: list[str], keep: frozenset[str] | None) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from striate.nets.net import Net
 
 PICTURES = 48
+PAGE = "report.html"
 TIMED_IMAGES = 256
 CITES = ("mcnemar1947note", "holm1979simple")
 
@@ -69,7 +70,14 @@ def compare(
             raise StriateError("no data are given", accepted="--data NAME or FOLDER", hint="striate datasets")
         else:
             report = _nets(run, list(nets), data, timed=not untimed, pictures=PICTURES if out else 0)
-        return write_out(report, out, overwrite=run["overwrite"])
+        if out is None:
+            return report
+        from striate.core.storage import write_text
+        from striate.page.html import render_page
+
+        report = write_out(replace(report, files={"page": PAGE, **report.files}), out, overwrite=run["overwrite"])
+        write_text(Path(out) / PAGE, render_page(report))
+        return report
 
 
 def report_file(given: Any) -> Path | None:
