@@ -19,7 +19,7 @@ class ChosenPixels:
     """Free numbers (N, k, 2 + C) in [0, 1]: for each of k pixels its place down and across, as shares, and its colour.
 
     Later pixels cover earlier ones. The start takes random places, drawn for each image by its id, in the colours that
-    the image has there, so that it reproduces images exactly.
+    the image has there, so that it reproduces images: exactly, or to rounding where places are not rounded.
 
     Args:
         images: What is painted on, (N, C, H, W) in [0, 1].
@@ -52,7 +52,7 @@ class ChosenPixels:
         down = rng.child("down").integers(ids.cpu(), (self.count,), high=height).to(images.device)
         across = rng.child("across").integers(ids.cpu(), (self.count,), high=width).to(images.device)
         every = torch.arange(len(images), device=images.device)[:, None]
-        places = torch.stack([(down + 0.5) / height, (across + 0.5) / width], -1).to(images)
+        places = torch.stack([(down.to(images) + 0.5) / height, (across.to(images) + 0.5) / width], -1)
         return torch.cat([places, images[every, :, down, across]], -1)
 
     def paint(self, z: Tensor, rows: Tensor) -> Tensor:
