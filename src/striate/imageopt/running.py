@@ -117,7 +117,7 @@ class Running:
         """Free numbers of a random point of the region for each row."""
         rng = self.rng.child("start" if draw == 0 else f"start {draw}")
         images = self.within.sample(self.images, self.every, ids=self.ids, rng=rng)
-        return self.canvas.start(images, ids=self.ids, rng=self.rng.child("canvas"))
+        return self.canvas.start(images, ids=self.ids, rng=self.rng.child("canvas" if draw == 0 else f"canvas {draw}"))
 
     def ask(
         self, z: Tensor, *, rows: Tensor | None = None, grad: bool = True, objective: Objective | None = None
@@ -130,6 +130,8 @@ class Running:
         answers = []
         for part in self._parts(rows):
             answer, output = self._evaluate(z if len(part) == len(z) else z[part], part, grad, wanted)
+            wrong = answer.score.isnan().reshape(len(part), -1).any(1)
+            self._check_numbers(part[wrong], part[wrong], wanted)
             self._offer(answer, output, counts=objective is None and answer.score.ndim == 1, judged=not grad)
             answers.append(answer)
         self.asked[rows.cpu()] += 1
@@ -148,8 +150,11 @@ class Running:
                 shown = None if output is None else output[chosen]
                 self._offer(answer.at(chosen), shown, counts=True, judged=True)
             scores.append(answer.score.to(self.score))
+        raw = torch.cat(scores).view(len(rows), many)
+        wrong = raw.isnan()
+        self._check_numbers(rows[wrong.any(1)], rows[wrong.all(1)], self.objective)
         self.asked[rows.cpu()] += 1
-        table = torch.cat(scores).view(len(rows), many).nan_to_num(-torch.inf, torch.inf, -torch.inf)
+        table = raw.nan_to_num(-torch.inf, torch.inf, -torch.inf)
         if len(rows) > 0:
             self.latest[rows] = table.amax(1)
         return table
@@ -188,19 +193,18 @@ class Running:
             reached &= self.goal(seen)
             output = self._output(seen)
         score = torch.stack(scores).mean(0) if self.draws > 1 else scores[0]
-        self._check_numbers(score, rows, objective)
         total = (torch.stack(grads).mean(0) if self.draws > 1 else grads[0]) if grad else None
         answer = Answer(score, total, reached, image.detach(), rows)
         return (self._cleaned(answer) if grad else answer), output
 
-    def _check_numbers(self, score: Tensor, rows: Tensor, objective: Objective) -> None:
-        """Not a number at the start is refused; later it is remembered, and what was made before is kept."""
-        wrong = rows[score.isnan().reshape(len(rows), -1).any(1)]
+    def _check_numbers(self, wrong: Tensor, wholly: Tensor, objective: Objective) -> None:
+        """Rows without any number are refused at the start; later it is remembered, and what was made is kept."""
         if len(wrong) == 0:
             return
-        if self.step == 0:
+        lost = wholly[self.asked[wholly.cpu()].to(wholly.device) == 0]
+        if len(lost) > 0:
             raise StriateError(
-                f"objective {objective.words} is not a number for image {int(wrong[0])}",
+                f"objective {objective.words} is not a number for image {int(lost[0])}",
                 hint="look at the net's output on that image",
             )
         self.broken[wrong[self.broken[wrong] < 0]] = self.step

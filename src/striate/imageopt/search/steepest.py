@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,14 +23,17 @@ class Steepest:
         norm: Norm whose steepest direction is taken; None is the region's own.
         momentum: Share of the earlier direction that is kept; gradients are then added at a mean absolute value of 1.
         random_start: Begin at a random point of the region, drawn for each image by its id.
+        falling: Whether the length falls along a half cosine to zero over the steps, so that it ends at rest.
 
-    Source: Goodfellow et al. 2015, section 4; Madry et al. 2018, section 2.1; momentum: Dong et al. 2018, algorithm 1.
+    Source: Goodfellow et al. 2015, section 4; Madry et al. 2018, section 2.1; momentum: Dong et al. 2018, algorithm 1;
+    falling: Loshchilov & Hutter 2017, equation 5.
     """
 
     size: float | Tensor
     norm: float | None = None
     momentum: float = 0.0
     random_start: bool = False
+    falling: bool = False
 
     def __post_init__(self) -> None:
         if not bool((torch.as_tensor(self.size) >= 0).all()):
@@ -42,13 +46,14 @@ class Steepest:
         """How it searches."""
         size = f"{self.size:g}" if isinstance(self.size, (int, float)) else "its own size"
         extra = f", momentum {self.momentum:g}" if self.momentum else ""
+        extra += ", falling to 0" if self.falling else ""
         return f"steepest ascent by {size}{extra}{', random start' if self.random_start else ''}"
 
     def __call__(self, problem: Problem) -> Iterator[Tensor]:
         """One evaluation and one step for each value yielded; rows that are done are left alone."""
         z = problem.random_start() if self.random_start else problem.start.clone()
         velocity = torch.zeros_like(z) if self.momentum else None
-        for _ in range(problem.steps):
+        for step in range(1, problem.steps + 1):
             answer = problem.ask(z).only(problem.alive)
             rows, grad = answer.rows, answer.gradient
             if velocity is not None:
@@ -58,6 +63,8 @@ class Steepest:
             size = self.size
             if isinstance(size, Tensor):
                 size = size.to(z)[rows].view(-1, *[1] * (z.ndim - 1))
+            if self.falling:
+                size = size * ((1 + math.cos(math.pi * step / problem.steps)) / 2)
             if self.norm is None:
                 direction = problem.within.steepest(grad, rows)
             else:
