@@ -57,6 +57,13 @@ def test_the_guide_to_data_runs(tmp_path: Path) -> None:
     assert "shapes drawn by rule" in run_in(tmp_path, code)
 
 
+def test_the_guide_to_measuring_runs(tmp_path: Path) -> None:
+    (code,) = re.findall(
+        r"```python\n(.*?)```", (TOP / "docs" / "measuring.md").read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    assert "Number(value=0.475" in run_in(tmp_path, code)
+
+
 def test_the_guide_to_data_names_every_layout() -> None:
     from striate.data.layouts.recognise import LAYOUTS
 
