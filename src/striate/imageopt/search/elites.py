@@ -26,6 +26,11 @@ class Mutation(Protocol):
         """Changed free numbers (n, ...), drawn by ids (n,) and step."""
 
 
+def _check_rate(rate: float) -> None:
+    if not 0 < rate <= 1:
+        raise StriateError(f"rate is {rate:g}", accepted="above 0, at most 1")
+
+
 @dataclass(frozen=True)
 class GaussianMutation:
     """Each number is changed with a chance of ``rate`` by a Gaussian of deviation ``spread``.
@@ -163,8 +168,3 @@ class MapElites:
         won = top > best
         archive = archive.index_copy(0, won.nonzero().squeeze(1), children[rows[child[won]]])
         return archive, torch.where(won, top, best)
-
-
-def _check_rate(rate: float) -> None:
-    if not 0 < rate <= 1:
-        raise StriateError(f"rate is {rate:g}", accepted="above 0, at most 1")
