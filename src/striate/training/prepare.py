@@ -58,6 +58,7 @@ def build_task(
 def check_splits(splits: Splits) -> None:
     """Both splits hold images of known classes, and every class has some to learn from; `RunError` otherwise."""
     for part in (splits.train, splits.dev):
+        part.classified()
         if not len(part):
             raise RunError(f"the {part.split} split of {part.name} is empty", accepted="at least one image")
         if part.classes != splits.train.classes:
