@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -17,8 +18,12 @@ from striate.attacks.run import attack
 from striate.imageopt.found import Found
 from striate.imageopt.goal import misclassified
 from striate.imageopt.objective import log_odds, logit, margin, squared_distance, total_variation
-from striate.imageopt.region import Ball, Box
+from striate.imageopt.region import Ball, Box, Intersection, Mask, Region
 from striate.imageopt.search.adam import Adam
+from striate.imageopt.search.covariance import CovarianceAdaptation
+from striate.imageopt.search.evolution import DifferentialEvolution
+from striate.imageopt.search.lbfgs import LBFGS
+from striate.imageopt.search.random import RandomSearch
 from striate.imageopt.search.steepest import Steepest
 from striate.imageopt.solve import solve
 from striate.imageopt.view import Jitter
@@ -29,7 +34,21 @@ SEARCHES = {
     "steepest": Steepest(0.02),
     "steepest, random start": Steepest(0.02, random_start=True),
     "momentum": Steepest(0.02, momentum=0.9),
+    "falling": Steepest(0.02, falling=True),
     "adam": Adam(0.02),
+    "lbfgs": LBFGS(),
+    "random": RandomSearch(0.02, tries=2),
+    "random, whole": RandomSearch(tries=2),
+    "evolution": DifferentialEvolution(5),
+    "cma": CovarianceAdaptation(0.02, population=4, separable=True),
+}
+REGIONS = {
+    "Linf": lambda x: Ball(x, 0.05) & Box(),
+    "L2": lambda x: Ball(x, 0.5, 2.0) & Box(),
+    "L1": lambda x: Ball(x, 3.0, 1.0, share=0.05) & Box(),
+    "L0": lambda x: Ball(x, 4, 0.0) & Box(),
+    "mask": lambda x: Mask(x, torch.arange(10).view(1, 1, 1, 10) < 4, Ball(x, 0.4, 2.0) & Box()),
+    "both": lambda x: Intersection((Ball(x, 0.5, 2.0) & Box(), Ball(x, 0.05)), x),
 }
 
 
@@ -62,6 +81,21 @@ def labels_of(net: Net, x: Tensor) -> Tensor:
         answer = net.eval()(x).argmax(1)
     net.train(mode)
     return answer
+
+
+@dataclass(frozen=True)
+class Looked:
+    images: Tensor
+    output: Tensor
+
+    @property
+    def rows(self) -> Tensor:
+        return torch.arange(len(self.images))
+
+
+def needs(search: object) -> None:
+    if isinstance(search, CovarianceAdaptation):
+        pytest.importorskip("cmaes")
 
 
 def searched(net: Net, x: Tensor, y: Tensor, search: object, *, keep: str = "best", memory: int = 1 << 30) -> Found:
@@ -120,6 +154,7 @@ def test_an_attack_says_the_same_of_an_image_whatever_stands_beside_it(
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_search_says_the_same_of_an_image_alone_reordered_and_in_chunks(search: object, dtype: torch.dtype) -> None:
+    needs(search)
     net, x = small_net(dtype), images(5, dtype)
     y = labels_of(net, x)
     tolerance = 1e-5 if dtype == torch.float32 else 1e-12
@@ -129,6 +164,33 @@ def test_a_search_says_the_same_of_an_image_alone_reordered_and_in_chunks(search
     check_same_verdicts(whole, chunked, list(range(5)), y, tolerance=tolerance)
     for rows in ([3], [4, 2, 0, 1, 3]):
         check_same_verdicts(whole, searched(net, x[rows], y[rows], search), rows, y, tolerance=tolerance)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
+def test_a_search_stays_in_every_region_rises_and_counts_its_passes(search: object, region: str) -> None:
+    needs(search)
+    net, x = small_net(), images(4)
+    y = labels_of(net, x)
+    net.sites(10)
+    passed: list[int] = []
+    net.module.register_forward_pre_hook(lambda _, given: passed.append(len(given[0])))
+    within: Region = REGIONS[region](x)
+    found = solve(net, -log_odds(y), start=x, search=search, steps=5, within=within, goal=misclassified(y), keep="best")
+    assert sum(passed) == found.passes["forward"]
+    every = torch.arange(4)
+    assert bool(within.contains(found.images, every).all())
+    net.eval()
+    with torch.no_grad():
+        before, after = (net(each) for each in (x, found.images))
+    net.train()
+    risen = -log_odds(y)
+    scores = [risen(Looked(each, out)) for each, out in ((x, before), (found.images, after))]
+    torch.testing.assert_close(found.scores, scores[1], atol=1e-4, rtol=1e-4)
+    if not getattr(search, "random_start", False):
+        assert bool((found.scores >= scores[0] - 1e-5).all())
+        if isinstance(search, (Steepest, LBFGS)):
+            assert float(found.scores.mean()) > float(scores[0].mean()) + 1e-3
 
 
 @pytest.mark.parametrize("norm", NORMS)

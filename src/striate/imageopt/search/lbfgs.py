@@ -23,8 +23,8 @@ class LBFGS:
     limit and the gradient pushes it further. Step lengths meet the strong Wolfe conditions; where the region bends the
     way, sufficient ascent alone. That is two-metric projection in a box; in other regions, and wherever such a
     direction fails, the next is the gradient itself, whose projected way always ascends. A row rests where the
-    projected gradient is at most ``tolerance``, where a step gains no more than the score's rounding, or where no way
-    along the gradient ascends any more.
+    projected gradient is at most ``tolerance``, or where no way along the gradient ascends by more than the score's
+    rounding.
 
     A step costs one evaluation at least and ``evaluations`` at most. Made for objectives that answer the same every
     time: under a random view the line search compares different draws. Keeps ``2 * memory`` copies of the free numbers.
@@ -67,7 +67,6 @@ class LBFGS:
         score, grad = answer.score.to(torch.float64), torch.zeros_like(z)
         known = torch.full((len(z),), -torch.inf, dtype=torch.float64, device=z.device)
         known[answer.rows], grad[answer.rows] = score, answer.gradient
-        rounding = 2 * torch.finfo(z.dtype).eps
         for _ in range(problem.steps):
             problem.report(known[problem.alive], problem.alive)
             rows = self._moving(problem, z, grad)
@@ -87,7 +86,6 @@ class LBFGS:
             z = z.index_copy(0, rows[at], climbed.z[at])
             grad[rows[at]], known[rows[at]] = climbed.grad[at], climbed.score[at]
             problem.report(before, rows)
-            problem.leave(rows[at & (climbed.score - before <= rounding * before.abs())])
             yield z
 
     def _moving(self, problem: Problem, z: Tensor, grad: Tensor) -> Tensor:

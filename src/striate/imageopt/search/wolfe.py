@@ -12,6 +12,7 @@ from striate.imageopt.problem import Problem
 from striate.imageopt.region import per_image
 
 FURTHEST = 10.0  # how much further than the last one a try may go
+ROUNDING = 4.0  # ascents below so many units in the last place of the score are not told from none
 EDGE = 0.1  # a try stays this share of the bracket away from its ends
 
 
@@ -58,6 +59,7 @@ def climb(
     ended = Climbed(here.clone(), known.clone(), grad.clone(), torch.zeros_like(rows, dtype=torch.bool))
     rise = _dot(grad, direction)
     bracket = _Bracket(known, rise)
+    rounding = ROUNDING * torch.finfo(z.dtype).eps * known.abs()
     length, open_ = first.clone(), (rise > 0).nonzero().squeeze(1)
     for _ in range(conditions.evaluations):
         open_ = open_[torch.isin(rows[open_], problem.alive)]
@@ -72,14 +74,14 @@ def climb(
         bent = (tried != straight).flatten(1).any(1)
         promised = torch.where(bent, _dot(grad[open_], tried - here[open_]), length[open_] * rise[open_])
         enough = score >= known[open_] + conditions.ascent * promised
-        enough &= (promised > 0) & (tried != here[open_]).flatten(1).any(1)
+        enough &= (promised > 0) & (score - known[open_] > rounding[open_])
         level = bent | (slope.abs() <= conditions.slope * rise[open_])
         better = enough & (score > ended.score[open_])
         taken = open_[better]
         ended.z[taken], ended.grad[taken] = tried[better], answer.gradient[better]
         ended.score[taken], ended.moved[taken] = score[better], True
         length[open_] = bracket.narrowed(open_, length[open_], score, slope, enough)
-        stuck = (tried == here[open_]).flatten(1).all(1)
+        stuck = (tried == here[open_]).flatten(1).all(1) | (promised <= rounding[open_])
         open_ = open_[~(enough & level) & ~stuck]
     return ended
 
