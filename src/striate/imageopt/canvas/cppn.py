@@ -29,7 +29,7 @@ class CPPN:
 
     The start draws hidden weights for each image by its id; its last layer is, with ``fitted``, that which brings the
     image nearest before the sigmoid (least squares, with a small ridge): it approaches images as far as so few smooth
-    functions can, their mean at least. Otherwise it is drawn too, and images do not count.
+    functions can. Otherwise it is drawn too, and images do not count.
 
     Args:
         channels: Of the images.
@@ -44,9 +44,9 @@ class CPPN:
 
     channels: int
     size: tuple[int, int]
-    width: int = 12
+    width: int = 16
     depth: int = 3
-    gain: float = 2.0
+    gain: float = 1.5
     fitted: bool = True
 
     def __post_init__(self) -> None:
