@@ -102,7 +102,7 @@ def test_sparse_radii_are_held_in_float64_without_tolerance(
 
 
 def test_a_sparse_step_moves_the_share_of_values_that_it_says() -> None:
-    """Tramer & Boneh 2019, section 4.1, by hand: the two largest of ten, at half a unit each; Linf of L0 is 1."""
+    """Tramer & Boneh 2019, section 4, by hand: the two largest of ten, at half a unit each; Linf of L0 is 1."""
     grad = torch.tensor([0.1, -0.5, 3.0, 0.0, -2.0, 0.2, 0.3, -0.1, 1.0, 0.4]).view(1, 1, 2, 5)
     start, row = torch.zeros(1, 1, 2, 5), torch.tensor([0])
     two = Ball(start, 1.0, 1.0, share=0.2).steepest(grad, row)

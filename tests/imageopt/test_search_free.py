@@ -182,7 +182,7 @@ def test_the_three_partners_differ_from_each_other_and_from_the_member() -> None
 
 
 def test_a_child_is_the_mutant_where_it_crossed_and_its_parent_elsewhere() -> None:
-    """One number at least comes from the mutant; with CR 0 exactly one, as in Storn & Price 1997, equation 4."""
+    """One number at least comes from the mutant; with CR 0 exactly one."""
     seen: list[Tensor] = []
 
     def score(look: Seen) -> Tensor:

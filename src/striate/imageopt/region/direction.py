@@ -40,7 +40,7 @@ def sparse_direction(grad: Tensor, share: float) -> Tensor:
     The argmax of ``<sign(grad), d>`` over ``||d||_1 <= 1`` among directions that move that share of the coordinates
     (at least one) by the same amount. One coordinate a step, the true argmax of L1, needs a pass for each.
 
-    Source: Tramer & Boneh 2019, section 4.1 (SLIDE), whose quantile q is ``1 - share``.
+    Source: Tramer & Boneh 2019, section 4 (sparse L1 descent), whose quantile q is ``1 - share``.
     """
     flat = grad.flatten(1)
     count = max(1, round(share * flat.shape[1]))

@@ -48,7 +48,7 @@ def step_l1(size: Tensor, room: Tensor, radius: Tensor) -> Tensor:
     with m along straight lines that bend where a coordinate leaves its room or reaches 0: sorting those places gives
     the line, and m on it in closed form.
 
-    Source: Duchi et al. 2008, section 3, for the ball; with the box Croce & Hein 2021, section 3.2.
+    Source: Duchi et al. 2008, sections 3 and 4, for the ball; with the box Croce & Hein 2021, section 2.
     """
     whole = torch.minimum(size, room).sum(1)
     bends = torch.cat([size, (size - room).clamp(min=0.0)], 1)

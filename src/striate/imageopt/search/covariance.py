@@ -21,10 +21,10 @@ MOST = 2000  # numbers of a full covariance: its eigenvectors take seconds a ste
 class CovarianceAdaptation:
     """Candidates of a Gaussian for each image, which moves to the better ones and takes on their covariance.
 
-    Made by the package ``cmaes``, which the extra ``evolve`` brings, seeded for each image by its id. A candidate
-    outside of the region is looked at where it is projected, and ranked as if its score were lower by the squared
-    distance over ``spread^2`` a number, times the middle half of the generation's range of scores. A row whose Gaussian
-    has shrunk to nothing leaves. Each step costs one forward pass a candidate.
+    Made by the package ``cmaes`` (Nomura & Shibata 2024), which the extra ``evolve`` brings, seeded for each image by
+    its id. A candidate outside of the region is looked at where it is projected, and ranked as if its score were lower
+    by the squared distance over ``spread^2`` a number, times the middle half of the generation's range of scores. A row
+    whose Gaussian has shrunk to nothing leaves. Each step costs one forward pass a candidate.
 
     Args:
         spread: Deviation of the first generation, in units of the free numbers.
@@ -35,7 +35,7 @@ class CovarianceAdaptation:
         StriateError: The package is missing, or D is above 2000 and the covariance full.
 
     Source: Hansen & Ostermeier 2001, as in Hansen 2016; separable: Ros & Hansen 2008; limits in the manner of Hansen
-    et al. 2009, section IV.B, without their adapted weights.
+    et al. 2009, without their adapted weights.
     """
 
     spread: float = 0.1

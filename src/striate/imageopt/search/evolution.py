@@ -28,8 +28,7 @@ class DifferentialEvolution:
         crossover: Chance of each number to come from the mutant (CR); one at least does. 1 takes them all.
         spread: Deviation of Gaussian noise added to the first members, where random points differ too little.
 
-    Source: Storn & Price 1997, equations 3 to 5; constants: Su et al. 2019, section III.C (400 members, F = 0.5, no
-    crossover).
+    Source: Storn & Price 1997; constants: Su et al. 2019, section III (400 members, F = 0.5, no crossover).
     """
 
     population: int = 400

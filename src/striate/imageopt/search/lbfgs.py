@@ -37,7 +37,7 @@ class LBFGS:
         evaluations: Tries of a line search.
 
     Source: Nocedal & Wright 2006, algorithms 7.4, 7.5, 3.5 and 3.6; projection: Bertsekas 1982 and Schmidt, Kim & Sra
-    2012, section 11.3.1, who shorten steps by halving alone. Byrd et al. 1995 first go to the Cauchy point.
+    2012, who shorten steps by halving alone. Byrd et al. 1995 first go to the Cauchy point.
     """
 
     memory: int = 10
