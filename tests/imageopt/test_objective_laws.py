@@ -246,6 +246,17 @@ def test_diversity_drives_images_apart_and_refuses_to_be_cut_into_chunks() -> No
         solve(net, objective, start=x, search=Adam(0.02), steps=1, memory=1)
 
 
+@pytest.mark.parametrize("rate", [0.2, 0.5])
+def test_the_scores_of_images_kept_from_several_steps_are_those_of_all_of_them_together(rate: float) -> None:
+    net, site = a_net(), SITES["striate/lenet5"][0]
+    goals = torch.tensor([0.0, 0.3, 0.5, 1.0]).view(4, 1, 1, 1)
+    x, objective = images(net, 4), 0.1 * diversity(site, 4) - squared_distance(goals)
+    found = raised(net, x, [0, 1, 2, 3], objective=objective, canvas=Pixels(), steps=9, rate=rate)
+    assert len(set(found.history.argmax(0).tolist())) > 1
+    with net.look(read=[site]) as look, torch.no_grad():
+        torch.testing.assert_close(found.scores, objective(look(found.images)))
+
+
 def test_a_site_or_unit_that_is_not_there_is_told_at_the_start() -> None:
     net = a_net()
     x, (early, late) = images(net, 1), SITES["striate/lenet5"]

@@ -167,7 +167,7 @@ class Running:
         """
         if not bool(self.within.contains(self.best, self.every).all()):
             raise RuntimeError(f"an image to be returned is outside of {self.within.words}")
-        left = (~self.judged).nonzero().squeeze(1)
+        left = (~self.judged).nonzero().squeeze(1) if self.objective.per_image else self.every
         for rows in self._parts(left):
             with torch.no_grad():
                 seen = self._see(self.best[rows], self.best[rows], rows)

@@ -25,8 +25,10 @@ def code_of(net: Net, images: Tensor, sites: str | Iterable[str], *, memory: int
     Raises:
         UnknownNameError: A site is not there; the nearest are named.
 
-    >>> codes = code_of(net, photographs, ["conv1", "conv2"])  # doctest: +SKIP
-    >>> content = -code_distance("conv2", codes["conv2"], normalised=True)  # doctest: +SKIP
+    >>> net = Net(torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU(), torch.nn.Flatten()), size=8)
+    >>> codes = code_of(net, torch.rand(1, 1, 8, 8), ["0", "1"])
+    >>> print(-code_distance("1", codes["1"], normalised=True) - 0.1 * layer_energy("0"))
+    -code_distance('1', normalised) - 0.1 * layer_energy('0')
     """
     names = (sites,) if isinstance(sites, str) else tuple(dict.fromkeys(sites))
     if not names or len(images) == 0:
