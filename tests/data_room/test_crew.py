@@ -10,6 +10,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -253,3 +254,14 @@ def test_workers_end_when_their_parent_is_killed(folder: Path, tmp_path: Path) -
     while any(map(alive, workers)) and time.monotonic() < until:
         time.sleep(0.1)
     assert not any(map(alive, workers))
+
+
+def test_ctrl_c_while_workers_start_counts_once_they_have() -> None:
+    begun = []
+    with pytest.raises(KeyboardInterrupt), crew._undisturbed():
+        other = threading.Thread(target=signal.raise_signal, args=(signal.SIGINT,))  # a thread that takes the signal
+        other.start()
+        other.join()
+        begun += [number for number in range(1000)]
+    assert len(begun) == 1000
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -7,6 +7,7 @@ import mmap
 import multiprocessing
 import os
 import signal
+import threading
 import time
 import traceback
 import weakref
@@ -243,15 +244,27 @@ def _dismiss(crew: list[_Worker]) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Ctrl-C waits while processes are started: they inherit that, until they have said that they ignore it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Ctrl-C waits while processes are started, and counts afterwards.
+
+    The processes inherit that it is blocked, until they have said that they ignore it. Blocking is not enough for this
+    process: another thread may take the signal, and what Python then raises inside of a fork is lost.
+    """
+    came: list[tuple[Any, ...]] = []
+    handler = signal.getsignal(signal.SIGINT)
+    defers = callable(handler) and threading.current_thread() is threading.main_thread()
+    masks = hasattr(signal, "pthread_sigmask")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
+    if defers:
+        signal.signal(signal.SIGINT, lambda *given: came.append(given))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if defers:
+            signal.signal(signal.SIGINT, handler)
+    if came and callable(handler):
+        handler(*came[0])
 
 
 @dataclass(frozen=True, eq=False)
