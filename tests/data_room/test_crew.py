@@ -257,11 +257,18 @@ def test_workers_end_when_their_parent_is_killed(folder: Path, tmp_path: Path) -
 
 
 def test_ctrl_c_while_workers_start_counts_once_they_have() -> None:
-    begun = []
+    handler, now, numbers = signal.getsignal(signal.SIGINT), threading.Event(), iter(range(1000))
+
+    def take() -> None:  # a thread that does not block the signal, as those that torch computes with
+        now.wait()
+        signal.raise_signal(signal.SIGINT)
+
+    other = threading.Thread(target=take)
+    other.start()
     with pytest.raises(KeyboardInterrupt), crew._undisturbed():
-        other = threading.Thread(target=signal.raise_signal, args=(signal.SIGINT,))  # a thread that takes the signal
-        other.start()
+        now.set()
         other.join()
-        begun += [number for number in range(1000)]
-    assert len(begun) == 1000
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        while next(numbers) < 999:
+            pass
+    assert next(numbers, None) is None
+    assert signal.getsignal(signal.SIGINT) is handler
