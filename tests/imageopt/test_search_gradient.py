@@ -18,7 +18,7 @@ from striate.imageopt.region import Ball, Box
 from striate.imageopt.search.curvature import Curvature
 from striate.imageopt.search.lbfgs import LBFGS
 from striate.imageopt.search.steepest import Steepest
-from striate.imageopt.solve import solve
+from striate.imageopt.solve import Moment, solve
 from striate.nets.net import Net
 
 WIDE = Box(-100.0, 100.0)
@@ -197,6 +197,21 @@ def test_a_falling_step_settles_where_a_fixed_one_swings() -> None:
         ends[falling] = float((places[-1] - 0.62).abs().max())
     assert ends[True] < 1e-3 < ends[False]
     assert Steepest(0.05, falling=True).words == "steepest ascent by 0.05, falling to 0"
+
+
+def test_a_callback_may_look_at_what_would_be_returned_if_the_search_ended_there() -> None:
+    kept: list[Tensor] = []
+
+    def watch(moment: Moment) -> bool:
+        kept.append(moment.kept())
+        return moment.step == 2
+
+    start = torch.full((1, 1, 1, 2), 0.5)
+    total = raised(lambda x: x.sum(1))
+    found = climbed(total, start, Steepest(0.1), 9, within=Box(), callback=watch)
+    torch.testing.assert_close(kept[0], start)
+    torch.testing.assert_close(kept[1], start + 0.1)
+    torch.testing.assert_close(found.images, start + 0.2)
 
 
 def test_rows_without_a_rise_leave_after_the_patience_given() -> None:

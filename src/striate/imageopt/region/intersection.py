@@ -27,7 +27,7 @@ class Intersection:
         parts: At least two boxes, masks or balls of norm 1, 2 or infinity.
         inner: Images (N, C, H, W) in all of them, one a row; the nearer to the middle the better.
         rounds: Rounds of projections at most.
-        tolerance: A round that moves an image by no more (L2) is its last.
+        tolerance: A round that moves an image by no more (L2) is its last; float32 images of 224 px tell 6e-5 apart.
 
     Raises:
         StriateError: A part is an L0 ball, which is not convex, or an inner image is outside of a part.
@@ -36,7 +36,7 @@ class Intersection:
     parts: tuple[Region, ...]
     inner: Tensor
     rounds: int = 200
-    tolerance: float = 1e-6
+    tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
         if len(self.parts) < 2:
