@@ -163,7 +163,7 @@ def test_numbers_that_are_held_have_no_direction() -> None:
 
 
 def test_momentums_steps_are_those_of_the_paper_by_hand() -> None:
-    gradients = [np.array([3.0, -1.0, 0.5]), np.array([-1.0, -2.0, 0.1]), np.array([-9.0, 1.0, -0.3])]
+    gradients = [np.array([0.3, -0.1, 0.05]), np.array([-1.0, -2.0, 0.1]), np.array([-9.0, 1.0, -0.3])]
     turn = iter(gradients)
 
     def score(seen: Seen) -> Tensor:
@@ -238,6 +238,14 @@ def test_a_score_that_stops_being_a_number_is_named_and_what_was_made_is_kept(se
     assert bool((found.scores >= start.flatten(1).sum(1)).all())
     assert found.notes[0].startswith("cliff was not a number for ")
     assert "at step" in found.notes[0]
+
+
+def test_an_ascent_below_the_scores_rounding_ends_a_row_at_once() -> None:
+    start = torch.full((1, 1, 1, 2), 0.5, dtype=torch.float64)
+    faint = raised(lambda x: 1e6 + 1e-8 * x.sum(1))
+    found = climbed(faint, start, LBFGS(tolerance=0.0), 50, within=Box())
+    assert found.passes["forward"] <= 3
+    assert torch.equal(found.images, start)
 
 
 def test_a_row_that_reaches_its_goal_in_a_line_search_costs_nothing_more() -> None:
