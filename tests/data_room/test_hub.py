@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,9 @@ import pytest
 from striate.core.errors import StriateError
 from striate.data.load import load_splits
 
+os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"  # read when the library is imported
 datasets = pytest.importorskip("datasets")
 PIL = pytest.importorskip("PIL.Image")
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
 
 
 def pixels(number: int) -> np.ndarray[Any, Any]:
