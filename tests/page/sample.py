@@ -460,7 +460,9 @@ def checked(names: tuple[str, ...] = NAMES) -> Report[Checked]:
         ("copies", "groups"), 2_980,
         (Removal("train", 4, f"{names[0]}/4.png", names[0], ("a copy of 3.png",)),
          Removal("train", 5, f"{names[0]}/5.png", names[0], ("looks like another class",), names[1])),
-        ("Label suspects: left out by --fast.",), Number(0.51, 0.48, 0.54, 600),
+        ("Train/test shift of dev: left out.",),
+        "Small nets name 91.2 % of the labels of images that they have not seen",
+        suspects[:3], 15, Number(0.51, 0.48, 0.54, 600),
     )  # fmt: skip
     findings = (
         Finding(

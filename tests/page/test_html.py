@@ -293,7 +293,8 @@ def test_checked_data_have_a_page_with_copies_side_by_side_and_what_to_keep() ->
     read = Reader(render_page(report))
     shown = [attributes["id"] for tag, attributes in read.elements if tag == "section"]
     assert shown == [
-        "findings", "duplicates", "leaks", "suspects", "counts", "statistics", "cleaned", "method", "glossary",
+        "findings", "duplicates", "leaks", "suspects", "doubtful", "counts", "statistics", "cleaned", "method",
+        "glossary",
     ]  # fmt: skip
     words = read.words()
     assert "18 images have a copy: 2 groups with equal pixels and 4 groups of near copies; 12 could go." in words

@@ -18,7 +18,15 @@ from .case import Case, Noticed, counted, listed
 from .classes import class_findings, count_all
 from .cleaned import Row, cleaned_list
 from .copies import Pictures, find_copies
-from .duplicates import by_importance, duplicate_findings, label_findings, leak_findings, summed, torn_groups
+from .duplicates import (
+    by_importance,
+    duplicate_findings,
+    label_findings,
+    leak_findings,
+    leaking_images,
+    summed,
+    torn_groups,
+)
 from .learnt import Learnt, ask_learners
 from .marks import FAULTS, mark_findings, unmarked_findings
 from .objects import annotated, look_at_marks
@@ -106,6 +114,9 @@ def check_data(
         duplicates=summed(case, found, copies, shown),
         leaks=(*leaks, *torn_leaks),
         suspects=_pictured(case, learnt.suspects, album, pictures=pictures),
+        doubtful=_pictured(case, learnt.doubtful, album, pictures=pictures),
+        judged=learnt.judged,
+        leaking=len(leaking_images(case, copies, marked)),
         statistics=_statistics(case),
         checks_run=_names(complete=len(there) == len(marked)),
         kept=sum(row.keep for row in rows),
@@ -130,12 +141,12 @@ def _broken(case: Case) -> list[Noticed]:
                 severity="warning",
                 sure=1.0,
                 seen=f"{count:,} {'files' if count > 1 else 'file'} cannot be read and "
-                f"{'were' if count > 1 else 'was'} left out: {listed([one.name for one in every])}.",
+                f"{'were' if count > 1 else 'was'} left out: {listed([f'{one.name} ({one.why})' for one in every])}.",
                 evidence=(
                     Evidence("files left out", counted(count, count + case.count)),
                     *(Evidence(f"{one.name}: {one.why}") for one in every[:_BROKEN]),
                 ),
-                mend="Replace or delete these files; a class that lost many of them is measured on what is left.",
+                mend="Mend what is said of each, or delete it; a class that lost many is measured on what is left.",
             )
         )
     ]

@@ -68,6 +68,15 @@ def kept_csv(rows: Iterable[Row], task: str) -> str:
     )
 
 
+def kept_names(rows: Iterable[Row]) -> dict[str, list[str]]:
+    """The images to keep, by split."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if row.keep:
+            found[row.split].append(row.name)
+    return dict(found)
+
+
 def reasons_csv(rows: Iterable[Row]) -> str:
     """Every image: ``split,file,label,keep,reasons,suggested``."""
     return _csv(

@@ -128,6 +128,21 @@ def leak_findings(case: Case, marked: list[tuple[Copies, bool]]) -> tuple[list[N
     return found, leaks
 
 
+def leaking_images(case: Case, copies: list[tuple[Copies, bool]], marked: tuple[Marked | None, ...]) -> set[int]:
+    """Images of a later split whose copy, or group, stands in an earlier one; each counts once."""
+    together = [list(group.images) for group, _ in copies]
+    places: dict[str, list[int]] = defaultdict(list)
+    for number, marks in enumerate(marked):
+        for row, name in enumerate(() if marks is None else marks.groups):
+            if name:
+                places[name].append(case.starts[number] + row)
+    found: set[int] = set()
+    for images in [*together, *places.values()]:
+        first = min(int(case.split[image]) for image in images)
+        found |= {image for image in images if int(case.split[image]) > first}
+    return found
+
+
 def label_findings(case: Case, marked: list[tuple[Copies, bool]]) -> list[Noticed]:
     """The same picture with different labels: at least one of them is wrong, or the task is not well defined."""
     groups = [group for group, differ in marked if differ]

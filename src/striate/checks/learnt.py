@@ -14,7 +14,7 @@ from .learned_findings import shift_findings, suspect_findings
 from .shift import CITES as SHIFT
 from .shift import train_test_shift
 from .suspects import CITES as SUSPECTS
-from .suspects import label_suspects
+from .suspects import Suspects, label_suspects
 
 UNASKED = Number(None, why="--fast leaves out what has to be trained")
 
@@ -29,6 +29,8 @@ class Learnt:
     left_out: tuple[str, ...] = field(default=("Label suspects and train/test shift: --fast leaves out what has to be "
                                                "trained",))  # fmt: skip
     cites: tuple[str, ...] = ()
+    judged: str = ""
+    doubtful: tuple[Suspect, ...] = ()
 
 
 def ask_learners(case: Case, *, seed: int, progress: Progress = SILENT, workers: int = 0) -> Learnt:
@@ -36,12 +38,14 @@ def ask_learners(case: Case, *, seed: int, progress: Progress = SILENT, workers:
     noticed: list[Noticed] = []
     left_out: list[str] = []
     suspects: tuple[Suspect, ...] = ()
+    doubtful: tuple[Suspect, ...] = ()
+    judged = ""
     if case.task == "classes":
         parts = case.parts
         splits = replace(case.splits, train=parts[0], dev=parts[1], test=parts[2])
         found = label_suspects(splits, seed=seed, progress=progress, workers=workers)
         noticed += suspect_findings(found, data=case.data, classes=case.classes)
-        suspects = found.suspects
+        suspects, doubtful, judged = found.suspects, found.doubtful, _judged(found)
         left_out += [f"Label suspects: {found.why}"] if found.why else []
     else:
         left_out.append("Label suspects: these data have no single label an image")
@@ -52,7 +56,19 @@ def ask_learners(case: Case, *, seed: int, progress: Progress = SILENT, workers:
         noticed += told[0]
         shift = told[1]
         left_out += told[2]
-    return Learnt(tuple(noticed), suspects, shift, tuple(left_out), (*SUSPECTS, *SHIFT))
+    return Learnt(tuple(noticed), suspects, shift, tuple(left_out), (*SUSPECTS, *SHIFT), judged, doubtful)
+
+
+def _judged(found: Suspects) -> str:
+    """How good the judges were, and what share of the labels they hold for wrong."""
+    accuracy, noise = found.accuracy, found.noise
+    if accuracy.value is None or noise.value is None:
+        return ""
+    beyond = "more than hard images explain" if found.established else "no more than hard images may explain"
+    return (
+        f"Small nets name {100 * accuracy.value:.1f} % of the labels of images that they have not seen; "
+        f"{100 * noise.value:.1f} % of the labels look wrong, {beyond}"
+    )
 
 
 def _told(

@@ -174,6 +174,9 @@ class Checked:
         kept: Images that the cleaned list keeps.
         removals: Images that it leaves out or gives another label; at most 1,000 are listed here, all in the CSV.
         left_out: What was not checked, and why.
+        judged: How good the nets were that judged the labels, and what share they hold for wrong; "" where none did.
+        doubtful: The labels that fit least beside the suspects: hard images or wrong labels.
+        leaking: Images that are measured on one side of a division and were seen on the other, each counted once.
         shift: Area under the ROC curve of a classifier that tells training from test images; .5 where none can.
     """
 
@@ -189,4 +192,7 @@ class Checked:
     kept: int = 0
     removals: tuple[Removal, ...] = ()
     left_out: tuple[str, ...] = field(default=())
+    judged: str = ""
+    doubtful: tuple[Suspect, ...] = field(default=())
+    leaking: int = 0
     shift: Number = field(default=Number(None, why="not measured"))

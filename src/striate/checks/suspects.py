@@ -23,6 +23,7 @@ from .learner import brought_small, small_side
 from .noise import Noise, chances, measure_noise
 
 MOST = 200
+DOUBTFUL = 24  # labels listed that fit least, suspect or not
 DOUBT = 0.5  # chance of being right below which a label is suspect
 RARE = 10  # images of a class, below which nothing is said of their labels: no learner gets to know it
 LEAST_IMAGES = 40
@@ -73,6 +74,7 @@ class Suspects:
         learnt: Images learnt from, each counted at every meeting; each image is predicted once beside.
         said: How it was done.
         why: Why there are no suspects, or what was left out; empty where all was judged.
+        doubtful: The labels that fit least, beside the suspects: hard images or wrong labels, which a look will tell.
     """
 
     suspects: tuple[Suspect, ...]
@@ -91,6 +93,7 @@ class Suspects:
     learnt: int
     said: str
     why: str = ""
+    doubtful: tuple[Suspect, ...] = ()
 
 
 def label_suspects(
@@ -108,8 +111,7 @@ def label_suspects(
     Predictions out of sample (`out_of_sample`) are calibrated by one temperature; the share of wrong labels comes from
     anchors (`measure_noise`), and from it the chance that each label is right. Where no wrong labels can be told from
     hard images, only labels are suspect that are next to impossible and that even nets which learnt from them do not
-    believe. Splits are judged together: labels of all of them
-    may be wrong, and more images teach more.
+    believe. Splits are judged together: labels of all of them may be wrong, and more images teach more.
 
     Args:
         source: One split, or all of them; one label each.
@@ -173,11 +175,18 @@ def judged(
     elif not bool(known.all()):
         why = why or f"{int((~known).sum()):,} images of classes with fewer than {RARE} were not judged"
     listed = doubtful[:most].tolist()
-    return Suspects(
-        suspects=tuple(
+
+    def told(rows: list[int]) -> tuple[Suspect, ...]:
+        return tuple(
             _suspect(parts, row, int(suggested[row]), quality=float(quality[row]), confidence=float(confidence[row]))
-            for row in listed
-        ),
+            for row in rows
+        )
+
+    worst = quality.nan_to_num(2.0).argsort(stable=True)[: DOUBTFUL + len(listed)].tolist()
+    besides = [row for row in worst if row not in set(listed) and bool(known[row])][:DOUBTFUL]
+    return Suspects(
+        suspects=told(listed),
+        doubtful=told(besides),
         count=len(doubtful),
         rows=tuple(listed),
         quality=quality,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -53,7 +54,31 @@ def citations() -> dict[str, Citation]:
         if match:
             found = dict(re.findall(r"^\s*(\w+)\s*=\s*\{(.*)\},?\s*$", block, flags=re.MULTILINE))
             key = match.group(1)
-            entries[key] = Citation(
-                key, found.get("author", ""), found.get("title", ""), found.get("year", ""), block.strip()
-            )
+            author, title = (plain(found.get(name, "")) for name in ("author", "title"))
+            entries[key] = Citation(key, author, title, found.get("year", ""), block.strip())
     return entries
+
+
+_MARKS = {  # combining signs
+    '"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", "c": "\u0327", "v": "\u030c",
+    "H": "\u030b", "=": "\u0304", ".": "\u0307", "u": "\u0306", "r": "\u030a", "k": "\u0328",
+}  # fmt: skip
+_LETTERS = {"ae": "æ", "AE": "Æ", "o": "ø", "O": "Ø", "aa": "å", "AA": "Å", "ss": "ß", "l": "ł", "L": "Ł", "i": "ı"}
+
+
+def plain(text: str) -> str:
+    r"""Text of BibTeX as people read it: accents set, braces gone.
+
+    >>> plain(r"S{\"u}sstrunk and {I}mmerk{\ae}r")
+    'Süsstrunk and Immerkær'
+    """
+
+    def accent(match: re.Match[str]) -> str:
+        letter = {"\\i": "i", "\\j": "j"}.get(match.group(2), match.group(2))
+        return unicodedata.normalize("NFC", letter + _MARKS[match.group(1)])
+
+    text = text.replace("$", "").replace("\\ell_", "ℓ")
+    text = re.sub(r"\\([\"'`^~=.])\s*\{?(\\[ij]|[A-Za-z])\}?", accent, text)
+    text = re.sub(r"\\([cvHurk])(?:\s+|\{)(\\[ij]|[A-Za-z])\}?", accent, text)
+    text = re.sub(r"\\(ae|AE|aa|AA|ss|o|O|l|L|i)(?![A-Za-z])\s*", lambda match: _LETTERS[match.group(1)], text)
+    return re.sub(r"[{}]", "", text).replace("\\&", "&").replace("--", "–")

@@ -400,9 +400,9 @@ def broken_files(name: str, broken: tuple[BrokenFile, ...], whole: int) -> Findi
         severity="warning",
         sure=1.0,
         seen=f"{count:,} {'files' if count > 1 else 'file'} of {name} cannot be read and "
-        f"{'were' if count > 1 else 'was'} left out: {', '.join(one.name for one in shown)}{more}.",
+        f"{'were' if count > 1 else 'was'} left out: {', '.join(f'{one.name} ({one.why})' for one in shown)}{more}.",
         evidence=(Evidence("files left out", total), *(Evidence(f"{one.name}: {one.why}") for one in shown)),
-        mend="Replace or delete these files; a class that lost many of them is measured on what is left.",
+        mend="Mend what is said of each, or delete it; a class that lost many is measured on what is left.",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -92,17 +92,25 @@ def save_splits(splits: Splits, path: str | Path, *, division: Division | None =
     >>> from striate.data.load import load_splits
     >>> path = save_splits(load_splits("digits"), "/tmp/digits-splits.json")
     """
+    parts = {part.split: [part.name_of(row) for row in range(len(part))] for part in splits}
+    write_text(Path(path), splits_text(splits.train.name, parts, division=division, seed=seed))
+    return Path(path)
+
+
+def splits_text(
+    name: str, parts: Mapping[str, Sequence[str]], *, division: Division | None = None, seed: int = 0
+) -> str:
+    """The file of `save_splits`, from the names of the images in each part."""
     how = division or Division()
     kept = {
         "striate_splits": 1,
-        "data": splits.train.name,
+        "data": name,
         "seed": seed,
         "shares": list(how.shares),
         "fold": list(how.fold) if how.fold else None,
-        "parts": {part.split: [part.name_of(row) for row in range(len(part))] for part in splits},
+        "parts": {part: list(parts.get(part, ())) for part in PARTS},
     }
-    write_text(Path(path), json.dumps(kept, ensure_ascii=False, indent=1))
-    return Path(path)
+    return json.dumps(kept, ensure_ascii=False, indent=1)
 
 
 def read_rows(path: Path, data: Dataset, *, division: Division, seed: int) -> tuple[Sequence[int], ...]:

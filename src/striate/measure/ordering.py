@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from striate.core.number import Number
+from striate.metrics.averages import LEAST
 from striate.metrics.binary import Counts
 from striate.metrics.ranked import Ranked
 from striate.metrics.ranking import auc_of, average_precision_of, moved_interval, precision_recall_of, roc_of
@@ -60,6 +61,10 @@ class _Sums:
         words = f"; classes: {left} without the figure left out" if left else ""
         macro = sum(self.values) / len(self.values)
         weighted = sum(v * s for v, s in zip(self.values, self.support, strict=True)) / sum(self.support)
+        rare = sum(support < LEAST for support in self.support)
+        if rare:
+            why = f"no interval: {rare} classes of fewer than {LEAST} images{words}"
+            return Number(macro, n=self.n, why=why), Number(weighted, n=self.n, why=why)
         share = (known[labels].to(torch.float64) - total) * weighted
         return (
             moved_interval(macro, self.alike / len(self.values), words),

@@ -158,7 +158,7 @@ def confidence(case: Case) -> list[Finding]:
                 Evidence("accuracy", accuracy),
                 *_after_scaling(calibration.scaling),
             ),
-            mend=_scaling_mend(calibration.scaling)
+            mend=_scaling_mend(calibration.scaling, error.value)
             + (", or train with more label smoothing." if kind == "overconfident" else "."),
             command=case.command("examine", "--out", "report.html"),
         )
@@ -176,9 +176,14 @@ def _after_scaling(scaling: Scaling) -> tuple[Evidence, ...]:
     )
 
 
-def _scaling_mend(scaling: Scaling) -> str:
+def _scaling_mend(scaling: Scaling, before: float) -> str:
     if scaling.temperature.value is None or scaling.ece.value is None:
         return "Divide the logits by one temperature that is fitted on the dev split"
+    if scaling.ece.value >= before:
+        return (
+            f"One temperature does not mend it ({scaling.temperature.value:.2f}, fitted on {scaling.fitted_on}, leaves "
+            f"{scaling.ece.value:.3f}): show the net more images of the kinds that it is too sure of"
+        )
     return (
         f"Divide the logits by {scaling.temperature.value:.2f} (fitted on {scaling.fitted_on}), which leaves a "
         f"calibration error of {scaling.ece.value:.3f} here"

@@ -14,6 +14,8 @@ from striate.core.number import Number
 from .confusion import multinomial_interval
 from .intervals import wilson
 
+LEAST = 5  # images of a class from which the delta method can tell how sure its figures are
+
 
 @dataclass(frozen=True)
 class ClassAverage:
@@ -33,8 +35,9 @@ def micro_average(matrix: Tensor) -> ClassAverage:
 def macro_average(matrix: Tensor) -> ClassAverage:
     """Classes weigh alike; those absent from labels and predictions alike are left out, as scikit-learn does.
 
-    A class that is never predicted counts with precision 0, one without labels with recall 0; ``why`` says so.
-    Intervals by the delta method.
+    There is none where a class has fewer than `LEAST` images: the delta method then takes a class that was once right
+    for one that always is. A class that is never predicted counts with precision 0, one without labels with recall 0;
+    ``why`` says so. Intervals by the delta method.
 
     Source: Takahashi, Yamamoto, Kuchiba & Koyama 2022, "Confidence interval for micro-averaged F1 and macro-averaged
     F1 scores", section 3. F1 is the mean of the classes' F1, not the F1 of the means (Opitz & Burst 2019).
@@ -81,13 +84,17 @@ def _average(matrix: Tensor, *, by_support: bool, beta: float = 1.0) -> ClassAve
     both = weight * rows + columns
     f_beta = _share((1 + weight) * hits, both)
     square = torch.eye(len(shares), dtype=torch.float64)
+    rare = int((occurs & (matrix.sum(1) < LEAST)).sum())
 
     def figure(values: Tensor, by_hit: Tensor, by_row: Tensor, by_column: Tensor, *words: str) -> Number:
         # the derivative by share (i, j): through the hit where i = j, through row i, through column j, and by weight
         slope = square * (weights * by_hit) + (weights * by_row)[:, None] + (weights * by_column)[None, :]
         if by_support:
             slope = slope + values[:, None]
-        number = multinomial_interval(float((weights * values).sum()), shares, slope, n, floor=0.0)
+        value = float((weights * values).sum())
+        number = multinomial_interval(value, shares, slope, n, floor=0.0)
+        if rare:
+            number = Number(value, n=n, why=f"no interval: {rare} classes of fewer than {LEAST} images")
         said = [number.why, *(word for word in words if word)]
         return Number(number.value, number.low, number.high, n, "; classes: ".join(said) if len(said) > 1 else said[0])
 

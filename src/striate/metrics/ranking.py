@@ -14,6 +14,7 @@ from torch import Tensor
 
 from striate.core.number import Number
 
+from .averages import LEAST
 from .curves import PrecisionRecallCurve, RocCurve
 from .inputs import check_labels, exact_scores, score_vectors
 from .intervals import logit_interval
@@ -125,6 +126,10 @@ def by_column(scores: Tensor, truths: Tensor, figure: Callable[[Ranked], Moved])
         return ClassRanking(tuple(each), nothing, nothing)
     macro = float(values[known].mean())
     weighted = float((values * support).sum() / support[known].sum())
+    rare = int((support[known] < LEAST).sum())
+    if rare:
+        why = f"no interval: {rare} classes of fewer than {LEAST} images{words}"
+        return ClassRanking(tuple(each), Number(macro, n=n, why=why), Number(weighted, n=n, why=why))
     share = (truths[:, known].sum(1).to(torch.float64) - total) * weighted
     return ClassRanking(
         tuple(each),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from striate.checks.payload import Checked, DuplicateGroup, SplitCounts
 from striate.core.number import Number
@@ -37,18 +38,21 @@ def outline(report: Report[Checked]) -> Outline:
 
 def headlines(result: Checked) -> tuple[Headline, ...]:
     """Five to seven numbers that say what state the data are in."""
-    leaked = sum(leak.images for leak in result.leaks)
     places = ", ".join(f"{part.images:,} {part.split}" for part in result.counts.splits if part.images)
     figures = [
         Headline("", "images", _counted(result.counts.images), percent=False, note=places),
         Headline("", "classes", _counted(len(result.counts.classes)), percent=False),
         Headline("", "largest over smallest class", result.counts.imbalance, percent=False),
         Headline("near_duplicate", "images with a copy", _counted(result.duplicates.images), percent=False),
-        Headline("leak", "images that leak", _counted(leaked), percent=False, note="between the splits"),
-        Headline("label_quality", "labels that look wrong", _counted(len(result.suspects)), percent=False),
+        Headline("leak", "images that leak", _counted(result.leaking), percent=False, note="between the splits"),
+        Headline("label_quality", "labels that look wrong", _suspected(result), percent=False),
         Headline("shift", "train told from test", result.shift, percent=False, note="0.5 is not at all"),
     ]
     return tuple(figure for figure in figures if figure.number.value is not None)
+
+
+def _suspected(result: Checked) -> Number:
+    return _counted(len(result.suspects)) if result.judged or result.suspects else Number.missing("not judged")
 
 
 def _counted(value: int) -> Number:
@@ -58,6 +62,7 @@ def _counted(value: int) -> Number:
 def _by_importance(result: Checked) -> Iterator[str]:
     yield from (group.picture for group in result.duplicates.groups[:12])
     yield from (suspect.picture for suspect in result.suspects)
+    yield from (suspect.picture for suspect in result.doubtful)
     yield from (group.picture for group in result.duplicates.groups[12:])
 
 
@@ -67,6 +72,7 @@ def _sections(report: Report[Checked], shelf: Shelf, dropped: str) -> tuple[Sect
         duplicates_section(result, shelf),
         leaks_section(result),
         suspects_section(result.suspects, shelf),
+        doubtful_section(result, shelf),
         counts_section(result),
         statistics_section(result),
         cleaned_section(result),
@@ -161,12 +167,21 @@ def _words(group: DuplicateGroup) -> str:
     return ", ".join(parts)
 
 
+def doubtful_section(result: Checked, shelf: Shelf) -> Section | None:
+    """The labels that fit least beside the suspects."""
+    if not result.doubtful:
+        return None
+    claim = f"{result.judged}. These fit least: hard images or wrong labels, which a look will tell."
+    found = suspects_section(result.doubtful, shelf, claim=claim)
+    return None if found is None else replace(found, id="doubtful", name="Least fitting labels")
+
+
 def leaks_section(result: Checked) -> Section | None:
     """What lies on both sides of a division."""
     if not result.leaks:
         return None
     worst = max(result.leaks, key=lambda leak: leak.share)
-    total = sum(leak.images for leak in result.leaks)
+    total = result.leaking
     claim = (
         f"{count(total, 'image')} that {'is' if total == 1 else 'are'} measured on one side of a split "
         f"{'was' if total == 1 else 'were'} seen on the other; at worst "

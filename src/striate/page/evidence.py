@@ -20,6 +20,7 @@ MOST_CLASSES = 30  # of the confusion matrix
 MOST_PAIRS = 90
 STEPS = 20  # shades of a cell
 FIRST_MISTAKES = 24
+BEYOND = 0.02  # calibration error, lower end, from which confidence does not fit
 SURES = (50, 70, 90, 99)  # per cent of confidence by which the gallery filters
 
 
@@ -200,6 +201,8 @@ def calibration_claim(evaluation: Evaluation) -> str:
         return f"It is surer than it may be, by {gap} points: its calibration error is {error}."
     if sure.value < right.low:
         return f"It is less sure than it could be, by {gap} points: its calibration error is {error}."
+    if (evaluation.calibration.ece.low or 0.0) >= BEYOND:
+        return f"It is too sure of some images and not sure enough of others: its calibration error is {error}."
     return f"On the whole it is as sure as it is right: its calibration error is {error}."
 
 

@@ -40,7 +40,7 @@ def _checked(result: Checked, width: int, color: bool) -> list[str]:
 
 def _totals(result: Checked) -> list[tuple[str, str, str]]:
     copies = result.duplicates
-    leaked = sum(leak.images for leak in result.leaks)
+    leaked = result.leaking
     worst = max(result.leaks, key=lambda leak: leak.share, default=None)
     rows = [
         (
@@ -57,7 +57,7 @@ def _totals(result: Checked) -> list[tuple[str, str, str]]:
         ),
         ("left out of the cleaned list", f"{result.counts.images - result.kept:,}", f"{result.kept:,} kept"),
     ]
-    if result.suspects or not result.left_out:
+    if result.suspects or result.judged:
         rows.insert(2, ("labels that look wrong", f"{len(result.suspects):,}", ""))
     if result.shift.value is not None:
         rows.append(("train told from test", shown(result.shift), "area under the ROC curve, 0.5 is not at all"))
@@ -82,18 +82,17 @@ def _classes(result: Checked, width: int) -> list[str]:
 
 
 def _suspects(result: Checked, width: int) -> list[str]:
+    told = wrap(f"labels: {readable(result.judged)}.", width) if result.judged else []
+    chosen = result.suspects[: MOST_LINES // 2] or result.doubtful[: MOST_LINES // 4]
+    if not chosen:
+        return ["", *told] if told else []
     if not result.suspects:
-        return []
-    rows = [
-        (each.split, each.name, each.label_name, each.suggested_name, fixed(each.quality, 2))
-        for each in result.suspects[: MOST_LINES // 2]
-    ]
-    lines = [
-        "",
-        *table(("split", "image", "label", "looks like", "quality"), rows, width=width, numbers=frozenset({4})),
-    ]
+        told += ["those that fit least, hard images or wrong labels:"]
+    rows = [(each.split, each.name, each.label_name, each.suggested_name, fixed(each.quality, 2)) for each in chosen]
+    head = ("split", "image", "label", "looks like", "quality")
+    lines = ["", *told, *table(head, rows, width=width, numbers=frozenset({4}))]
     more = len(result.suspects) - len(rows)
-    return [*lines, f"and {count(more, 'suspect')} more"] if more else lines
+    return [*lines, f"and {count(more, 'suspect')} more"] if more > 0 else lines
 
 
 def _some(value: int) -> str:

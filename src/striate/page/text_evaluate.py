@@ -50,12 +50,14 @@ def _figures(result: Evaluation) -> list[tuple[str, str, str]]:
             (
                 "at its temperature",
                 shown(scaling.ece, percent=True),
-                f"logits over {heat}, fitted on {scaling.fitted_on}",
+                f"logits divided by {heat}, fitted on {scaling.fitted_on}",
             )
         )
     if curves is not None:
         which = (
-            f"of {named(curves.positive, 24)}" if curves.positive else "mean over the classes, each against the rest"
+            f"for class {named(curves.positive, 24)}"
+            if curves.positive
+            else "mean over the classes, each against the rest"
         )
         area, precision = curves.macro_auc, curves.macro_average_precision
         if curves.positive and len(curves.classes) == 2:

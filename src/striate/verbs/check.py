@@ -11,7 +11,12 @@ from striate.core.report import Report
 from .options import Computing, DataArgument, Option, OutArgument, Source
 from .session import session, shown, write_out
 
-FILES = {"page": "report.html", "cleaned": "cleaned.csv", "reasons": "reasons.csv"}
+FILES = {
+    "page": "report.html",
+    "cleaned": "cleaned.csv",
+    "cleaned splits": "cleaned.splits.json",
+    "reasons": "reasons.csv",
+}
 
 
 class OnSplits(Computing, Source, total=False):
@@ -31,9 +36,10 @@ def check(
     copies within and across the splits and with other labels; classes that are missing or rare; boxes and masks that
     cannot be right; groups torn apart. Files that cannot be read are left out and counted.
 
-    With ``out`` there are a page, its pictures and two lists: ``cleaned.csv`` names the images to keep (laid beside
-    them, it can be trained on as it is), ``reasons.csv`` every image with what speaks against it. Nothing else is
-    written or changed.
+    With ``out`` there are a page and its pictures; ``cleaned.splits.json`` with the images to keep, which ``--splits``
+    takes for any data that come undivided; ``cleaned.csv``, the same as a table with suggested labels, for image files
+    (laid beside them in the place of other tables it can be trained on); ``reasons.csv`` with what speaks against each
+    image. Nothing else is written or changed.
 
     >>> import striate
     >>> striate.check("shapes", limit=50, fast=True, quiet=True).result.duplicates.images
@@ -42,8 +48,9 @@ def check(
     given = {**shared, "skip_broken": True}
     with session("check", {"data": data, "fast": fast, "out": out}, given, OnSplits) as run:
         from striate.checks.check import check_data
-        from striate.checks.cleaned import kept_csv, reasons_csv
+        from striate.checks.cleaned import kept_csv, kept_names, reasons_csv
         from striate.core.storage import write_text
+        from striate.data.division import splits_text
 
         splits = run.splits(data)
         run.findings = [each for each in run.findings if each.check != "broken_files"]  # train's alone; ours are of all
@@ -70,5 +77,7 @@ def check(
 
             write_text(Path(out) / FILES["cleaned"], kept_csv(checking.rows, checking.result.task))
             write_text(Path(out) / FILES["reasons"], reasons_csv(checking.rows))
+            kept = splits_text(splits.train.name, kept_names(checking.rows))
+            write_text(Path(out) / FILES["cleaned splits"], kept)
             write_text(Path(out) / FILES["page"], render_page(report))
         return report

@@ -155,9 +155,9 @@ def _checked(bench: Bench) -> Checked:
     run = bench.run
     if isinstance(bench.given, Dataset):
         raise StriateError("one split was given, and checks compare the splits of a data set")
-    told = list(run.findings)
+    told, data = list(run.findings), run.data_origin
     splits = run.splits(bench.given)
-    run.findings = told  # what the check says of broken files is of all splits
+    run.findings, run.data_origin = told, data  # what the check says of broken files is of all splits
     count = sum(map(len, splits))
     if count > CHECKED:
         raise StriateError(f"{count:,} images are more than a page waits for", hint=f"striate check {bench.names[1]}")

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from striate.nets.passes import Passes
 
 T = TypeVar("T")
+ABOUT_DATA = (  # options that say which data are meant, and how they come to a net
+    "data_root", "partial", "layout", "shares", "fold", "splits", "skip_broken", "geometry",
+)  # fmt: skip
 MARK = "report.json"  # a folder that holds it is ours to write over
 OWN_PLACES = {"convert", "demo", "examine", "train"}  # verbs that look after their own place
 
@@ -143,6 +146,7 @@ class Session:
     ) -> Report[T]:
         """The envelope around a result, with origin and cost up to now."""
         self.cites += cites
+        findings = [self._runnable(each) for each in findings]
         origin = Origin(
             command=command_line(self.verb, self.arguments),
             arguments={name: shown(value) for name, value in self.arguments.items()},
@@ -169,6 +173,24 @@ class Session:
             album=album or {},
             arrays=arrays or {},
         )
+
+    def _runnable(self, finding: Finding) -> Finding:
+        """The finding with a command that is about the same data: options that say which they are go along."""
+        from . import VERBS
+        from .signature import read_signature
+
+        words = shlex.split(finding.command)
+        if len(words) < 2 or words[0] != "striate" or words[1] not in VERBS:
+            return finding
+        _, options = read_signature(words[1])
+        more: list[str] = []
+        for name in ABOUT_DATA:
+            value, flag = self.arguments.get(name), f"--{name.replace('_', '-')}"
+            if value not in (None, False) and name in options and flag not in words:
+                more += [flag] if value is True else [flag, str(shown(value))]
+        command = shlex.join([*words, *more])
+        same = command == command_line(self.verb, {**self.arguments, "out": None})
+        return replace(finding, command="" if same else command)
 
     def _data_options(self) -> dict[str, Any]:
         root = self["data_root"]
@@ -393,9 +415,12 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
 def claim_folder(folder: Path, *, overwrite: bool) -> Path:
     """The folder, empty and ready to be written into, once `check_folder` has nothing against it."""
     check_folder(folder, overwrite=overwrite)
-    if folder.is_dir():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StriateError(f"cannot write {folder}: {error.strerror}", hint="another --out") from error
     return folder
 
 
