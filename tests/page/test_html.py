@@ -251,6 +251,8 @@ def test_small_pictures_are_enlarged_by_whole_factors() -> None:
         assert across % width == 0
         assert across // width == down // height
     assert shown_size(500, 375, 112) == (149, 112)
+    assert shown_size(3, 200, 112) == (6, 400)
+    assert shown_size(3, 2000, 112) == (1, 448)
 
 
 def test_sizes_are_read_from_the_head_of_a_picture() -> None:

@@ -28,7 +28,9 @@ def test_files_of_a_folder_that_cannot_be_read_are_left_out_and_named(folder: Pa
     report = st.explain(net, folder, method="gradient", quiet=True)
     assert [one.image for one in report.result.maps] == ["good 0.png", "good 1.png"]
     (found,) = [one for one in report.findings if one.check == "broken_files"]
-    assert found.seen.startswith(f"2 files of {folder.name} cannot be read and were left out: bad one.png, gone.png")
+    assert found.seen.startswith(
+        f"2 files of {folder.name} cannot be read and were left out: bad one.png (is not an image), "
+    )
     assert found.evidence[0].number is not None
     assert (found.evidence[0].number.value, found.evidence[0].number.n) == (2, 4)
     assert "bad one.png: is not an image" in [one.what for one in found.evidence]

@@ -16,7 +16,7 @@ from striate.core.errors import ImageError
 from .svg import element
 
 THUMB = 112  # short side of a thumbnail on the page, before rounding to a whole factor
-LONGEST = 4  # times the thumbnail that the long side of a picture may be
+LONGEST = 4  # times its short side that the long side of a picture may be, before it decides
 SHARP = 128  # below so many pixels a picture is enlarged by a whole factor, pixels kept square
 
 
@@ -115,12 +115,12 @@ def shown_size(width: int, height: int, target: int) -> tuple[int, int]:
     ((112, 112), (149, 112))
     """
     side, long = min(width, height), max(width, height)
-    if long > LONGEST * target:  # a strip: its long side decides
+    if long > LONGEST * side and long > LONGEST * target:  # a strip: its long side decides
         share = LONGEST * target / long
         return max(1, round(width * share)), max(1, round(height * share))
     if side > 1.5 * target and side >= SHARP:
         return round(width * target / side), round(height * target / side)
-    factor = max(1, int(target / side + 0.5))
+    factor = max(1, min(int(target / side + 0.5), LONGEST * target // long))
     return width * factor, height * factor
 
 
