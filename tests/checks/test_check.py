@@ -7,6 +7,7 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from PIL import Image
 
@@ -181,3 +182,22 @@ def test_the_lists_hold_every_image_and_the_kept_ones_can_be_loaded(tmp_path: Pa
 def test_empty_splits_and_single_images_are_no_trouble() -> None:
     one = replace(toy(photographs(1), [0]), split="train")
     assert check_data(splits_of(one), learned=False).result.counts.images == 1
+
+
+def test_labels_in_doubt_show_their_own_images() -> None:
+    images = photographs(240)
+    labels = [0, 1] * 120
+    splits = splits_of(
+        toy(images[:160], labels[:160]), toy(images[160:200], labels[:40]), toy(images[200:], labels[:40])
+    )
+    found = check_data(splits, seed=1)
+    listed = [*found.result.suspects, *found.result.doubtful]
+    assert found.result.doubtful
+    assert len({(each.split, each.row) for each in listed}) == len(listed)
+    shown = [each for each in listed if each.picture]
+    assert len({each.picture for each in shown}) == len(shown)
+    parts = {part.split: part for part in splits}
+    for each in shown[:5]:
+        with Image.open(io.BytesIO(found.album[each.picture])) as picture:
+            mean = torch.tensor(list(picture.convert("RGB").tobytes())).float().mean() / 255
+        assert float(mean) == pytest.approx(float(parts[each.split].images([each.row]).mean()), abs=0.02)

@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -14,6 +15,7 @@ import striate as st
 from checks.drawn import photographs, picture
 from striate.cli.main import run
 from striate.core.errors import StriateError
+from striate.data.division import Division
 from striate.page.text import render_text
 
 
@@ -104,3 +106,16 @@ def test_torch_s_random_state_is_left_alone(folder: Path) -> None:
     before = torch.get_rng_state()
     st.check(folder, fast=True, quiet=True)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_kept_images_are_taken_back_as_splits(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (60, 12, 12, 3), dtype=np.uint8)
+    images[1] = images[0]
+    np.savez(tmp_path / "noise.npz", x=images, y=np.arange(60) % 2)
+    report = st.check(tmp_path / "noise.npz", fast=True, out=tmp_path / "checked", quiet=True)
+    assert report.result.kept < 60
+    assert "--skip-broken" not in report.origin.command
+    division = Division(file=tmp_path / "checked" / "cleaned.splits.json")
+    splits = st.load_splits(tmp_path / "noise.npz", division=division)
+    assert sum(map(len, splits)) == report.result.kept
+    assert (tmp_path / "checked" / "report.html").stat().st_size > 10_000

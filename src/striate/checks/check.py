@@ -162,7 +162,7 @@ def _pictured(
     out = []
     for number, each in enumerate(suspects):
         if number < _PICTURED:
-            key = f"suspect-{number}.webp"
+            key = f"label-{each.split}-{each.row}.webp"  # of the image, so that two lists cannot take each other's
             album[key] = side_by_side(case, (starts[each.split] + each.row,))
             each = replace(each, picture=key)  # noqa: PLW2901
         out.append(each)

@@ -52,6 +52,7 @@ def check(
         from striate.core.storage import write_text
         from striate.data.division import splits_text
 
+        run.arguments = {**run.arguments, "skip_broken": bool(shared.get("skip_broken"))}  # as the caller said it
         splits = run.splits(data)
         run.findings = [each for each in run.findings if each.check != "broken_files"]  # train's alone; ours are of all
         checking = check_data(
