@@ -89,6 +89,14 @@ def _never(case: Case, counts: Counts, everywhere: set[int]) -> list[Noticed]:
     ]
 
 
+def _single(counts: Counts) -> bool:
+    """Whether most classes have fewer images in all than there are splits."""
+    parts = [part.classes for part in counts.splits if part.images and part.classes]
+    totals = [sum(each) for each in zip(*parts, strict=True)]
+    few = sum(0 < total < len(counts.splits) for total in totals)
+    return bool(2 * few > len(totals))
+
+
 def _missing(case: Case, counts: Counts, held: dict[str, set[int]], everywhere: set[int]) -> list[Noticed]:
     out = []
     for split, there in held.items():
@@ -97,6 +105,12 @@ def _missing(case: Case, counts: Counts, held: dict[str, set[int]], everywhere: 
             continue
         names = [counts.classes[row] for row in absent]
         learnt = split == "train"
+        if _single(counts):
+            mend = "Most classes have fewer images than there are splits: add some, or test on all with --shares 0/0/1."
+        elif learnt:
+            mend = "Split anew so that every class is on each side: what is not in train cannot be learnt."
+        else:
+            mend = f"Nothing can be said of these classes on {split}: split anew, every class in proportion."
         out.append(
             _plain(
                 f"missing-classes/{split}",
@@ -105,9 +119,7 @@ def _missing(case: Case, counts: Counts, held: dict[str, set[int]], everywhere: 
                 f"{len(names)} of {len(counts.classes)} classes {'is' if len(names) == 1 else 'are'} missing from "
                 f"{split}: {listed(names)}.",
                 evidence=Evidence(f"classes missing from {split}", counted(len(names), len(counts.classes))),
-                mend="Split anew so that every class is on each side: what is not in train cannot be learnt."
-                if learnt
-                else f"Nothing can be said of these classes on {split}: split anew, every class in proportion.",
+                mend=mend,
             )
         )
     return out

@@ -227,6 +227,7 @@ def mistakes_section(evaluation: Evaluation, shelf: Shelf) -> Section | None:
         "figures": figures,
         "first": FIRST_MISTAKES,
         "rest": rest,
+        "unlisted": _wrong(evaluation) - len(evaluation.mistakes),
         "labels": [(i, class_name(names, i)) for i in sorted({each.label or 0 for each in figures})],
         "slices": _filtered_slices(evaluation),
         "sures": SURES,
@@ -241,9 +242,13 @@ def _filtered_slices(evaluation: Evaluation) -> list[tuple[int, str]]:
     return [(place, rows[place].name) for place in sorted(inside) if place < len(rows)]
 
 
+def _wrong(evaluation: Evaluation) -> int:
+    return sum(map(sum, evaluation.confusion)) - sum(row[i] for i, row in enumerate(evaluation.confusion))
+
+
 def mistakes_claim(evaluation: Evaluation) -> str:
     """How many there are, and on how many the net was sure."""
-    wrong = sum(map(sum, evaluation.confusion)) - sum(row[i] for i, row in enumerate(evaluation.confusion))
+    wrong = _wrong(evaluation)
     sure = sum(each.confidence >= 0.9 for each in evaluation.mistakes)
     some = "at least " if sure == len(evaluation.mistakes) < wrong else ""
     verb = "is" if wrong == 1 else "are"

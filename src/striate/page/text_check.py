@@ -74,7 +74,7 @@ def _classes(result: Checked, width: int) -> list[str]:
         known = sorted((each, name) for each, name in zip(parts[0].classes, counts.classes, strict=True))
         (few, rare), (many, frequent) = known[0], known[-1]
         words = f"{len(counts.classes):,} classes: {many:,} of {named(frequent)}, {few:,} of {named(rare)}"
-        even = f", weighing like {value_of(counts.effective_classes)} equal ones"
+        even = f", as uneven as {value_of(counts.effective_classes)} classes of one size"
         return [*wrap(f"{words} in {parts[0].split}{even if counts.effective_classes.value else ''}", width), ""]
     rows = [(name, *(f"{part.classes[place]:,}" for part in parts)) for place, name in enumerate(counts.classes)]
     head = ("class", *(part.split for part in parts))

@@ -164,6 +164,8 @@ def _checked(bench: Bench) -> Checked:
     found = check_data(
         splits, name=bench.names[1], learned=False, memory=run["memory"], workers=run["workers"], progress=run.progress
     )
+    if run["limit"] is not None:
+        bench.left_out.append(f"Checks of the data beyond the first {run['limit']:,} images of each split: --limit.")
     kept = bench.keep(found.result, found.album, "check-")
     bench.findings += [from_json(_prefixed(to_json(each), "check-"), Finding) for each in found.findings]
     bench.cites += found.cites

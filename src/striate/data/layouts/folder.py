@@ -86,7 +86,11 @@ def class_names(labels: Iterable[str], *, numbers: bool = False) -> tuple[str, .
     for name in sorted(distinct):
         other = by_lower.setdefault(name.lower(), name)
         if other != name:
-            raise StriateError(f"classes {other!r} and {name!r} differ only by case", accepted="one spelling a class")
+            raise StriateError(
+                f"classes {other!r} and {name!r} differ only by case",
+                accepted="one spelling a class",
+                hint=f"rename one of them wherever it stands: the folder, the column or the mark {name!r}",
+            )
     if numbers and all(name.isdigit() for name in distinct):
         return tuple(sorted(distinct, key=int))
     return tuple(sorted(distinct))
