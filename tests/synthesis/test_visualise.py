@@ -8,10 +8,11 @@ from striate.core.cite import cite
 from striate.core.codec import from_json, to_json
 from striate.core.errors import StriateError
 from striate.core.image import read_image
+from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.synthesis.catalog import METHODS
 from striate.synthesis.payload import Synthesis
-from striate.synthesis.visualise import CITES, Preset, class_images
+from striate.synthesis.visualise import CITES, PRESETS, SOURCES, Preset, class_images
 
 
 class Templates(nn.Module):
@@ -101,6 +102,8 @@ def test_the_net_is_left_in_its_mode_without_gradients() -> None:
 
 
 def test_methods_are_cited() -> None:
+    assert set(SOURCES) == set(PRESETS)
+    assert all(cite(key) for keys in SOURCES.values() for key in keys)
     assert all(cite(key).bibtex for key in CITES)
     assert METHODS.load("class") is class_images
 
@@ -132,3 +135,27 @@ def test_a_net_that_lets_no_gradient_through_is_refused() -> None:
 
     with pytest.raises(StriateError, match="no gradient of cut reaches its image"):
         class_images(Net(Cut(), name="cut", channels=1, size=6, classes=2), [0, 1], steps=3)
+
+
+def test_the_spectrum_gives_smoother_images_than_pixels_that_another_net_can_read() -> None:
+    net = load_net("striate/small")
+    plain, rough = class_images(net, [0, 3], steps=24, preset=Preset(smoothness=(0.0,)))
+    found, album = class_images(net, [0, 3], steps=24, preset=PRESETS["olah"])
+
+    def roughness(pictures: dict[str, bytes]) -> float:
+        images = torch.stack([read_image(data) for _, data in sorted(pictures.items())])
+        return float(images.diff(dim=-1).square().mean() / images.var())
+
+    assert roughness(album) < 0.9 * roughness(rough)
+    assert [each.predicted for each in found.images] == [0, 3]
+    assert "spectrum falling as 1 / f^1" in found.objective
+    assert "total variation" not in found.objective
+    assert [each.predicted for each in plain.images] == [0, 3]
+
+
+def test_a_class_painted_over_the_spectrum_is_the_same_alone() -> None:
+    net = load_net("striate/small")
+    _, together = class_images(net, [2, 5], steps=6, preset=PRESETS["olah"])
+    _, alone = class_images(net, [5], steps=6, preset=PRESETS["olah"])
+    one, other = read_image(together["class-5.png"]), read_image(alone["class-5.png"])
+    assert float((one - other).abs().max()) <= 2 / 255

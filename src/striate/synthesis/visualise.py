@@ -13,11 +13,12 @@ from striate.core.errors import StriateError
 from striate.core.image import encode_png, enlarge, from_bytes, to_bytes
 from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng
+from striate.imageopt.canvas import Canvas, Fourier, Pixels
 from striate.imageopt.found import Found
 from striate.imageopt.objective import Objective, log_odds, total_variation
 from striate.imageopt.search.adam import Adam
 from striate.imageopt.solve import solve
-from striate.imageopt.view import Jitter
+from striate.imageopt.view import Chain, Jitter, Rotation, Scale, View
 from striate.nets.net import Net
 
 from .judge import judged_by, seen_by
@@ -44,12 +45,29 @@ class Preset:
         smoothness: Weights of the total variation, tried from the strongest on until the net sees the class at a
             probability of at least twice chance (one half with few classes). They are divided by the shorter side: the
             length of an outline grows with it, the score does not.
+        spectrum: Ascend over the spectrum in decorrelated colours, falling as in photographs, and not over pixels.
+        scale: Smallest and largest random enlargement at each step.
+        turn: Largest random turn at each step, in degrees.
     """
 
     rate: float = 0.1
     noise: float = 0.02
     jitter: float = 0.125
     smoothness: tuple[float, ...] = (3.0, 1.5, 0.75, 0.375, 0.0)
+    spectrum: bool = False
+    scale: tuple[float, float] = (1.0, 1.0)
+    turn: float = 0.0
+
+    def canvas(self, size: tuple[int, int]) -> Canvas:
+        """What is free: the pixels, or the spectrum."""
+        return Fourier(size) if self.spectrum else Pixels()
+
+    def view(self, side: int) -> View:
+        """What happens to the image at each step."""
+        shift = Jitter(int(self.jitter * side))
+        if self.scale == (1.0, 1.0) and not self.turn:
+            return shift
+        return Chain((shift, Scale(*self.scale, fill="edge"), Rotation(self.turn, fill="edge")))
 
     def objective(self, targets: Tensor, smoothness: float, side: int) -> Objective:
         """What is ascended: log-odds of the class less the total variation."""
@@ -58,6 +76,11 @@ class Preset:
 
 
 DEFAULT = Preset()
+PRESETS = {
+    "pixels": DEFAULT,
+    "olah": Preset(rate=0.05, smoothness=(0.0,), spectrum=True, scale=(0.9, 1.1), turn=5.0),
+}
+SOURCES = {"pixels": CITES, "olah": (*CITES, "olah2017feature")}
 
 
 def class_images(
@@ -95,7 +118,8 @@ def class_images(
     Source: Simonyan et al. 2013, section 2, equation 1: ``argmax S_c(I) - m ||I||^2``. We ascend log-odds in place of
     the logit, since other nets recognise what is told apart from the other classes; penalise the total variation
     (Rudin et al. 1992) in place of the L2 norm, which leaves high frequencies; shift at each step (Mordvintsev et al.
-    2015); and use Adam.
+    2015); and use Adam. `PRESETS` has the numbers; ``olah`` is that of Olah et al. 2017, "Feature visualization": over
+    the spectrum, shifted, scaled and turned at each step, without penalty (there the logit, or a unit, is ascended).
     """
     height, width = net.a_size(size)
     classes = _checked_targets(net, targets)
@@ -151,7 +175,8 @@ def _painted(
             start=start[rows],
             search=Adam(preset.rate, falling=True),
             steps=steps,
-            view=Jitter(int(preset.jitter * min(size))),
+            canvas=preset.canvas(size),
+            view=preset.view(min(size)),
             seed=seed,
             ids=classes[rows],
             memory=memory,
@@ -191,5 +216,8 @@ def _checked_targets(net: Net, targets: Sequence[int]) -> Tensor:
 
 def _words(preset: Preset, used: Tensor, side: int) -> str:
     weights = " or ".join(f"{each / side:.3g}" for each in sorted(set(used.tolist()), reverse=True))
+    less = f" - {weights} * total variation" if any(preset.smoothness) else ""
+    if preset.spectrum:
+        return f"log-odds of the class{less} over the {preset.canvas((side, side)).words}, {preset.view(side).words}"
     shift = int(preset.jitter * side)
-    return f"log-odds of the class - {weights} * total variation, shifted by up to {shift} px at each step"
+    return f"log-odds of the class{less}, shifted by up to {shift} px at each step"

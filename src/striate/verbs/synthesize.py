@@ -24,6 +24,9 @@ def synthesize(
     size: Annotated[
         int | None, Option("side in pixels (default: the net's own)", "PX", parse=lambda text: count(text, "size"))
     ] = None,
+    preset: Annotated[
+        Literal["pixels", "olah"], Option("pixels with a penalty on contrast, or the spectrum under random views")
+    ] = "pixels",
     judge: Annotated[NetLike | None, Option("another net that says what it sees", "NET")] = None,
     out: Annotated[str | Path | None, Option("folder for the pictures", "DIR")] = None,
     **shared: Unpack[Computing],
@@ -32,10 +35,11 @@ def synthesize(
 
     Every image is scored again after rounding to 8 bits, and by a second net where one is given.
     """
-    given = {"kind": kind, "net": net, "target": target, "steps": steps, "size": size, "judge": judge, "out": out}
+    given = {"kind": kind, "net": net, "target": target, "steps": steps, "size": size, "preset": preset}
+    given |= {"judge": judge, "out": out}
     with session("synthesize", given, shared, Computing) as run:
         from striate.core.classes import class_number
-        from striate.synthesis.visualise import CITES, class_images
+        from striate.synthesis.visualise import PRESETS, SOURCES, class_images
 
         loaded = run.net(net)
         seen_by = None if judge is None else run.net(judge)
@@ -49,7 +53,8 @@ def synthesize(
             seed=run["seed"],
             size=(size, size) if size else None,
             judge=seen_by,
+            preset=PRESETS[preset],
             progress=run.progress,
         )
-        report = run.report(result, album=album, cites=CITES)
+        report = run.report(result, album=album, cites=SOURCES[preset])
         return write_out(report, out, overwrite=run["overwrite"])
