@@ -132,15 +132,15 @@ def test_labels_that_mean_nothing_are_told() -> None:
 
 def test_images_of_all_splits_are_judged_together_and_named_by_their_own() -> None:
     splits = load_splits("digits")
-    made = [planted(part.limit(count), 0.15) for part, count in zip(splits, (200, 60, 100), strict=True)]
+    made = [planted(part.limit(count), 0.15) for part, count in zip(splits, (400, 120, 200), strict=True)]
     parts, wrong = [part for part, _ in made], {part.split: rows for part, rows in made}
-    found = label_suspects(Splits(*parts), budget=6_000)
-    assert len(found.quality) == 360
+    found = label_suspects(Splits(*parts), budget=16_000)
+    assert len(found.quality) == 720
     assert found.count >= 10
     assert sum(bool(wrong[one.split][one.row]) for one in found.suspects) > 0.8 * found.count
     assert {one.split for one in found.suspects} == {"train", "dev", "test"}
     for one, row in zip(found.suspects, found.rows, strict=True):
-        assert row == {"train": 0, "dev": 200, "test": 260}[one.split] + one.row
+        assert row == {"train": 0, "dev": 400, "test": 520}[one.split] + one.row
         assert one.label == int(dict(zip(wrong, parts, strict=True))[one.split].labels[one.row])
     # in other stores they are put together as tensors, groups and all
     apart = [
@@ -149,9 +149,9 @@ def test_images_of_all_splits_are_judged_together_and_named_by_their_own() -> No
         for part in parts
     ]  # fmt: skip
     data, whole, why = joined(Splits(*apart))
-    assert (len(data), len(whole), why) == (360, 3, "")
+    assert (len(data), len(whole), why) == (720, 3, "")
     assert torch.equal(data.pixels(), torch.cat([part.pixels() for part in parts]))
-    assert data.groups()[200] == "dev 0"
+    assert data.groups()[400] == "dev 0"
 
 
 def test_rare_classes_and_few_images_are_not_judged_and_that_is_said(digits: Dataset) -> None:

@@ -90,7 +90,7 @@ def test_a_worker_that_dies_is_named_with_its_file(folder: Path, what: str, says
         for rows, images, _ in batches(data, 3, workers=2):
             assert len(rows) == len(images) == 3  # no batch comes in part
             came += rows.tolist()
-    assert came == [0, 1, 2, 3, 4, 5]
+    assert came in ([0, 1, 2], [0, 1, 2, 3, 4, 5])  # what was read before the death was met, in order
     assert nobody_left()
 
 
@@ -194,7 +194,8 @@ def test_tensors_are_not_sent_to_processes(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the suite may run where Ctrl-C is ignored
 from striate.data import dataset
 dataset.FITS = 0
 from striate.data.batches import batches
@@ -257,7 +258,8 @@ def test_workers_end_when_their_parent_is_killed(folder: Path, tmp_path: Path) -
 
 
 def test_ctrl_c_while_workers_start_counts_once_they_have() -> None:
-    handler, now, numbers = signal.getsignal(signal.SIGINT), threading.Event(), iter(range(1000))
+    handler, now, numbers = signal.default_int_handler, threading.Event(), iter(range(1000))
+    before = signal.signal(signal.SIGINT, handler)  # the suite may run where Ctrl-C is ignored
 
     def take() -> None:  # a thread that does not block the signal, as those that torch computes with
         now.wait()
@@ -271,4 +273,4 @@ def test_ctrl_c_while_workers_start_counts_once_they_have() -> None:
         while next(numbers) < 999:
             pass
     assert next(numbers, None) is None
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.signal(signal.SIGINT, before) is handler
