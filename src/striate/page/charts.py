@@ -179,20 +179,30 @@ def line_chart(
 
 
 def bar_chart(
-    title: str, bars: Sequence[Bar], *, key: str, axis: Axis, levels: Sequence[Level] = (), name: str = ""
+    title: str,
+    bars: Sequence[Bar],
+    *,
+    key: str,
+    axis: Axis,
+    levels: Sequence[Level] = (),
+    name: str = "",
+    room: int = 124,
 ) -> Chart:
-    """Horizontal bars from 0, each with its label before it, its interval as a whisker and its number behind it."""
+    """Horizontal bars from 0, each with its label before it, its interval as a whisker and its number behind it.
+
+    ``room`` is the width kept for the labels; what does not fit is cut, and stands whole in the table.
+    """
     ends = [end for bar in bars for end in (bar.number.value, bar.number.high) if end is not None]
     low, high = cover(
         [0.0, *ends, *([axis.high] if axis.high is not None else []), *(one.value for one in levels)], zero=True
     )
     row, top = 24, 26 if levels else 8
     bottom = top + row * len(bars)
-    scale, marks = Scale(low, high, 124, WIDTH - 72), ticks(low, high, most=5)
+    scale, marks = Scale(low, high, room, WIDTH - 72), ticks(low, high, most=5 if room < WIDTH / 3 else 3)
     drawn = [line(scale(at), top, scale(at), bottom, "grid") for at in marks.values]
     for index, bar in enumerate(bars):
         middle = top + row * index + row / 2
-        drawn.append(text(116, middle + 4, cut(bar.label, 14), "label", anchor="end"))
+        drawn.append(text(room - 8, middle + 4, cut(bar.label, (room - 8) // 7), "label", anchor="end"))
         drawn += _bar(bar, scale, middle)
         drawn.append(text(WIDTH, middle + 4, value_of(bar.number, percent=axis.percent), "label", anchor="end"))
     for level in levels:
@@ -260,7 +270,8 @@ def reliability_diagram(title: str, bins: Sequence[tuple[float, float, int, Numb
         drawn.append(element("rect", x=left, y=floor - tall, width=right - left, height=tall, class_="bar faint"))
     if points:
         drawn.insert(-1, element("polyline", points=path(points), class_="line s1 thin"))
-        drawn.append(text(frame.x.end + 8, points[-1][1] + (22 if points[-1][1] < 30 else 4), "measured", "label s1"))
+        near = points[-1][1] < frame.y(1) + APART
+        drawn.append(text(frame.x.end + 8, (frame.y(1) + 22) if near else points[-1][1] + 4, "measured", "label s1"))
     drawn.append(line(frame.x.start, floor, frame.x.end, floor, "axis"))
     drawn.append(text(frame.x.end + 8, floor - 3, "images", "label quiet"))
     head = ("confidence", "images", "mean confidence", "right")

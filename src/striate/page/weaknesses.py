@@ -37,6 +37,7 @@ def slices_section(evaluation: Evaluation, shelf: Shelf) -> Section | None:
             axis=Axis("accuracy, %", 0, 1, percent=True),
             levels=levels,
             name="slice",
+            room=236,
         ),
         "weak": [(each, _pictured(each, shelf)) for each in weak],
         "rows": slices.rows,
