@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import platform
 import statistics
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 import torchvision
+from timing import cpu_seconds, median_interval
 from torch import Tensor
 from torchvision.transforms import v2
 
@@ -57,22 +56,6 @@ def pairs(side: int) -> dict[str, tuple[tuple[Transform, ...], Callable[[Tensor]
     }
 
 
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU time of all threads."""
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
-
-
-def median_with_interval(values: list[float]) -> tuple[float, float, float]:
-    """The median, and the order statistics that hold it with at least 95 % whatever the distribution."""
-    ordered, n = sorted(values), len(values)
-    out = 0
-    while 2 * sum(math.comb(n, k) for k in range(out + 1)) / 2**n <= 0.05:
-        out += 1
-    return statistics.median(values), ordered[max(out - 1, 0)], ordered[n - max(out, 1)]
-
-
 def rows(side: int, batch: int, rounds: int, made: torch.Generator) -> list[str]:
     """One line of the table for each kind, at one size."""
     images, ids = torch.rand(batch, 3, side, side, generator=made), torch.arange(batch)
@@ -91,7 +74,7 @@ def rows(side: int, batch: int, rounds: int, made: torch.Generator) -> list[str]
             for work, seen in ((run, mine), (run_peer, peer))[:: 1 if step % 2 else -1]:
                 seen.append(cpu_seconds(work))
         mine, peer = mine[1:], peer[1:]  # the first round warms up
-        median, low, high = median_with_interval([b / a for a, b in zip(mine, peer, strict=True)])
+        median, low, high = median_interval([b / a for a, b in zip(mine, peer, strict=True)])
         cells = [f"{1e3 * statistics.median(each) / batch:.4f}" for each in (mine, peer)]
         found.append(f"| {name} | {cells[0]} | {cells[1]} | {median:.2f} | {low:.2f} to {high:.2f} |")
     return found

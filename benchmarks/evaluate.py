@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 import platform
 import statistics
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from timing import cpu_seconds, median_interval
 
 from striate.data.dataset import Dataset
 from striate.measure.analysis import analyse
@@ -24,22 +23,6 @@ IMAGES = 64
 ROUNDS = 15
 BATCHES = (1, 2, 4, 8, 16, 32)
 TARGET = 1.15
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU time of all threads."""
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
-
-
-def median_with_interval(values: list[float]) -> tuple[float, float, float]:
-    """The median, and the order statistics that hold it with at least 95 % whatever the distribution."""
-    ordered, n = sorted(values), len(values)
-    out = 0
-    while 2 * sum(math.comb(n, k) for k in range(out + 1)) / 2**n <= 0.05:
-        out += 1
-    return statistics.median(values), ordered[max(out - 1, 0)], ordered[n - max(out, 1)]
 
 
 def main() -> None:
@@ -79,7 +62,7 @@ def main() -> None:
             bare_seen.append(cpu_seconds(forms[best]))
             ours_seen.append(cpu_seconds(ours))
         ratios.append(ours_seen[-1] / bare_seen[-1])
-    median, low, high = median_with_interval(ratios)
+    median, low, high = median_interval(ratios)
 
     ten = tuple(f"class {row}" for row in range(10))
     logits = 4 * torch.randn(10_000, 10, generator=generator)

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from loop import median_interval
+from timing import median_interval
 
 HERE = Path(__file__).parent
 ROUNDS, BATCH, WORKERS = 15, 32, (0, 1, 2)

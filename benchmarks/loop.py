@@ -10,7 +10,6 @@ of the ratios is between order statistics (distribution-free).
 
 from __future__ import annotations
 
-import math
 import statistics
 import tempfile
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from timing import median_interval
 from torch import Tensor
 
 from striate.data.dataset import Dataset, Splits
@@ -103,16 +103,6 @@ def alternating(block: Callable[[], None], ours: list[float], bare: list[float])
             yield
 
     return watch
-
-
-def median_interval(values: list[float]) -> tuple[float, float, float]:
-    """The median and the order statistics that hold it with at least 95 % probability."""
-    ordered, n = sorted(values), len(values)
-    tail, low = 0.0, 0
-    while tail + math.comb(n, low) / 2**n <= 0.025:
-        tail += math.comb(n, low) / 2**n
-        low += 1
-    return statistics.median(ordered), ordered[low - 1], ordered[n - low]
 
 
 def main() -> None:

@@ -406,3 +406,24 @@ def test_a_function_that_is_not_there_gives_the_nearest(tmp_path: Path) -> None:
         load_splits(script(tmp_path, "def make(): return 1").replace(":make", ":mkae"))
     with pytest.raises(StriateError, match=r"no file .*absent\.py"):
         load_splits(str(tmp_path / "absent.py:make"))
+
+
+@pytest.mark.parametrize(
+    ("word", "split"),
+    [
+        *(("train", "train"), ("training", "train"), ("trn", "train"), ("test", "test"), ("testing", "test")),
+        *((word, "dev") for word in ("dev", "val", "valid", "validation")),
+    ],
+)
+def test_folders_and_tables_know_the_same_words_for_splits(tmp_path: Path, word: str, split: str) -> None:
+    classes_in(tmp_path / "folders" / word, count=3)
+    classes_in(tmp_path / "table" / "all", count=3)
+    files = sorted(path.relative_to(tmp_path / "table").as_posix() for path in (tmp_path / "table").rglob("*.png"))
+    rows = [f"{name},{name.split('/')[1]},{word}" for name in files]
+    (tmp_path / "table" / "labels.csv").write_text("\n".join(["file,label,split", *rows]))
+    for place in ("folders", "table"):
+        splits = load_splits(tmp_path / place)
+        held = {part.split: len(part) for part in (splits.train, splits.dev, splits.test)}
+        divided = {"train": 5, "dev": 2, "test": 2}  # images to train on alone are divided
+        assert held == (divided if split == "train" else {"train": 0, "dev": 0, "test": 0, split: 9})
+        assert splits.train.classes == ("cat", "dog", "emu")

@@ -39,7 +39,7 @@ def case(seed: int, n: int) -> tuple[dict[str, Tensor], Tensor, list[Column], to
 def sliced(rate: Tensor, columns: list[Column], generator: torch.Generator) -> tuple[Slices, Tensor]:
     n = len(rate)
     correct = torch.rand(n, generator=generator) < rate
-    return slices(correct, torch.rand(n, generator=generator), torch.arange(n), columns), correct
+    return slices(correct, torch.rand(n, generator=generator), torch.arange(n), columns)[0], correct
 
 
 @pytest.mark.parametrize(("n", "rate"), [(10_000, 0.93), (1000, 0.8), (500, 0.97)])
@@ -168,5 +168,6 @@ def test_columns_are_the_class_what_was_measured_and_what_the_data_say() -> None
 
 
 def test_slices_of_no_images_are_none() -> None:
-    nothing = slices(torch.zeros(0, dtype=torch.bool), torch.zeros(0), torch.zeros(0, dtype=torch.int64), [])
+    nothing, members = slices(torch.zeros(0, dtype=torch.bool), torch.zeros(0), torch.zeros(0, dtype=torch.int64), [])
     assert (nothing.tried, nothing.weak, nothing.rows) == (0, 0, ())
+    assert members == {}

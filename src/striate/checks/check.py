@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from striate.core.finding import Evidence, Finding, ranked
+from striate.core.finding import Finding, ranked
 from striate.core.progress import SILENT, Progress
-from striate.data.dataset import Splits
+from striate.data.dataset import Splits, broken_files
 from striate.data.properties import PROPERTIES
 from striate.measure.payload import Suspect
 
-from .case import Case, Noticed, counted, listed
+from .case import Case, Noticed
 from .classes import class_findings, count_all
 from .cleaned import Row, cleaned_list
 from .copies import Pictures, find_copies
@@ -129,27 +129,10 @@ def check_data(
 
 def _broken(case: Case) -> list[Noticed]:
     """Files that cannot be read: those left out before, and those of which only the decoding showed it."""
-    every = [one for part in case.broken for one in part]
+    every = tuple(one for part in case.broken for one in part)
     if not every:
         return []
-    count = len(every)
-    return [
-        Noticed(
-            Finding(
-                id=f"broken_files/{case.splits.train.name}",
-                check="broken_files",
-                severity="warning",
-                sure=1.0,
-                seen=f"{count:,} {'files' if count > 1 else 'file'} cannot be read and "
-                f"{'were' if count > 1 else 'was'} left out: {listed([f'{one.name} ({one.why})' for one in every])}.",
-                evidence=(
-                    Evidence("files left out", counted(count, count + case.count)),
-                    *(Evidence(f"{one.name}: {one.why}") for one in every[:_BROKEN]),
-                ),
-                mend="Mend what is said of each, or delete it; a class that lost many is measured on what is left.",
-            )
-        )
-    ]
+    return [Noticed(broken_files(case.splits.train.name, every, len(every) + case.count, listed=_BROKEN))]
 
 
 def _pictured(

@@ -115,7 +115,7 @@ def leak_findings(case: Case, marked: list[tuple[Copies, bool]]) -> tuple[list[N
                     evidence=(
                         Evidence(
                             f"images of {names[1]} with a copy in {names[0]}",
-                            Number(round(share * len(case.parts[second])), n=len(case.parts[second]), why="counted"),
+                            Number(len(touched), n=len(case.parts[second]), why="counted"),
                         ),
                     ),
                     mend=f"Leave the copies out of {names[0]} (the cleaned list does), or split anew so that copies "
@@ -131,13 +131,8 @@ def leak_findings(case: Case, marked: list[tuple[Copies, bool]]) -> tuple[list[N
 def leaking_images(case: Case, copies: list[tuple[Copies, bool]], marked: tuple[Marked | None, ...]) -> set[int]:
     """Images of a later split whose copy, or group, stands in an earlier one; each counts once."""
     together = [list(group.images) for group, _ in copies]
-    places: dict[str, list[int]] = defaultdict(list)
-    for number, marks in enumerate(marked):
-        for row, name in enumerate(() if marks is None else marks.groups):
-            if name:
-                places[name].append(case.starts[number] + row)
     found: set[int] = set()
-    for images in [*together, *places.values()]:
+    for images in [*together, *_by_group(case, marked).values()]:
         first = min(int(case.split[image]) for image in images)
         found |= {image for image in images if int(case.split[image]) > first}
     return found
@@ -172,11 +167,7 @@ def label_findings(case: Case, marked: list[tuple[Copies, bool]]) -> list[Notice
 
 def torn_groups(case: Case, marked: tuple[Marked | None, ...]) -> tuple[list[Noticed], list[Leak]]:
     """Groups (a person, a scene, a film) with images on both sides of a split."""
-    places: dict[str, list[int]] = defaultdict(list)
-    for number, marks in enumerate(marked):
-        for row, name in enumerate(() if marks is None else marks.groups):
-            if name:
-                places[name].append(case.starts[number] + row)
+    places = _by_group(case, marked)
     found, leaks = [], []
     for first, second in combinations(range(len(case.parts)), 2):
         torn, touched = {}, []
@@ -209,7 +200,7 @@ def torn_groups(case: Case, marked: tuple[Marked | None, ...]) -> tuple[list[Not
                     evidence=(
                         Evidence(
                             f"images of {names[1]} of a group seen in {names[0]}",
-                            Number(round(share * len(case.parts[second])), n=len(case.parts[second]), why="counted"),
+                            Number(len(touched), n=len(case.parts[second]), why="counted"),
                         ),
                     ),
                     mend="Split by group, so that no group lies on both sides.",
@@ -219,6 +210,16 @@ def torn_groups(case: Case, marked: tuple[Marked | None, ...]) -> tuple[list[Not
             )
         )
     return found, leaks
+
+
+def _by_group(case: Case, marked: tuple[Marked | None, ...]) -> dict[str, list[int]]:
+    """The images of each group that has a name."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for number, marks in enumerate(marked):
+        for row, name in enumerate(() if marks is None else marks.groups):
+            if name:
+                places[name].append(case.starts[number] + row)
+    return places
 
 
 def _splits(case: Case, group: Copies) -> list[int]:

@@ -389,8 +389,8 @@ def broken_finding(*parts: Dataset) -> Finding | None:
     return broken_files(data.name, broken, whole)
 
 
-def broken_files(name: str, broken: tuple[BrokenFile, ...], whole: int) -> Finding:
-    """The warning itself: files of ``name`` that were left out, of ``whole`` in all."""
+def broken_files(name: str, broken: tuple[BrokenFile, ...], whole: int, *, listed: int = 5) -> Finding:
+    """The warning itself: files of ``name`` that were left out, of ``whole`` in all; ``listed`` with their reason."""
     count, shown = len(broken), broken[:5]
     more = f", and {count - len(shown)} more" if count > len(shown) else ""
     total = Number.of(count, n=whole, why="counted")
@@ -401,7 +401,7 @@ def broken_files(name: str, broken: tuple[BrokenFile, ...], whole: int) -> Findi
         sure=1.0,
         seen=f"{count:,} {'files' if count > 1 else 'file'} of {name} cannot be read and "
         f"{'were' if count > 1 else 'was'} left out: {', '.join(f'{one.name} ({one.why})' for one in shown)}{more}.",
-        evidence=(Evidence("files left out", total), *(Evidence(f"{one.name}: {one.why}") for one in shown)),
+        evidence=(Evidence("files left out", total), *(Evidence(f"{one.name}: {one.why}") for one in broken[:listed])),
         mend="Mend what is said of each, or delete it; a class that lost many is measured on what is left.",
     )
 

@@ -23,7 +23,7 @@ from .labels import doubted_labels, label_noise, label_suspects
 from .operation import Costs, operating
 from .ordering import ordered
 from .payload import ClassFigures, Evaluation, Mistake, Suspect
-from .slices import slices, weak_members
+from .slices import slices
 from .table import Table, in_slices
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def analyse(
     # files that were left out when they were met have no prediction
     known = data if len(table) == len(data) else data.take(table.rows)
     columns = columns_of(labels, names, known if attributes else None, properties)
-    sliced = slices(table.correct, table.confidence, table.rows, columns)
+    sliced, members = slices(table.correct, table.confidence, table.rows, columns)
     return Evaluation(
         n=n,
         accuracy=wilson(int(matrix.diagonal().sum()), n),
@@ -88,7 +88,7 @@ def analyse(
         classes=_classes(table, matrix),
         averages=averages(matrix),
         calibration=calibration(table, dev, seed=seed, no_dev=no_dev),
-        mistakes=_mistakes(table, data, weak_members(sliced, columns, n)),
+        mistakes=_mistakes(table, data, members),
         names=names,
         net_names=table.net_names,
         curves=curves,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -43,7 +43,9 @@ class Tested:
         return len(self.part.rows)
 
 
-def slices(correct: Tensor, confidence: Tensor, rows: Tensor, columns: Sequence[Column]) -> Slices:
+def slices(
+    correct: Tensor, confidence: Tensor, rows: Tensor, columns: Sequence[Column]
+) -> tuple[Slices, dict[int, tuple[int, ...]]]:
     """Slices by each column and by pairs of columns; the significantly weak ones first.
 
     A slice is weak where it is right less often than all other images by at least `GAP`, and that is no chance
@@ -56,6 +58,9 @@ def slices(correct: Tensor, confidence: Tensor, rows: Tensor, columns: Sequence[
         confidence: Of the predicted class (N,); it orders the mistakes that are shown.
         rows: Row of each image in its split (N,).
         columns: What is known of the images, N values each.
+
+    Returns:
+        The slices; and for each image that a weak one holds, by its place 0..N-1, the places of those among the rows.
 
     Source: Fisher's test as in `fisher_lower`; Holm 1979 over the slices. The search over slices and pairs follows
     Chung, Kraska, Polyzotis, Tae & Whang 2019, "Slice Finder", who test by effect size and Welch's t with
@@ -82,7 +87,8 @@ def slices(correct: Tensor, confidence: Tensor, rows: Tensor, columns: Sequence[
         if one.part.name not in alone
     ]
     plain.sort(key=lambda one: (float(one.difference), one.name))
-    return Slices(len(parts) + tried, CORRECTION, len(named), tuple([*told, *plain][:MOST_ROWS]))
+    shown = tuple([*told, *plain][:MOST_ROWS])  # the weak ones, fewer than that, stand first
+    return Slices(len(parts) + tried, CORRECTION, len(named), shown), _members(named)
 
 
 def _chance(k: int, n: int, total: int, everything: int) -> float:
@@ -213,21 +219,10 @@ def _slice(one: Tested, correct: Tensor, confidence: Tensor, rows: Tensor, *, we
     )
 
 
-def weak_members(found: Slices, columns: Sequence[Column], n: int) -> dict[int, tuple[int, ...]]:
-    """For each image in a weak slice, by its place in the table, the places of those slices among ``found.rows``."""
-    rows = {part.name: part.rows for part in parts_of(columns, n)}
+def _members(named: Sequence[Tested]) -> dict[int, tuple[int, ...]]:
+    """For each image in a weak slice the places of those slices."""
     inside: dict[int, list[int]] = {}
-    for place, one in enumerate(found.rows):
-        if one.weak:
-            for image in _rows_of(one, rows).tolist():
-                inside.setdefault(image, []).append(place)
+    for place, one in enumerate(named):
+        for image in one.part.rows.tolist():
+            inside.setdefault(image, []).append(place)
     return {image: tuple(places) for image, places in inside.items()}
-
-
-def _rows_of(one: Slice, rows: Mapping[str, Tensor]) -> Tensor:
-    if one.kind != "pair":
-        return rows[one.name]
-    words = one.name.split(" and ")
-    both = ((" and ".join(words[:cut]), " and ".join(words[cut:])) for cut in range(1, len(words)))
-    first, second = next((left, right) for left, right in both if left in rows and right in rows)
-    return rows[first][torch.isin(rows[first], rows[second], assume_unique=True)]

@@ -22,14 +22,12 @@ from ..splits import three_ways
 from ..tree import Listing, Tree
 from .folder import divided
 from .recognise import Layout
+from .vocabulary import GROUPS, SPLITS
 
 IMAGES = ("x", "images", "image", "data", "imgs", "pixels")
 LABELS = ("y", "labels", "label", "targets", "target", "classes_of_images")
 NAMES = ("classes", "class_names", "names", "label_names")
-GROUPS = ("groups", "group", "subjects", "subject", "person", "persons", "identity")
 MASKS = ("masks", "mask", "regions", "segmentation")
-_PARTS = {"train": "train", "training": "train", "val": "dev", "valid": "dev", "validation": "dev", "dev": "dev",
-          "test": "test", "testing": "test"}  # fmt: skip
 _ACCEPTED = "arrays x and y (or images and labels), or x_train, y_train, x_test, y_test"
 Array = np.ndarray[Any, Any]
 
@@ -203,8 +201,8 @@ def _same_classes(found: Mapping[str, Dataset], name: str) -> None:
 def _role(key: str) -> tuple[str, str]:
     """What an array is, and of which part: ``"x_train"`` is (``"images"``, ``"train"``); ("", part) for another."""
     words = [word for word in key.lower().replace("-", "_").split("_") if word]
-    part = next((_PARTS[word] for word in words if word in _PARTS), "")
-    bare = "_".join(word for word in words if word not in _PARTS)
+    part = next((SPLITS[word] for word in words if word in SPLITS), "")
+    bare = "_".join(word for word in words if word not in SPLITS)
     for role, names in (("images", IMAGES), ("labels", LABELS), ("names", NAMES), ("groups", GROUPS), ("masks", MASKS)):
         if bare in names:
             return role, part

@@ -12,6 +12,7 @@ from striate.core.errors import StriateError
 
 from ..tree import Listing, Tree
 from .images import is_image
+from .vocabulary import CAPTIONS, GROUPS, SPLITS
 
 FILES = (
     "file", "filename", "file_name", "image", "image_name", "path", "filepath", "file_path", "image_path", "img",
@@ -19,14 +20,8 @@ FILES = (
 )  # fmt: skip
 LABELS = ("label", "class", "category", "target", "class_name", "label_name", "y")
 TAGS = ("labels", "tags", "classes", "categories")
-SPLITS = ("split", "subset", "partition", "set")
-GROUPS = ("group", "person", "subject", "patient", "identity", "scene", "film", "video", "sequence")
-CAPTIONS = ("caption", "description", "text")
+DIVISIONS = ("split", "subset", "partition", "set")
 WORDS = ("name", "class_name", "label_name", "category_name")  # say what a label that is a number means
-MEANINGS = {
-    "train": "train", "training": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 _MARKS = {"0", "1", "0.0", "1.0", "true", "false", "yes", "no"}
 _ON = {"1", "1.0", "true", "yes"}
 _ACCEPTED = (
@@ -153,7 +148,7 @@ def _recognised(heads: list[str], cells: list[tuple[int, list[str]]], index: Map
     file = max(files, key=lambda place: (hits(place), -files.index(place)), default=None)
     label = column(LABELS, file)
     several = None if label is not None else column(TAGS, file)
-    part, group, caption = column(SPLITS, file, label), column(GROUPS, file, label), column(CAPTIONS, file, label)
+    part, group, caption = column(DIVISIONS, file, label), column(GROUPS, file, label), column(CAPTIONS, file, label)
     marks: tuple[int, ...] = ()
     if label is None and several is None and file is not None:
         marks = tuple(
@@ -176,8 +171,8 @@ def _row(line: int, row: list[str], form: _Form) -> Row:
         wanted = names[heads.file] if heads.label is None else f"{names[heads.file]} and {names[heads.label]}"
         raise StriateError(f"line {line} of {form.table} is {row}", accepted=f"a cell for {wanted}")
     part = _at(row, heads.part).lower()
-    if heads.part is not None and part not in MEANINGS:
-        raise StriateError(f"line {line} of {form.table} has split {part!r}", accepted=", ".join(MEANINGS))
+    if heads.part is not None and part not in SPLITS:
+        raise StriateError(f"line {line} of {form.table} has split {part!r}", accepted=", ".join(SPLITS))
     tags: tuple[str, ...] = ()
     if heads.several is not None:
         cell = _at(row, heads.several)
@@ -192,7 +187,7 @@ def _row(line: int, row: list[str], form: _Form) -> Row:
             value = _number(cell) if place in form.numeric else None
             attributes[names[place]] = cell if value is None else value
     return Row(
-        line, _found(given, form.index), given, label, tags, MEANINGS.get(part, ""), _at(row, heads.group),
+        line, _found(given, form.index), given, label, tags, SPLITS.get(part, ""), _at(row, heads.group),
         _at(row, heads.caption), attributes,
     )  # fmt: skip
 

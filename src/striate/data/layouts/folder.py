@@ -18,11 +18,8 @@ from ..splits import named, three_ways, with_dev
 from ..tree import Listing, Tree
 from .images import is_image, looked_at, open_files
 from .recognise import Layout
+from .vocabulary import SPLITS
 
-_SPLITS = {
-    "train": "train", "training": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 Listed = list[tuple[str, str]]  # path under the folder, class
 
 
@@ -38,7 +35,7 @@ def read_classes(tree: Tree, listing: Listing, request: Request) -> Splits:
     Raises:
         StriateError: The layout contradicts itself, class names differ only by case, or files are broken.
     """
-    parts = {top: _SPLITS[top.lower()] for top in listing.top_folders if top.lower() in _SPLITS}
+    parts = {top: SPLITS[top.lower()] for top in listing.top_folders if top.lower() in SPLITS}
     parts = dict(sorted(parts.items(), key=lambda item: ("train", "dev", "test").index(item[1])))
     if parts and any(name.count("/") > 1 and is_image(name) for part in parts for name in listing.by_top[part]):
         return _divided(tree, listing, parts, request)
@@ -103,7 +100,7 @@ def _divided(tree: Tree, listing: Listing, parts: dict[str, str], request: Reque
             f"{tree.name} holds {', '.join(parts)} beside {', '.join(stray[:4])}",
             accepted="either class folders or split folders",
         )
-    twice = [split for split in _SPLITS.values() if list(parts.values()).count(split) > 1]
+    twice = [split for split in SPLITS.values() if list(parts.values()).count(split) > 1]
     if twice:
         same = ", ".join(top for top, split in parts.items() if split == twice[0])
         raise StriateError(f"{tree.name} holds {same}, which all mean {twice[0]}", accepted="one folder a split")

@@ -19,13 +19,11 @@ from ..splits import three_ways
 from ..tree import Listing, Stamp
 from .folder import class_names, divided
 from .images import open_files
+from .vocabulary import CAPTIONS, GROUPS, SPLITS
 
 START = "hf/"
 IMAGES = ("image", "img", "picture", "photo", "pixels", "pixel_values")
 LABELS = ("label", "labels", "class", "category", "target", "fine_label")
-CAPTIONS = ("caption", "text", "description")
-GROUPS = ("group", "person", "subject", "patient", "scene", "film", "video")
-_PARTS = {"train": "train", "validation": "dev", "valid": "dev", "val": "dev", "dev": "dev", "test": "test"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +102,11 @@ def read_hub(given: str, request: Request) -> Splits:
     form = _Form(name, image, label, classes, numbering)
     found: dict[str, Dataset] = {}
     for part, table in parts.items():
-        split = _PARTS.get(part.partition("[")[0], "" if len(parts) == 1 else part)
+        split = SPLITS.get(part.partition("[")[0], "" if len(parts) == 1 else part)
         if split in {"train", "dev", "test", ""} and split not in found:
             found[split] = _dataset(table, part, form, request)
     total = sum(map(len, found.values()))
-    left = ", ".join(part for part in parts if _PARTS.get(part) is None and len(parts) > 1)
+    left = ", ".join(part for part in parts if SPLITS.get(part) is None and len(parts) > 1)
     kind = f"{len(classes)} classes" if classes else "no labels"
     columns = f"column {image}" if label is None else f"columns {image} and {label}"
     said = f"Hugging Face {name} ({columns}): {kind}, {total:,} images{f', parts left out: {left}' if left else ''}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from striate.core.errors import StriateError
@@ -11,11 +11,8 @@ from striate.core.errors import StriateError
 from ..dataset import BrokenFile
 from ..tree import Listing, Tree
 from .images import is_image
+from .vocabulary import SPLITS
 
-SPLITS: Mapping[str, str] = {
-    "train": "train", "training": "train", "trn": "train", "dev": "dev", "val": "dev", "valid": "dev",
-    "validation": "dev", "test": "test", "testing": "test",
-}  # fmt: skip
 KEPT = "striate.json"  # written by converters: classes in their order, and what a format has no place for
 _SHOWN = 5  # files that a message names
 

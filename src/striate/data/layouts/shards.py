@@ -23,12 +23,12 @@ from ..tree import Folder, Listing, Stamp, Tree
 from .folder import class_names, divided
 from .images import ENDINGS, is_image, open_files
 from .recognise import Layout
+from .vocabulary import SPLITS
 
 LABELS = ("label", "class", "cls", "target", "class_name", "label_name")
 NAMES = ("classes.txt", "classnames.txt", "class_names.txt", "labels.txt")
 SMALL = 1 << 16  # bytes of a label, a caption or a JSON that are read while a shard is listed
 _IMAGES = frozenset(ending.removeprefix(".") for ending in ENDINGS)
-_PARTS = (("train", "train"), ("val", "dev"), ("dev", "dev"), ("test", "test"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +168,7 @@ def _listed(path: Path, tar: str, places: dict[str, tuple[str, int, int]]) -> li
                     others.setdefault(key, {})[ending] = _sought(stream, member.offset_data, member.size)
     except tarfile.TarError as error:
         raise StriateError(f"{tar} cannot be read: {error}", accepted="a tar file that is not compressed") from error
-    part = next((means for sign, means in _PARTS if re.search(rf"(^|[^a-z]){sign}", tar.lower())), "")
+    part = next((means for sign, means in SPLITS.items() if re.search(rf"(^|[^a-z]){sign}", tar.lower())), "")
     return [_sample(image, key, others.get(key, {}), part, tar) for key, image in images.items()]
 
 
