@@ -365,7 +365,7 @@ def sample(names: tuple[str, ...] = NAMES, *, each: int = 200) -> Report[Examina
         painted.append(Painted(name, index, f"class-{index}.png", 21.3 + index, 0.9991, index, 0))
     synthesis = Synthesis(
         "class", "logit of the class", 128, tuple(painted), tuple(one.score for one in painted),
-        Judged("striate/lenet5", tuple(range(len(names))), tuple(0.8 for _ in names), 0.9),
+        Judged("striate/lenet5", tuple(range(len(names))), tuple(0.8 for _ in names), Number(0.9, 0.6, 0.98, 10)),
         tuple(tuple(20 * (1 - math.exp(-step / 30)) for step in range(0, 128, 8)) for _ in names),
     )  # fmt: skip
     sites = tuple(

@@ -11,8 +11,10 @@ from striate.core.image import read_image
 from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.synthesis.catalog import METHODS
+from striate.synthesis.made import told
 from striate.synthesis.payload import Synthesis
-from striate.synthesis.visualise import CITES, PRESETS, SOURCES, Preset, class_images
+from striate.synthesis.visualise import CITES, PRESETS, SOURCES, Preset
+from striate.synthesis.visualise import class_images as paint
 
 
 class Templates(nn.Module):
@@ -31,6 +33,10 @@ class Templates(nn.Module):
         return nn.functional.conv2d(x - 0.5, self.filters).logsumexp((2, 3))
 
 
+def class_images(net: Net, targets: list[int], *, judge: Net | None = None, **options: object) -> object:
+    return told(paint(net, targets, **options), net, kind="class", judge=judge)
+
+
 def net(contrast: float = 3.0, **options: object) -> Net:
     return Net(Templates(contrast), classes=("bar", "column", "spot"), channels=1, size=12, **options).eval()
 
@@ -40,7 +46,7 @@ def test_class_images_are_what_the_classes_look_like_and_an_independent_net_agre
     judge.module.filters.data = judge.module.filters.data[[2, 0, 1]]
     result, album = class_images(net(), [0, 1, 2], steps=60, judge=judge)
     assert [one.predicted for one in result.images] == [0, 1, 2]
-    assert result.judge.agrees == 1
+    assert result.judge.agrees.value == 1
     assert result.judge.predicted == (1, 2, 0)
     assert [one.target for one in result.images] == ["bar", "column", "spot"]
     assert all(one.probability >= 0.5 for one in result.images)
@@ -105,7 +111,7 @@ def test_methods_are_cited() -> None:
     assert set(SOURCES) == set(PRESETS)
     assert all(cite(key) for keys in SOURCES.values() for key in keys)
     assert all(cite(key).bibtex for key in CITES)
-    assert METHODS.load("class") is class_images
+    assert METHODS.load("class") is paint
 
 
 def test_what_cannot_be_painted_is_refused_with_its_value() -> None:

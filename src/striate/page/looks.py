@@ -180,7 +180,7 @@ def painted_claim(synthesis: Synthesis) -> str:
     if judge is None:
         images = count(len(synthesis.images), "image")
         return f"These {images} score highest for their class; no other net has judged them."
-    share = value_of(judge.agrees, percent=True)
+    share = shown(judge.agrees, percent=True)
     return (
         f"Painted to score highest for a class, images are recognised by another net, {named(judge.net)}, in {share}."
     )

@@ -10,7 +10,6 @@ from striate.core.report import Report
 from striate.figures.payload import Reproduction
 from striate.inside.payload import Explanation
 from striate.nets.payload import Summaries, Summary
-from striate.synthesis.payload import Synthesis
 from striate.training.payload import Training
 
 from . import (  # noqa: F401  they register their renderers
@@ -19,6 +18,7 @@ from . import (  # noqa: F401  they register their renderers
     text_compare,
     text_convert,
     text_evaluate,
+    text_synthesis,
     text_tagged,
 )
 from .catalogue import Catalogue
@@ -137,25 +137,6 @@ def _explanation(result: Explanation, width: int, color: bool) -> list[str]:
     lines = table(head, body, width=width, numbers=frozenset({3}))
     if len(result.maps) > len(body):
         lines.append(f"and {count(len(result.maps) - len(body), 'map')} more")
-    return lines
-
-
-@result_lines.register
-def _synthesis(result: Synthesis, width: int, color: bool) -> list[str]:
-    del color
-    body = [
-        (
-            image.target,
-            fixed(image.score, 2),
-            "" if image.probability is None else value_of(image.probability, percent=True),
-            image.picture,
-        )
-        for image in result.images[: 2 * MOST_LINES]
-    ]
-    lines = [f"{readable(result.objective)}, {count(result.steps, 'step')}"]
-    lines += table(("for", "score", "probability", "picture"), body, width=width, numbers=frozenset({1, 2}))
-    if result.judge is not None:
-        lines.append(f"{named(result.judge.net)} agrees on {value_of(result.judge.agrees, percent=True)}")
     return lines
 
 

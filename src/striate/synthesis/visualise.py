@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from striate.core.errors import StriateError
-from striate.core.image import encode_png, enlarge, from_bytes, to_bytes
-from striate.core.progress import SILENT, Progress
+from striate.core.image import from_bytes, to_bytes
+from striate.core.progress import SILENT
 from striate.core.rng import Rng
 from striate.imageopt.canvas import Canvas, Fourier, Pixels
 from striate.imageopt.found import Found
@@ -21,8 +21,9 @@ from striate.imageopt.solve import solve
 from striate.imageopt.view import Chain, Jitter, Rotation, Scale, View
 from striate.nets.net import Net
 
-from .judge import judged_by, seen_by
-from .payload import Painted, Synthesis
+from .judge import seen_by
+from .made import Made
+from .watch import Watch
 
 CITES = (
     "simonyan2013deep",
@@ -31,7 +32,6 @@ CITES = (
     "kingma2015adam",
     "loshchilov2017sgdr",
 )
-SIDE = 128  # pixels of a picture at least; smaller images are enlarged by a whole factor
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,11 @@ def class_images(
     steps: int = 128,
     seed: int = 0,
     size: tuple[int, int] | None = None,
-    judge: Net | None = None,
     preset: Preset = DEFAULT,
     memory: int = 1 << 30,
-    progress: Progress = SILENT,
-) -> tuple[Synthesis, dict[str, bytes]]:
-    """One image for each class that the net sees as that class, with pictures; each judged after 8-bit rounding.
+    watch: Watch | None = None,
+) -> Made:
+    """One image for each class that the net sees as that class.
 
     From grey noise, ascends ``S(I) - m TV(I)`` over pixels in [0, 1] under random shifts. Where the net does not
     clearly see the class at the end, the image is made again with a weaker penalty. Cost: ``steps + 11`` forward passes
@@ -107,13 +106,12 @@ def class_images(
         steps: Steps of Adam, at least 1.
         seed: Seed of start and shifts.
         size: (H, W) of the images; by default the net's own.
-        judge: Another net, of other weights at best, that says what it sees; None for no judge.
         preset: The numbers.
         memory: Bytes beside the net.
-        progress: How the work is shown.
+        watch: Who looks on.
 
     Raises:
-        StriateError: A class is not there, the net or the judge cannot take such images, no gradient comes through.
+        StriateError: A class is not there, the net cannot take such images, no gradient comes through.
 
     Source: Simonyan et al. 2013, section 2, equation 1: ``argmax S_c(I) - m ||I||^2``. We ascend log-odds in place of
     the logit, since other nets recognise what is told apart from the other classes; penalise the total variation
@@ -124,33 +122,22 @@ def class_images(
     height, width = net.a_size(size)
     classes = _checked_targets(net, targets)
     found, used = _painted(
-        net, classes, (height, width), steps=steps, seed=seed, preset=preset, memory=memory, progress=progress
+        net, classes, (height, width), steps=steps, seed=seed, preset=preset, memory=memory, watch=watch
     )
-    rounded = from_bytes(to_bytes(found.images))
-    probability, predicted = seen_by(net, rounded, memory=memory)
-    names = [net.classes[each] if each < len(net.classes) else str(each) for each in targets]
-    images = tuple(
-        Painted(
-            target=names[k],
-            index=each,
-            picture=f"class-{each}.png",
-            score=float(found.scores[k]),
-            probability=float(probability[k, each]),
-            predicted=int(predicted[k]),
-            seed=seed,
-        )
-        for k, each in enumerate(targets)
-    )
-    result = Synthesis(
-        kind="class",
-        objective=_words(preset, used, min(height, width)),
+    weights = used.tolist()
+    return Made(
+        images=found.images,
+        stems=tuple(f"class-{each}" for each in targets),
+        targets=tuple(net.classes[each] if each < len(net.classes) else str(each) for each in targets),
+        words=_words(preset, used, min(height, width)),
+        scores=found.scores,
+        history=found.history,
         steps=steps,
-        images=images,
-        scores=tuple(found.scores.tolist()),
-        judge=None if judge is None else judged_by(judge, rounded, targets, maker=net, memory=memory),
-        history=tuple(tuple(map(float, each)) for each in found.history.T.tolist()),
+        seed=seed,
+        objective=preset.objective(classes, weights[0], min(height, width)) if len(set(weights)) == 1 else None,
+        classes=tuple(targets),
+        cites=CITES,
     )
-    return result, {one.picture: encode_png(enlarge(image, SIDE)) for one, image in zip(images, rounded, strict=True)}
 
 
 def _painted(
@@ -162,7 +149,7 @@ def _painted(
     seed: int,
     preset: Preset,
     memory: int,
-    progress: Progress,
+    watch: Watch | None,
 ) -> tuple[Found, Tensor]:
     """The images, and the weight of the penalty that each was made with."""
     rng = Rng(seed, "synthesis/class")
@@ -180,8 +167,9 @@ def _painted(
             seed=seed,
             ids=classes[rows],
             memory=memory,
-            progress=progress,
+            progress=SILENT if watch is None else watch.progress,
             label="class images",
+            callback=watch,
         )
 
     if bool(made(torch.tensor([0]), 0.0, steps=1).flat.all()):

@@ -236,14 +236,15 @@ def _robustness(bench: Bench, most: int, radius: float) -> Robustness:
 
 
 def _class_images(bench: Bench) -> Synthesis:
-    from striate.synthesis.visualise import CITES, class_images
+    from striate.synthesis.made import told
+    from striate.synthesis.visualise import class_images
+    from striate.synthesis.watch import Watch
 
     targets = list(range(min(10, len(bench.net.classes))))
     run = bench.run
-    result, album = class_images(
-        bench.net, targets, steps=96, seed=run["seed"], size=bench.data.size, judge=None, progress=run.progress
-    )
-    bench.cites += CITES
+    made = class_images(bench.net, targets, steps=96, seed=run["seed"], size=bench.data.size, watch=Watch(run.progress))
+    result, album = told(made, bench.net, kind="class", memory=run["memory"])
+    bench.cites += made.cites
     return bench.keep(result, album, "class-")
 
 

@@ -1,60 +1,144 @@
-"""`striate synthesize`: paint what a net looks for."""
+"""`striate synthesize`: paint what a net looks for, remembers and dreams."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
+from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.synthesis.payload import Synthesis
 
-from .options import Computing, NetArgument, NetLike, Option, count, words
+from .kinds import COMMON, KINDS, kind_named
+from .options import Computing, NetArgument, Option
+from .painting import Painting
 from .session import session, write_out
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from striate.nets.net import Net
+
+    from .session import Session
+
+FRAMES = 60  # of a film of the making
+ABOUT_MAKING = tuple(name for name in Painting.__annotations__ if name not in {*Computing.__annotations__, *COMMON})
 
 
 def synthesize(
     kind: Annotated[Literal["class"], Option("what to paint")],
     net: NetArgument,
     *,
-    target: Annotated[
-        str | tuple[str, ...] | None,
-        Option("classes, by name or number (default: the first ten)", "CLASS[,CLASS]", words),
-    ] = None,
-    steps: Annotated[int, Option("steps of ascent", "N", parse=lambda text: count(text, "steps"))] = 128,
-    size: Annotated[
-        int | None, Option("side in pixels (default: the net's own)", "PX", parse=lambda text: count(text, "size"))
-    ] = None,
-    preset: Annotated[
-        Literal["pixels", "olah"], Option("pixels with a penalty on contrast, or the spectrum under random views")
-    ] = "pixels",
-    judge: Annotated[NetLike | None, Option("another net that says what it sees", "NET")] = None,
     out: Annotated[str | Path | None, Option("folder for the pictures", "DIR")] = None,
-    **shared: Unpack[Computing],
+    **shared: Unpack[Painting],
 ) -> Report[Synthesis]:
-    """Paint images that a net holds for typical of a class, by ascending its score (Simonyan et al. 2013).
+    """Paint images by changing their pixels, or what stands for them, until a net says what is wanted of them.
 
-    Every image is scored again after rounding to 8 bits, and by a second net where one is given.
+    class: what it holds for typical of a class (Simonyan et al. 2013).
+
+    Every image is looked at again after rounding to 8 bits, under small shifts and turns that the search never saw, and
+    by another net where one is given with --judge.
     """
-    given = {"kind": kind, "net": net, "target": target, "steps": steps, "size": size, "preset": preset}
-    given |= {"judge": judge, "out": out}
-    with session("synthesize", given, shared, Computing) as run:
-        from striate.core.classes import class_number
-        from striate.synthesis.visualise import PRESETS, SOURCES, class_images
+    given = {"kind": kind, "net": net, "out": out}
+    with session("synthesize", given, shared, Painting) as run:
+        from striate.synthesis.catalog import METHODS
+        from striate.synthesis.findings import synthesis_findings
+        from striate.synthesis.made import told
+        from striate.synthesis.watch import Watch
 
+        from .kinds.ask import Ask
+
+        options = options_of(kind, run.settings)
         loaded = run.net(net)
-        seen_by = None if judge is None else run.net(judge)
-        names = (words(target) if isinstance(target, str) else target) or tuple(
-            map(str, range(min(10, len(loaded.classes))))
+        judge = None if options["judge"] is None else _judge(run, options["judge"], loaded)
+        with _forming(run, out) as show:
+            steps = options.get("steps") or FRAMES
+            watch = Watch(run.progress, show, film=max(1, steps // FRAMES) if options["film"] else 0)
+            ask = Ask(run, kind, loaded, options, watch)
+            made = KINDS.load(kind)(ask)
+        result, album = told(made, loaded, kind=kind, judge=judge, memory=run["memory"])
+        result, album = _with_film(result, album, watch)
+        report = run.report(
+            result,
+            album=album,
+            findings=synthesis_findings(result, maker=loaded),
+            cites=(*METHODS[kind].cites, *made.cites),
         )
-        result, album = class_images(
-            loaded,
-            [class_number(name, loaded.classes) for name in names],
-            steps=steps,
-            seed=run["seed"],
-            size=(size, size) if size else None,
-            judge=seen_by,
-            preset=PRESETS[preset],
-            progress=run.progress,
-        )
-        report = run.report(result, album=album, cites=SOURCES[preset])
         return write_out(report, out, overwrite=run["overwrite"])
+
+
+def options_of(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a kind goes by: what was given, else its defaults.
+
+    Raises:
+        StriateError: An option was given that does nothing for this kind, or one that it needs was not.
+    """
+    entry = kind_named(kind)
+    given = {name: settings[name] for name in ABOUT_MAKING if settings.get(name) not in (None, False)}
+    wrong = [name for name in given if name not in entry.takes]
+    if wrong:
+        takes = ", ".join(f"--{name.replace('_', '-')}" for name in (*entry.takes, *COMMON))
+        raise StriateError(f"--{wrong[0].replace('_', '-')} does nothing for {kind}", accepted=takes)
+    missing = [name for name in entry.needs if name not in given]
+    if missing:
+        raise StriateError(f"{kind} needs --{missing[0].replace('_', '-')}", hint="striate synthesize --help")
+    options = {name: given.get(name, entry.defaults.get(name)) for name in entry.takes}
+    steps = options.get("steps")
+    if steps is not None and steps < 1:
+        raise StriateError(f"steps is {steps}", accepted="at least 1")
+    return options | {name: settings.get(name) for name in COMMON}
+
+
+def _judge(run: Session, given: Any, maker: Net) -> Net:
+    """The judge, without its taking the maker's place in the report's origin."""
+    from striate.synthesis.judge import check_judge
+
+    origin = run.net_origin
+    judge = run.net(given)
+    run.net_origin = origin
+    check_judge(judge, maker)
+    return judge
+
+
+@contextmanager
+def _forming(run: Session, out: str | Path | None) -> Iterator[Any]:
+    """A function that writes images as they form to a file beside ``out``; the file goes once they are done."""
+    if out is None:
+        yield None
+        return
+    from striate.core.image import encode_png
+    from striate.core.storage import write_bytes
+    from striate.synthesis.sheet import contact_sheet
+
+    path = Path(f"{Path(out)}-forming.png")
+    seen = False
+
+    def show(images: Tensor) -> None:
+        nonlocal seen
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, encode_png(contact_sheet(images)))
+        if not seen:
+            run.progress.say(f"forming: {path}")
+        seen = True
+
+    try:
+        yield show
+    except BaseException:
+        if seen:
+            run.progress.say(f"what was painted so far is in {path}")
+        raise
+    path.unlink(missing_ok=True)
+
+
+def _with_film(result: Synthesis, album: dict[str, bytes], watch: Any) -> tuple[Synthesis, dict[str, bytes]]:
+    if not watch.film or not watch.frames:
+        return result, album
+    from dataclasses import replace
+
+    from striate.core.film import encode_gif
+    from striate.synthesis.sheet import contact_sheet
+
+    film = encode_gif([contact_sheet(each) for each in watch.frames])
+    return replace(result, films=(*result.films, "making.gif")), {**album, "making.gif": film}
