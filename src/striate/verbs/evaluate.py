@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT
 from striate.core.report import Report
-from striate.core.storage import write_text
 from striate.measure.payload import Evaluation
 from striate.measure.tagged import MultiLabelEvaluation
-from striate.page.payload import Examination
 
 from .options import DataArgument, DataLike, NetArgument, OnData, Option, OutArgument, numbers
 from .session import Session, session, shown, write_out
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 
 DEV = 2000  # images of the dev split that temperature and thresholds are chosen on
 CHUNK = 1 << 20  # values of images that are measured at once
-PAGE = "report.html"
 SHOWN = 24  # pictures of mistakes, and of suspect labels
 CITES = ("guo2017calibration", "northcutt2021confident", "chung2019slice", "geifman2019bias")
 
@@ -86,21 +82,7 @@ def evaluate(
         evaluation, album = evaluation_with_pictures(evaluation, images, most=SHOWN if out else 0)
         findings = evaluation_findings(evaluation, net=str(shown(net)), data=str(shown(data)))
         report = run.report(evaluation, findings=illustrated(findings, evaluation, None), album=album, cites=CITES)
-        if out is None:
-            return report
-        report = write_out(replace(report, files={"page": PAGE}), out, overwrite=run["overwrite"])
-        named = f"{shown(data)}, {images.split}"
-        write_text(Path(out) / PAGE, page_of(report, Examination(str(shown(net)), named, evaluation)))
-        return report
-
-
-def page_of(report: Report[Any], examined: Examination) -> str:
-    """The page of an evaluation: that of an examination, without what needs more passes."""
-    from striate.page.html import render_page
-
-    return render_page(
-        Report(report.verb, examined, report.findings, report.origin, report.cost, report.files, album=report.album)
-    )
+        return write_out(report, out, overwrite=run["overwrite"])
 
 
 def measured(

@@ -36,6 +36,7 @@ T = TypeVar("T")
 ABOUT_DATA = (  # options that say which data are meant, and how they come to a net
     "data_root", "partial", "layout", "shares", "fold", "splits", "skip_broken", "geometry",
 )  # fmt: skip
+PAGE = "report.html"
 MARK = "report.json"  # a folder that holds it is ours to write over
 OWN_PLACES = {"convert", "demo", "examine", "train"}  # verbs that look after their own place
 
@@ -425,7 +426,7 @@ def claim_folder(folder: Path, *, overwrite: bool) -> Path:
 
 
 def write_out(report: Report[T], out: str | Path | None, *, overwrite: bool) -> Report[T]:
-    """Write a report's JSON, its pictures, its arrays and its citations into ``out``; gives it with its files named."""
+    """Write a report into ``out``: JSON, page, pictures, arrays, citations; gives it with its files named."""
     if out is None:
         return report
     folder = claim_folder(Path(out), overwrite=overwrite)
@@ -446,8 +447,14 @@ def write_out(report: Report[T], out: str | Path | None, *, overwrite: bool) -> 
         write_text(folder / "citations.bib", bibtex(report.origin.cites) + "\n")
         files["citations"] = "citations.bib"
     files["report"] = MARK
+    from striate.page.html import has_page, render_page
+
+    if has_page(report):
+        files["page"] = PAGE
     report = replace(report, files=files)
     report.save(folder / MARK)
+    if has_page(report):
+        write_text(folder / PAGE, render_page(report))
     return report
 
 
