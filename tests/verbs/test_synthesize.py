@@ -88,7 +88,7 @@ def test_what_was_painted_so_far_is_kept_where_painting_fails(tmp_path: Path, mo
                 raise RuntimeError("out of passes")
             return self.linear(x.flatten(1))
 
-    monkeypatch.setattr("time.monotonic", itertools.count(0, 10).__next__)  # pictures are due at each step
+    monkeypatch.setattr("time.monotonic", itertools.count(10**9, 10).__next__)  # pictures are due at each step
     net = Net(Failing(), channels=1, size=8, classes=("a", "b"), name="failing")
     with pytest.raises((StriateError, RuntimeError), match="out of passes"):
         st.synthesize("class", net, steps=99, out=tmp_path / "made", quiet=True)
