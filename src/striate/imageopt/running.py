@@ -24,7 +24,7 @@ from .region import Region
 from .view import View
 
 FRESH_VIEWS = 8  # a score under random views is judged on so many that the search never saw
-_GOLDEN = -7046029254386353131  # 2**64 over the golden ratio, as a signed word: spreads the counts over the ids
+GOLDEN = -7046029254386353131  # 2**64 over the golden ratio, as a signed word: spreads the counts over the ids
 Look = Callable[[Tensor, Tensor], nets.Seen]
 
 
@@ -216,7 +216,7 @@ class Running:
         if self.view is None:
             return image
         at = rows.cpu()
-        keys = self.ids[at] ^ (self.asked[at] + 1) * _GOLDEN  # every evaluation of an image draws anew
+        keys = self.ids[at] ^ (self.asked[at] + 1) * GOLDEN  # every evaluation of an image draws anew
         return self.view(image, keys, step=draw, rng=self.rng.child("view"))
 
     def _fresh_score(self, rows: Tensor) -> Tensor:

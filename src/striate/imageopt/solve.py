@@ -65,6 +65,7 @@ def solve(
     label: str = "solve",
     callback: Callable[[Moment], bool | None] | None = None,
     patience: int | None = None,
+    sloped: bool = False,
 ) -> Found:
     """Images near ``start`` that raise an objective, one for each, found by a search within a region.
 
@@ -90,6 +91,8 @@ def solve(
         label: What it is called there.
         callback: Called after each step; the search stops early where it gives True.
         patience: A row leaves once so many steps in a row have not raised its score; None waits to the end.
+        sloped: Refuse an objective that has no slope for any image at the start: a net that lets no gradient through, a
+            unit that is silent on every start. Otherwise ``flat`` says so.
 
     Raises:
         StriateError: The start is no batch of images in the region, steps are below 1, the objective is not a number.
@@ -113,11 +116,11 @@ def solve(
             keep=keep_named(keep),
             rng=Rng(seed, "imageopt"),
             ids=_ids(start, ids),
-            chunk=_chunk(net, start, memory),
+            chunk=chunk_of(net, start, memory),
             memory_format=best_format(net, start),
         )
         with progress.task(label, steps, unit="steps") as step:
-            history = _search(running, search, step, callback, patience)
+            history = _search(running, search, step, callback, patience, sloped)
         verdict = running.verdict()
     return _found(running, verdict, history, passes, _origin(running, search, seed))
 
@@ -163,7 +166,7 @@ def _notes(running: Running) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _chunk(net: Net, start: Tensor, memory: int) -> int:
+def chunk_of(net: Net, start: Tensor, memory: int) -> int:
     """Images a pass: what fits the memory, on a CPU no more than stay near its caches."""
     fits = net.batch_size((start.shape[-2], start.shape[-1]), memory=memory, backward=True)
     return fits if start.device.type != "cpu" else max(1, min(fits, CPU_VALUES // start[0].numel()))
@@ -181,11 +184,18 @@ def _search(
     step: Step,
     callback: Callable[[Moment], bool | None] | None,
     patience: int | None,
+    sloped: bool,
 ) -> Tensor:
     """Runs the search to its end, or until no row is left; gives the scores at the start and after each step."""
     history, z = [], running.start
     highest, risen = running.score.clone().fill_(-torch.inf), torch.zeros_like(running.first)
     for z in search(running):
+        if sloped and bool(running.flat.all()):
+            raise StriateError(
+                f"{running.objective.words} has no slope (0 or not finite) at the start for any image, in {running.net.name}",
+                accepted="an objective that the pixels change through gradients",
+                hint="another start, layer or unit; a net without no_grad, detach or rounding on the way",
+            )
         history.append(running.latest.clone())
         risen[history[-1] > highest] = running.step
         highest = torch.fmax(highest, history[-1])
