@@ -120,7 +120,7 @@ def solve(
             memory_format=best_format(net, start),
         )
         with progress.task(label, steps, unit="steps") as step:
-            history = _search(running, search, step, callback, patience, sloped)
+            history = _search(running, search, step, callback=callback, patience=patience, sloped=sloped)
         verdict = running.verdict()
     return _found(running, verdict, history, passes, _origin(running, search, seed))
 
@@ -182,6 +182,7 @@ def _search(
     running: Running,
     search: Search,
     step: Step,
+    *,
     callback: Callable[[Moment], bool | None] | None,
     patience: int | None,
     sloped: bool,
@@ -192,7 +193,8 @@ def _search(
     for z in search(running):
         if sloped and bool(running.flat.all()):
             raise StriateError(
-                f"{running.objective.words} has no slope (0 or not finite) at the start for any image, in {running.net.name}",
+                f"{running.objective.words} in {running.net.name} has no slope (0 or not finite) at the start, "
+                "for any image",
                 accepted="an objective that the pixels change through gradients",
                 hint="another start, layer or unit; a net without no_grad, detach or rounding on the way",
             )
