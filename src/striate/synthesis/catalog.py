@@ -14,6 +14,11 @@ METHODS: Registry[Any] = Registry(
             "class images: ascend a class's score from mid grey, less a penalty on the contrast",
             ("simonyan2013deep",),
         ),
+        "fool": Entry(
+            "striate.synthesis.fool:fooling_images",
+            "fooling images: what a net is sure of and nobody else sees, by gradient or evolved by MAP-Elites",
+            ("nguyen2015deep",),
+        ),
     },
     hint="striate methods",
 )

@@ -39,7 +39,7 @@ class Painting(Computing, total=False):
 
     target: Annotated[
         str | tuple[str, ...] | None,
-        Option("classes, by name or number (class: the first ten)", "CLASS[,CLASS]", words),
+        Option("classes, by name or number (class: the first ten; fool, evolved: all)", "CLASS[,CLASS]", words),
     ]
     layer: Annotated[str | None, Option("site or module path; `striate summary NET` lists them", "SITE")]
     image: Annotated[Files | None, Option("pictures to start from or to look at", "FILE[,FILE]", files)]
@@ -51,5 +51,9 @@ class Painting(Computing, total=False):
         Option("side in pixels; of pictures the shorter (default: the net's own)", "PX", lambda t: count(t, "size")),
     ]
     preset: Annotated[str | None, Option("way of ascending; `striate methods` lists them", "NAME")]
+    way: Annotated[
+        str | None,
+        Option("variant (fool: gradient, gradient_grey, gradient_zero, direct, cppn)", "NAME"),
+    ]
     judge: Annotated[NetLike | None, Option("another net that says what it sees, best of another family", "NET")]
     film: Annotated[bool, Option("also write a film of the making", default=False)]

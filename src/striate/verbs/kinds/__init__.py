@@ -40,6 +40,12 @@ KINDS: Registry[Callable[[Ask], Made]] = Registry(
             takes=("target", "size", "steps", "preset"),
             defaults={"steps": 128, "preset": "pixels"},
         ),
+        "fool": Kind(
+            "striate.verbs.kinds.fooling:fool",
+            "what a net is sure of though it shows nothing",
+            takes=("target", "size", "steps", "way"),
+            defaults={"way": "gradient"},
+        ),
     },
     hint="striate synthesize --help",
 )
