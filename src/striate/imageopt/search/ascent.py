@@ -20,26 +20,28 @@ class Ascent:
 
     Args:
         rate: Of a step, above 0.
-        progress: No step is longer than raises a linear score by so much: the rate is then
-            ``min(rate, progress / ||grad||^2)``, so that one number serves nets whose gradients differ in scale.
+        longest: Largest root mean square of what a step adds to the free numbers of an image; longer ones are
+            shortened. Without a rate every step has this length, so that one number serves all nets and sizes.
 
-    Source: Cauchy 1847; progress: the code published with Yosinski et al. 2015, its learning rate policy "progress".
+    Source: Cauchy 1847.
     """
 
     rate: float = math.inf
-    progress: float = math.inf
+    longest: float = math.inf
 
     def __post_init__(self) -> None:
-        if not (self.rate > 0 and self.progress > 0):
-            raise StriateError(f"rate {self.rate:g}, progress {self.progress:g}", accepted="numbers above 0")
-        if math.isinf(self.rate) and math.isinf(self.progress):
-            raise StriateError("neither a rate nor a progress", accepted="one of them, or both")
+        if not (self.rate > 0 and self.longest > 0):
+            raise StriateError(f"rate {self.rate:g}, longest step {self.longest:g}", accepted="numbers above 0")
+        if math.isinf(self.rate) and math.isinf(self.longest):
+            raise StriateError("neither a rate nor a longest step", accepted="one of them, or both")
 
     @property
     def words(self) -> str:
         """How it searches."""
         fixed = "" if math.isinf(self.rate) else f" at {self.rate:g}"
-        bound = "" if math.isinf(self.progress) else f" by at most {self.progress:g} a step"
+        bound = (
+            "" if math.isinf(self.longest) else f" by {'at most ' if fixed else ''}{self.longest:g} a value and step"
+        )
         return f"gradient ascent{fixed}{bound}"
 
     def __call__(self, problem: Problem) -> Iterator[Tensor]:
@@ -54,7 +56,7 @@ class Ascent:
 
     def _rates(self, grad: Tensor) -> Tensor:
         """The rate of each row, (n,)."""
-        if math.isinf(self.progress):
+        if math.isinf(self.longest):
             return grad.new_full((len(grad),), self.rate)
-        squares = grad.flatten(1).double().square().sum(1)
-        return torch.where(squares > 0, self.progress / squares, 0.0).clamp_max(self.rate).to(grad)
+        size = grad.flatten(1).double().square().mean(1).sqrt()
+        return torch.where(size > 0, self.longest / size, 0.0).clamp_max(self.rate).to(grad)

@@ -37,7 +37,7 @@ KINDS: Registry[Callable[[Ask], Made]] = Registry(
         "class": Kind(
             "striate.verbs.kinds.classes:class_",
             "what a net holds for typical of a class",
-            takes=("target", "size", "steps", "preset"),
+            takes=("target", "size", "steps", "preset", "count"),
             defaults={"steps": 128, "preset": "pixels"},
         ),
     },
