@@ -30,6 +30,7 @@ from .watch import Watch
 LOUDER = (0.5, 1.0, 2.0)  # contrast of further starts, tried in turn where the score has no slope at the first
 APART = 2.0  # weight of the diversity of images of one target, in units of their scores
 COPY = 1 << 32  # what the ids of several images of one target lie apart
+SLOPE = 10.0  # gradient's L2 norm of a class's log-odds at grey, for which weights of the total variation are meant
 GREY = 0.5
 
 
@@ -113,6 +114,7 @@ def ascended(
     preset: Preset,
     steps: int,
     smoothness: float = 0.0,
+    relative: bool = False,
     seed: int = 0,
     memory: int = 1 << 30,
     watch: Watch | None = None,
@@ -128,13 +130,14 @@ def ascended(
         preset: How.
         steps: Of its search.
         smoothness: Weight of the total variation, divided by the shorter side.
+        relative: Whether that weight is in units of the slope at the start over `SLOPE`, as it is in class images.
         seed: Seed of the views.
         memory: Bytes beside the net.
         watch: Who looks on.
         label: What the progress is called.
     """
     size = (start.images.shape[-2], start.images.shape[-1])
-    objective, scale = penalised(score, preset, start, smoothness=smoothness)
+    objective, scale = penalised(score, preset, start, smoothness=smoothness, relative=relative)
     found = solve(
         net,
         objective,
@@ -179,7 +182,9 @@ def ascended_apart(
     return replace(again, history=torch.cat([first.history[:-1], again.history]))
 
 
-def penalised(score: Objective, preset: Preset, start: Start, *, smoothness: float = 0.0) -> tuple[Objective, Tensor]:
+def penalised(
+    score: Objective, preset: Preset, start: Start, *, smoothness: float = 0.0, relative: bool = False
+) -> tuple[Objective, Tensor]:
     """The score less a preset's penalties, and by what each image's is multiplied, (N,).
 
     With a penalty on the contrast c that is ``(c sqrt(n) / slope) score - ||I - 1/2||^2 / 2``, n values an image, which
@@ -192,6 +197,9 @@ def penalised(score: Objective, preset: Preset, start: Start, *, smoothness: flo
         length = preset.contrast * math.sqrt(start.images[0].numel())
         scale = torch.where(start.slopes > 0, length / start.slopes, 1.0)
         score = weighted(score, scale) - 0.5 * squared_distance(GREY)
+    elif smoothness and relative:
+        scale = torch.where(start.slopes > 0, SLOPE / start.slopes, 1.0)
+        score = weighted(score, scale)
     if smoothness:
         score = score - smoothness / side * total_variation()
     return score, scale
@@ -238,7 +246,7 @@ def class_images(
     """
     height, width = net.a_size(size)
     way = preset_named(preset)
-    classes = _checked_targets(net, targets)
+    classes = checked_targets(net, targets)
     if count < 1:
         raise StriateError(f"count is {count}", accepted="at least 1")
     classes = classes.repeat_interleave(count)
@@ -359,7 +367,12 @@ def words_of(preset: Preset, score: str, size: tuple[int, int], used: Tensor | N
     return f"{''.join(parts)}; {preset.search.words}"
 
 
-def _checked_targets(net: Net, targets: Sequence[int]) -> Tensor:
+def checked_targets(net: Net, targets: Sequence[int]) -> Tensor:
+    """The numbers of classes, (N,) int64.
+
+    Raises:
+        StriateError: There are none, or one is not there; the net takes no pictures.
+    """
     if net.channels not in {1, 3}:
         raise StriateError(f"{net.name} takes {net.channels} channels", accepted="1 or 3, for a picture")
     if len(targets) == 0:
