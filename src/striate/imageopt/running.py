@@ -165,7 +165,7 @@ class Running:
             scores.append(answer.score.to(self.score))
         raw = torch.cat(scores[1:] or scores)
         wrong = raw.isnan().reshape(len(raw), -1).any(1)
-        self._check_numbers(rows[wrong].unique(), _wholly(rows, wrong), wanted)
+        self._check_numbers(torch.unique(rows[wrong]), _wholly(rows, wrong), wanted)
         self.asked[rows.cpu()] += 1
         return raw.nan_to_num(-torch.inf, torch.inf, -torch.inf)
 
@@ -315,7 +315,8 @@ def _wholly(rows: Tensor, wrong: Tensor) -> Tensor:
     """The rows all of whose candidates are wrong."""
     names, member = torch.unique(rows, return_inverse=True)
     right = torch.zeros_like(names).scatter_add(0, member, (~wrong).to(names.dtype))
-    return names[right == 0]
+    wholly: Tensor = names[right == 0]
+    return wholly
 
 
 def _gradient(score: Tensor, leaf: Tensor) -> Tensor:

@@ -226,12 +226,18 @@ class _Shared:
     def ask_many(self, z: Tensor, *, rows: Tensor | None = None) -> Tensor:
         """Mean scores (1, P) of candidates (1, P, ...), all on the same images under the same views."""
         del rows
+        return self.ask_each(z[0], self.row.expand(z.shape[1]))[None]
+
+    def ask_each(self, z: Tensor, rows: Tensor, *, objective: Objective | None = None) -> Tensor:
+        """Mean scores of candidates (m, ...), all on the same images under the same views."""
+        del rows
         chosen = self._chosen()
-        scores = torch.stack([self._mean(one[None], chosen, False, self.objective)[0] for one in z[0]])
+        scores = torch.stack([self._mean(one[None], chosen, False, objective or self.objective)[0] for one in z])
         self.asked += 1
-        top = int(scores.argmax())
-        self._remember(z[0, top][None], scores[top])
-        return scores[None]
+        if objective is None:
+            top = int(scores.argmax())
+            self._remember(z[top][None], scores[top])
+        return scores
 
     def result(self) -> Tensor:
         """The variable to be returned."""

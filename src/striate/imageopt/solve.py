@@ -83,7 +83,8 @@ def solve(
         view: Random transform under which the objective is looked at; the goal and the result are not transformed.
         draws: Views averaged in each evaluation.
         goal: What counts as success; by default nothing does.
-        keep: ``"first"`` (leaves once the goal is reached), ``"best"`` score, ``"nearest"`` that reaches the goal.
+        keep: ``"first"`` (leaves once the goal is reached), ``"best"`` score, ``"nearest"`` that reaches the goal,
+            ``"last"``.
         seed: Seed of every random draw.
         ids: Ids (N,) that random draws hang on; by default made from the pixels, so equal images draw alike.
         memory: Bytes beside the net that a chunk may take.
@@ -116,7 +117,7 @@ def solve(
             keep=keep_named(keep),
             rng=Rng(seed, "imageopt"),
             ids=_ids(start, ids),
-            chunk=chunk_of(net, start, memory),
+            chunk=chunk_of(net, start, memory, whole=not objective.per_image),
             memory_format=best_format(net, start),
         )
         with progress.task(label, steps, unit="steps") as step:
@@ -166,10 +167,10 @@ def _notes(running: Running) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def chunk_of(net: Net, start: Tensor, memory: int) -> int:
-    """Images a pass: what fits the memory, on a CPU no more than stay near its caches."""
+def chunk_of(net: Net, start: Tensor, memory: int, *, whole: bool = False) -> int:
+    """Images a pass: what fits the memory; on a CPU no more than stay near its caches, unless all have to be there."""
     fits = net.batch_size((start.shape[-2], start.shape[-1]), memory=memory, backward=True)
-    return fits if start.device.type != "cpu" else max(1, min(fits, CPU_VALUES // start[0].numel()))
+    return fits if whole or start.device.type != "cpu" else max(1, min(fits, CPU_VALUES // start[0].numel()))
 
 
 def best_format(net: Net, images: Tensor) -> torch.memory_format:

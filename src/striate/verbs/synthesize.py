@@ -28,7 +28,10 @@ ABOUT_MAKING = tuple(name for name in Painting.__annotations__ if name not in {*
 
 
 def synthesize(
-    kind: Annotated[Literal["class", "fool"], Option("what to paint")],
+    kind: Annotated[
+        Literal["class", "caricature", "channel", "direction", "facets", "fool", "layer", "pair", "unit"],
+        Option("what to paint"),
+    ],
     net: NetArgument,
     *,
     out: Annotated[str | Path | None, Option("folder for the pictures", "DIR")] = None,
@@ -38,6 +41,13 @@ def synthesize(
 
     class: what it holds for typical of a class (Simonyan et al. 2013).
     fool: what it is sure of though it shows nothing: by gradient, or evolved (Nguyen et al. 2015).
+    caricature: a picture drawn anew, with more of what a layer says of it (Olah et al. 2017).
+    channel: what channels of a layer answer to (Olah et al. 2017).
+    direction: what a direction among a layer's channels looks like (Olah et al. 2017).
+    facets: the several kinds of a class, from the means of its pictures (Nguyen et al. 2016).
+    layer: what a whole layer answers to (Mordvintsev et al. 2015).
+    pair: what two channels answer to at once, and each alone (Olah et al. 2017).
+    unit: what one unit answers to (Erhan et al. 2009).
 
     Every image is looked at again after rounding to 8 bits, under small shifts and turns that the search never saw, and
     by another net where one is given with --judge.
