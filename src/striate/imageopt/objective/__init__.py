@@ -16,8 +16,8 @@ from .term import OUTPUT, Classes, Objective, Seen, Sum, Term
 from .units import channel, direction, layer_energy, unit
 
 __all__ = [
-    "OUTPUT", "Classes", "Objective", "Seen", "Sum", "Term", "alpha_norm", "best_match", "channel", "classes_of", "code_distance",
-    "code_of", "cosine", "cross_entropy", "direction", "distance", "diversity", "dlr", "dot", "gram_distance",
-    "gram_of", "layer_energy", "log_odds", "log_probability", "logit", "margin", "over_layers", "patch_distance",
-    "patches_of", "pixel_range", "places_of", "squared_distance", "total_variation", "unit",
+    "OUTPUT", "Classes", "Objective", "Seen", "Sum", "Term", "alpha_norm", "best_match", "channel", "classes_of",
+    "code_distance", "code_of", "cosine", "cross_entropy", "direction", "distance", "diversity", "dlr", "dot",
+    "gram_distance", "gram_of", "layer_energy", "log_odds", "log_probability", "logit", "margin", "over_layers",
+    "patch_distance", "patches_of", "pixel_range", "places_of", "squared_distance", "total_variation", "unit",
 ]  # fmt: skip
