@@ -14,6 +14,11 @@ METHODS: Registry[Any] = Registry(
             "class images: ascend a class's score from mid grey, less a penalty on the contrast",
             ("simonyan2013deep",),
         ),
+        "dream": Entry(
+            "striate.synthesis.dream:dream",
+            "DeepDream: ascend a layer's energy from a picture or noise, octave by octave",
+            ("mordvintsev2015inceptionism", "mordvintsev2015deepdream"),
+        ),
     },
     hint="striate methods",
 )

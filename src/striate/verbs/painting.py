@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from .options import Computing, NetLike, Option, count, words
+from .options import Computing, NetLike, Option, count, number, words
 
 
 def channels(text: str) -> tuple[int, ...]:
@@ -43,12 +43,28 @@ class Painting(Computing, total=False):
     ]
     layer: Annotated[str | None, Option("site or module path; `striate summary NET` lists them", "SITE")]
     image: Annotated[Files | None, Option("pictures to start from or to look at", "FILE[,FILE]", files)]
+    channel: Annotated[
+        str | int | tuple[int, ...] | None,
+        Option("channels of the layer, each an image of its own", "N[,N-N]", channels),
+    ]
+    guide: Annotated[str | Path | None, Option("picture whose parts are to be found (dream)", "FILE", str)]
     steps: Annotated[
         int | None, Option("steps of the search (default: the kind's)", "N", parse=lambda t: count(t, "steps"))
     ]
     size: Annotated[
         int | None,
         Option("side in pixels; of pictures the shorter (default: the net's own)", "PX", lambda t: count(t, "size")),
+    ]
+    octaves: Annotated[
+        int | None,
+        Option("sizes that are worked at, from small to large (dream: 4)", "N", lambda t: count(t, "octaves")),
+    ]
+    rate: Annotated[
+        float | None,
+        Option("mean change of a pixel in a step (dream: 1.5/255)", "R", lambda t: number(t, "rate")),
+    ]
+    zoom: Annotated[
+        int | None, Option("frames of a film that zooms into the dream", "FRAMES", lambda t: count(t, "zoom"))
     ]
     preset: Annotated[str | None, Option("way of ascending; `striate methods` lists them", "NAME")]
     judge: Annotated[NetLike | None, Option("another net that says what it sees, best of another family", "NET")]
