@@ -36,6 +36,11 @@ class Aim:
         """Channel or class of each image of a picture; one None where there is none."""
         return self.channels or self.targets or (None,)
 
+    @property
+    def is_energy(self) -> bool:
+        """Whether a layer's energy is raised, which is never negative."""
+        return self.layer is not None and not self.channels and self.guide is None
+
     def suffix(self, want: int | None) -> str:
         """What the file of an image is called, after the picture's name."""
         return "" if want is None else f"-{'channel' if self.channels else 'class'}-{want}"

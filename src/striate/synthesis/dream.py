@@ -40,7 +40,8 @@ class Dreaming:
         rate: Mean absolute change of a pixel value in a step, before values are held in [0, 1].
         scale: From one size to the next.
         jitter: Largest shift at each step, as a share of the shorter side.
-        noise: Standard deviation around mid grey of the start where there is no picture.
+        noise: Standard deviation around mid grey of the start where there is no picture: noise at the size of the
+            smallest octave, enlarged, since finer noise would stay in the picture.
         zoom: Factor from a frame of a zoom to the next.
         zoom_steps: Steps at each octave of each frame after the first.
 
@@ -53,7 +54,7 @@ class Dreaming:
     rate: float = 1.5 / 255
     scale: float = SCALE
     jitter: float = 1 / 8
-    noise: float = 0.1
+    noise: float = 0.05
     zoom: float = 1.05
     zoom_steps: int = 2
 
@@ -72,10 +73,9 @@ class Dreaming:
 
 @dataclass(frozen=True, eq=False)
 class Octave:
-    """One size of a dream: the scores of what it began with, and what was found."""
+    """One size of a dream: what it began with, and what was found."""
 
-    size: Size
-    before: Tensor
+    start: Tensor
     found: Found
 
 
@@ -150,6 +150,7 @@ def dream(
             accepted="a layer that answers to the picture, in a net without no_grad, detach or rounding on the way",
             hint="another layer, or another picture",
         )
+    began = [scores_of(net, objective, each, memory=memory) for each in (*(octave.start for octave in done), start)]
     stems = tuple(f"dream-{name}{aim.suffix(want)}" for name in called for want in wants)
     return Made(
         images=done[-1].found.images,
@@ -166,7 +167,7 @@ def dream(
         sources={} if pictures is None else dict(zip(called, own, strict=True)),
         source=() if pictures is None else tuple(name for name in called for _ in wants),
         tables=(
-            _by_octave(stems, done, scores_of(net, objective, start, memory=memory)),
+            _by_octave(stems, done, began, energy=aim.is_energy),
             *_seen(net, stems, start, done[-1].found.images, memory),
         ),
         notes=_notes(net, how, done),
@@ -201,7 +202,6 @@ def dreamt(
     for number, size in enumerate(sizes):
         base = resized(pictures, size)
         start = base if detail is None else (base + resized(detail, size)).clamp(0, 1)
-        before = scores_of(net, objective, start, memory=memory)
         found = solve(
             net,
             objective,
@@ -216,7 +216,7 @@ def dreamt(
             memory=memory,
             callback=callback,
         )
-        done.append(Octave(size, before, found))
+        done.append(Octave(start, found))
         detail = found.images - base
     return done
 
@@ -228,8 +228,9 @@ def _start(
     if net.channels not in {1, 3}:
         raise StriateError(f"{net.name} takes {net.channels} channels", accepted="1 or 3, for a picture")
     if pictures is None:
-        noise = Rng(seed, "synthesis/dream").normal(torch.tensor([0]), (net.channels, *net.a_size(size)))
-        pictures, names = (0.5 + how.noise * noise).clamp(0, 1), names or ("noise",)
+        whole = net.a_size(size)
+        noise = Rng(seed, "synthesis/dream").normal(torch.tensor([0]), (net.channels, *how.sizes(net, whole)[0]))
+        pictures, names = resized((0.5 + how.noise * noise).clamp(0, 1), whole), names or ("noise",)
     net.check(pictures)
     called = tuple(names) or tuple(map(str, range(len(pictures))))
     if len(called) != len(pictures) or len(set(called)) != len(called) or len(called) == 0:
@@ -257,19 +258,22 @@ def _at_full_size(pictures: Tensor, watch: Watch | None, step: Callable[[], None
     return look
 
 
-def _by_octave(stems: Sequence[str], done: Sequence[Octave], began: Tensor) -> Measured:
-    """Scores before and after each octave and, on the last line of an image, of the picture and of the dream of it."""
+def _by_octave(stems: Sequence[str], done: Sequence[Octave], began: Sequence[Tensor], *, energy: bool) -> Measured:
+    """What is raised, before and after each octave; the last line of an image compares the picture and the dream.
+
+    ``began`` holds the scores at the start of each octave, then those of the pictures. Ratios are given of energies.
+    """
     rows: list[tuple[float | str | None, ...]] = []
     for k, stem in enumerate(stems):
-        lines = [(f"{each.size[0]} x {each.size[1]}", each.before[k], each.found.scores[k]) for each in done]
-        lines.append(("the picture, the dream", began[k], done[-1].found.scores[k]))
-        for number, (words, before, after) in enumerate(lines, 1):
-            octave = number if number <= len(done) else None
-            grown = float(after / before) if before > 0 else None
-            rows.append((stem, octave, words, float(before), float(after), grown))
+        sizes = [" x ".join(map(str, size_of(each.start))) for each in done]
+        ended = [float(each.found.scores[k]) for each in (*done, done[-1])]
+        for place, words in enumerate((*sizes, "the picture, the dream")):
+            before, after = float(began[place][k]), ended[place]
+            grown = (after / before if before > 0 else None,) if energy else ()
+            rows.append((stem, place + 1 if place < len(done) else None, words, before, after, *grown))
     return Measured(
         "What is raised, before and after each octave, without shifts.",
-        ("image", "octave", "height x width in pixels", "before", "after", "after / before"),
+        ("image", "octave", "height x width in pixels", "before", "after", *(("after / before",) if energy else ())),
         tuple(rows),
     )
 

@@ -34,7 +34,7 @@ def zoom_frames(
     """Frames (N, C, H, W) of a zoom into dreams: enlarged a little about the centre, dreamt on, and again.
 
     The first frame are the dreams as they are. Cost: for each image, octave and later frame ``zoom_steps`` passes
-    forward and backward and three forward.
+    forward and backward and two forward.
 
     Raises:
         StriateError: ``frames`` is below 1, ``how.zoom`` is below 1, the images have no objective.

@@ -44,7 +44,7 @@ KINDS: Registry[Callable[[Ask], Made]] = Registry(
             "striate.verbs.kinds.dreams:dream_",
             "what a layer finds in a picture, made more of",
             takes=("image", "layer", "channel", "target", "guide", "size", "steps", "octaves", "rate", "zoom"),
-            defaults={"steps": 10, "octaves": 4, "rate": 1.5 / 255},
+            defaults={"octaves": 4, "rate": 1.5 / 255},
         ),
     },
     hint="striate synthesize --help",

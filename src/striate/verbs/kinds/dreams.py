@@ -12,6 +12,9 @@ from striate.verbs.painting import channels
 
 from .ask import Ask
 
+STEPS = 10  # at each octave of a picture, as published
+STEPS_FROM_NOISE = 30  # where there is nothing to begin with
+
 
 def dream_(ask: Ask) -> Made:
     """A dream of each picture, or of noise, with a film that zooms into it where one is wanted."""
@@ -20,7 +23,8 @@ def dream_(ask: Ask) -> Made:
     if len(sizes) > 1:
         shown = " and ".join(f"{height} x {width}" for height, width in sorted(sizes)[:3])
         raise StriateError(f"pictures of {shown} pixels", accepted="pictures of one aspect, or one at a time")
-    how = Dreaming(octaves=ask["octaves"], steps=ask["steps"], rate=ask["rate"])
+    steps = ask["steps"] or (STEPS if found else STEPS_FROM_NOISE)
+    how = Dreaming(octaves=ask["octaves"], steps=steps, rate=ask["rate"])
     made = dream(
         ask.net,
         torch.stack(found) if found else None,
