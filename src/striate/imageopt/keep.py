@@ -81,14 +81,14 @@ class Nearest:
 
 @dataclass(frozen=True)
 class Last:
-    """The image where the search ended, whatever its score."""
+    """The image where the search ended, whatever its score: for methods that go a stated number of steps."""
 
     words: str = "last"
     leaves: bool = False
 
     def better(self, new: Tried, held: Tried) -> Tensor:  # noqa: ARG002
-        """Always the new one."""
-        return torch.ones_like(new.reached)
+        """Whatever has a score replaces what was before."""
+        return new.score > -torch.inf
 
 
 KEEPS: dict[str, Keep] = {"first": First(), "best": Best(), "nearest": Nearest(), "last": Last()}

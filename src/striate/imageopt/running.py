@@ -70,6 +70,7 @@ class Running:
     steps: int
     view: View | None
     draws: int
+    fresh: int
     goal: Goal
     keep: Keep
     rng: Rng
@@ -183,7 +184,7 @@ class Running:
                 seen = self._see(self.best[rows], self.best[rows], rows)
                 self.score[rows], self.reached[rows] = self.objective(seen), self.goal(seen)
                 self._record(self._output(seen), rows)
-                if self.view is not None:
+                if self.view is not None and self.fresh:
                     self.score[rows] = self._fresh_score(rows)
         return self.score, self.reached, self.output
 
@@ -232,7 +233,7 @@ class Running:
     def _fresh_score(self, rows: Tensor) -> Tensor:
         assert self.view is not None
         fresh, ids, scores = self.rng.child("fresh"), self.ids[rows.cpu()], []
-        for draw in range(FRESH_VIEWS):
+        for draw in range(self.fresh):
             shown = self.view(self.best[rows], ids, step=draw, rng=fresh)
             scores.append(self.objective(self._see(self.best[rows], shown, rows)))
         return torch.stack(scores).mean(0)

@@ -24,7 +24,7 @@ from .keep import Keep, keep_named
 from .objective import Objective
 from .problem import Search
 from .region import Box, Region
-from .running import Running, looking
+from .running import FRESH_VIEWS, Running, looking
 from .view import View
 
 CPU_VALUES = 8 * 3 * 224 * 224  # pixels that a CPU passes at once at its fastest: 8 photographs, 1,536 of 28 x 28
@@ -56,6 +56,7 @@ def solve(
     within: Region | None = None,
     view: View | None = None,
     draws: int = 1,
+    fresh: int = FRESH_VIEWS,
     goal: Goal | None = None,
     keep: str | Keep = "best",
     seed: int = 0,
@@ -82,9 +83,10 @@ def solve(
         within: Where the images stay; by default values in [0, 1].
         view: Random transform under which the objective is looked at; the goal and the result are not transformed.
         draws: Views averaged in each evaluation.
+        fresh: Views that the search never saw over which the final score is averaged; 0 scores the image as it is.
         goal: What counts as success; by default nothing does.
         keep: ``"first"`` (leaves once the goal is reached), ``"best"`` score, ``"nearest"`` that reaches the goal,
-            ``"last"``.
+            ``"last"`` (where the search ended).
         seed: Seed of every random draw.
         ids: Ids (N,) that random draws hang on; by default made from the pixels, so equal images draw alike.
         memory: Bytes beside the net that a chunk may take.
@@ -99,7 +101,7 @@ def solve(
         StriateError: The start is no batch of images in the region, steps are below 1, the objective is not a number.
     """
     within, goal = within or Box(), goal or none()
-    _check(start, within, steps=steps, draws=draws, patience=patience)
+    _check(start, within, steps=steps, draws=draws, fresh=fresh, patience=patience)
     with ExitStack() as stack:
         passes = stack.enter_context(counting())
         stack.enter_context(undisturbed(net))
@@ -113,6 +115,7 @@ def solve(
             steps=steps,
             view=view,
             draws=draws,
+            fresh=fresh,
             goal=goal,
             keep=keep_named(keep),
             rng=Rng(seed, "imageopt"),
@@ -216,7 +219,7 @@ def _search(
     return torch.stack(history)
 
 
-def _check(start: Tensor, within: Region, *, steps: int, draws: int, patience: int | None) -> None:
+def _check(start: Tensor, within: Region, *, steps: int, draws: int, fresh: int, patience: int | None) -> None:
     if not isinstance(start, Tensor) or start.ndim != 4 or len(start) == 0 or not start.is_floating_point():
         shown = f"{tuple(start.shape)} {start.dtype}" if isinstance(start, Tensor) else type(start).__name__
         raise StriateError(f"start is {shown}", accepted="float images (N, C, H, W), N at least 1")
@@ -228,6 +231,8 @@ def _check(start: Tensor, within: Region, *, steps: int, draws: int, patience: i
         raise StriateError(f"steps is {steps}", accepted="at least 1")
     if draws < 1:
         raise StriateError(f"draws is {draws}", accepted="at least 1")
+    if fresh < 0:
+        raise StriateError(f"fresh is {fresh}", accepted="at least 0 views")
     if patience is not None and patience < 1:
         raise StriateError(f"patience is {patience}", accepted="at least 1 step, or None")
     inside = within.contains(start, torch.arange(len(start), device=start.device))

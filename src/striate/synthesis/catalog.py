@@ -54,6 +54,11 @@ METHODS: Registry[Any] = Registry(
             "unit images: ascend one unit at its place",
             ("erhan2009visualizing", "olah2017feature"),
         ),
+        "dream": Entry(
+            "striate.synthesis.dream:dream",
+            "DeepDream: ascend a layer's energy from a picture or noise, octave by octave",
+            ("mordvintsev2015inceptionism", "mordvintsev2015deepdream"),
+        ),
     },
     hint="striate methods",
 )

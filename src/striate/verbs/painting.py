@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from .options import Computing, NetLike, Option, count, words
+from .options import Computing, NetLike, Option, count, number, words
 
 
 def channels(text: str) -> tuple[int, ...]:
@@ -56,12 +56,13 @@ class Painting(Computing, total=False):
     ]
     layer: Annotated[str | None, Option("site or module path; `striate summary NET` lists them", "SITE")]
     channel: Annotated[
-        str | tuple[int, ...] | None, Option("channels of the layer: numbers, ranges, or all", "3,8-11", channels)
+        str | int | tuple[int, ...] | None, Option("channels of the layer: numbers, ranges, or all", "3,8-11", channels)
     ]
     place: Annotated[
         str | tuple[int, ...] | None, Option("row and column of a unit in its map (default: the middle)", "R,C", place)
     ]
     image: Annotated[Files | None, Option("pictures to start from or to look at", "FILE[,FILE]", files)]
+    guide: Annotated[str | Path | None, Option("picture whose parts are to be found (dream)", "FILE", str)]
     steps: Annotated[
         int | None, Option("steps of the search (default: the kind's)", "N", parse=lambda t: count(t, "steps"))
     ]
@@ -74,6 +75,17 @@ class Painting(Computing, total=False):
     ]
     negative: Annotated[bool, Option("also what raises it least", default=False)]
     data: Annotated[str | Path | None, Option("data set with pictures of the class (facets)", "DATA")]
+    octaves: Annotated[
+        int | None,
+        Option("sizes that are worked at, from small to large (dream: 4)", "N", lambda t: count(t, "octaves")),
+    ]
+    rate: Annotated[
+        float | None,
+        Option("mean change of a pixel in a step (dream: 1.5/255)", "R", lambda t: number(t, "rate")),
+    ]
+    zoom: Annotated[
+        int | None, Option("frames of a film that zooms into the dream", "FRAMES", lambda t: count(t, "zoom"))
+    ]
     preset: Annotated[str | None, Option("way of ascending; `striate methods` lists them", "NAME")]
     way: Annotated[
         str | None,

@@ -29,7 +29,7 @@ ABOUT_MAKING = tuple(name for name in Painting.__annotations__ if name not in {*
 
 def synthesize(
     kind: Annotated[
-        Literal["class", "caricature", "channel", "direction", "facets", "fool", "layer", "pair", "unit"],
+        Literal["class", "caricature", "channel", "direction", "dream", "facets", "fool", "layer", "pair", "unit"],
         Option("what to paint"),
     ],
     net: NetArgument,
@@ -48,6 +48,7 @@ def synthesize(
     layer: what a whole layer answers to (Mordvintsev et al. 2015).
     pair: what two channels answer to at once, and each alone (Olah et al. 2017).
     unit: what one unit answers to (Erhan et al. 2009).
+    dream: a picture (or noise) with more of what a layer finds in it (DeepDream, Mordvintsev et al. 2015).
 
     Every image is looked at again after rounding to 8 bits, under small shifts and turns that the search never saw, and
     by another net where one is given with --judge.

@@ -95,6 +95,12 @@ KINDS: Registry[Callable[[Ask], Made]] = Registry(
             takes=("target", "size", "steps", "way"),
             defaults={"way": "gradient"},
         ),
+        "dream": Kind(
+            "striate.verbs.kinds.dreams:dream_",
+            "what a layer finds in a picture, made more of",
+            takes=("image", "layer", "channel", "target", "guide", "size", "steps", "octaves", "rate", "zoom"),
+            defaults={"octaves": 4, "rate": 1.5 / 255},
+        ),
     },
     hint="striate synthesize --help",
 )
