@@ -85,8 +85,7 @@ def solve(
         draws: Views averaged in each evaluation.
         fresh: Views that the search never saw over which the final score is averaged; 0 scores the image as it is.
         goal: What counts as success; by default nothing does.
-        keep: ``"first"`` (leaves once the goal is reached), ``"best"`` score, ``"nearest"`` that reaches the goal,
-            ``"last"`` (where the search ended).
+        keep: ``"first"`` (leaves once it reaches the goal), ``"best"`` score, ``"nearest"`` that does, ``"last"``.
         seed: Seed of every random draw.
         ids: Ids (N,) that random draws hang on; by default made from the pixels, so equal images draw alike.
         memory: Bytes beside the net that a chunk may take.
@@ -94,8 +93,7 @@ def solve(
         label: What it is called there.
         callback: Called after each step; the search stops early where it gives True.
         patience: A row leaves once so many steps in a row have not raised its score; None waits to the end.
-        sloped: Refuse an objective that has no slope for any image at the start: a net that lets no gradient through, a
-            unit that is silent on every start. Otherwise ``flat`` says so.
+        sloped: Refuse an objective that has no slope at the start for any image; otherwise ``flat`` says so.
 
     Raises:
         StriateError: The start is no batch of images in the region, steps are below 1, the objective is not a number.
