@@ -13,6 +13,7 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress, Step
 from striate.core.rng import Rng, image_ids
+from striate.nets.look import Rule
 from striate.nets.net import Net
 from striate.nets.passes import Passes, counting
 from striate.nets.undisturbed import undisturbed
@@ -56,6 +57,7 @@ def solve(
     within: Region | None = None,
     view: View | None = None,
     draws: int = 1,
+    rules: Mapping[str, Rule] | None = None,
     goal: Goal | None = None,
     keep: str | Keep = "best",
     seed: int = 0,
@@ -81,6 +83,7 @@ def solve(
         within: Where the images stay; by default values in [0, 1].
         view: Random transform under which the objective is looked at; the goal and the result are not transformed.
         draws: Views averaged in each evaluation.
+        rules: What takes the place of the backward of which site, as in `Net.look`.
         goal: What counts as success; by default nothing does.
         keep: ``"first"`` (leaves once the goal is reached), ``"best"`` score, ``"nearest"`` that reaches the goal,
             ``"last"``.
@@ -102,7 +105,7 @@ def solve(
         stack.enter_context(undisturbed(net))
         running = Running(
             net=net,
-            look=stack.enter_context(looking(net, objective.sites | goal.sites)),
+            look=stack.enter_context(looking(net, objective.sites | goal.sites, rules)),
             objective=objective,
             images=start,
             canvas=canvas or Pixels(),
