@@ -92,7 +92,7 @@ def test_the_least_is_the_negative_of_the_most_on_a_linear_layer_and_scores_are_
 
 def test_what_each_channel_says_of_each_image_of_a_pair_is_told() -> None:
     net = load_net("striate/small")
-    made = pair_images(net, "stage2.norm", [3, 7], how=How(steps=24))
+    made = pair_images(net, "stage2.norm", [3, 7], how=How(steps=40, preset="yosinski1"))
     table = made.tables[0]
     said = code_of(net, made.images, "stage2.norm")["stage2.norm"].mean((2, 3))
     for row, (_, one, other) in enumerate(table.rows):
@@ -191,7 +191,7 @@ def test_a_unit_that_is_silent_at_grey_is_woken_and_one_that_never_speaks_is_nam
     assert float(made.scores[1]) == 0
     assert "1 of 2 targets have no slope" in made.notes[0]
     assert "relu channel 1" in made.notes[0]
-    with pytest.raises(StriateError, match=r"no start raises the channel of relu.*try: the site before its rectifier"):
+    with pytest.raises(StriateError, match=r"nothing wakes the channel of relu.*try: the site before its rectifier"):
         channel_images(net, "relu", [1], how=How(steps=2))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -48,12 +48,12 @@ class Shown:
 
 
 @contextmanager
-def looking(net: Net, sites: frozenset[str]) -> Iterator[Look]:
+def looking(net: Net, sites: frozenset[str], rules: Mapping[str, nets.Rule] | None = None) -> Iterator[Look]:
     """One look over the sites, held open for all passes; a plain pass where only the output is wanted."""
-    if sites <= {"input", "output"}:
+    if sites <= {"input", "output"} and not rules:
         yield lambda images, rows: nets.Seen(images, net(images), rows, {})
     else:
-        with net.look(read=sites) as look:
+        with net.look(read=sites, rules=rules) as look:
             yield look
 
 

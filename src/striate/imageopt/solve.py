@@ -13,6 +13,7 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress, Step
 from striate.core.rng import Rng, image_ids
+from striate.nets.look import Rule
 from striate.nets.net import Net
 from striate.nets.passes import Passes, counting
 from striate.nets.undisturbed import undisturbed
@@ -57,6 +58,7 @@ def solve(
     view: View | None = None,
     draws: int = 1,
     fresh: int = FRESH_VIEWS,
+    rules: Mapping[str, Rule] | None = None,
     goal: Goal | None = None,
     keep: str | Keep = "best",
     seed: int = 0,
@@ -84,6 +86,7 @@ def solve(
         view: Random transform under which the objective is looked at; the goal and the result are not transformed.
         draws: Views averaged in each evaluation.
         fresh: Views that the search never saw over which the final score is averaged; 0 scores the image as it is.
+        rules: What takes the place of the backward of which site, as in `Net.look`.
         goal: What counts as success; by default nothing does.
         keep: ``"first"`` (leaves once it reaches the goal), ``"best"`` score, ``"nearest"`` that does, ``"last"``.
         seed: Seed of every random draw.
@@ -105,7 +108,7 @@ def solve(
         stack.enter_context(undisturbed(net))
         running = Running(
             net=net,
-            look=stack.enter_context(looking(net, objective.sites | goal.sites)),
+            look=stack.enter_context(looking(net, objective.sites | goal.sites, rules)),
             objective=objective,
             images=start,
             canvas=canvas or Pixels(),

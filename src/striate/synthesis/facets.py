@@ -130,7 +130,7 @@ def facet_images(
         images=found.images,
         stems=tuple(f"facet-{each}" for each in range(count)),
         targets=tuple(f"{name}, facet {each}" for each in range(count)),
-        words=words_of(way, "log-odds of the class" if way.odds else "logit of the class", size),
+        words=words_of(way, way.score_words, size),
         scores=found.scores,
         history=found.history,
         steps=steps,

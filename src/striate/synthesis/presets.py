@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -37,7 +37,9 @@ class Preset:
         spectrum: Ascend over the spectrum in decorrelated colours, falling as in photographs, and not over pixels.
         scale: Smallest and largest random enlargement at each step.
         turn: Largest random turn at each step, in degrees.
-        odds: Whether classes are ascended by their log-odds, or by their logit.
+        power: Of the fall of that spectrum with frequency.
+        odds: How classes are ascended: by their logit less so much of the log-sum-exp of the others. 1 is log-odds,
+            which other nets recognise and where colours tell apart, 0 the logit, which shows the thing more often.
         keep: Which image is the result: ``"best"`` or ``"last"``.
         cites: Keys of the papers.
     """
@@ -48,9 +50,10 @@ class Preset:
     smoothness: tuple[float, ...] = (3.0, 1.5, 0.75, 0.375, 0.0)
     contrast: float = 0.0
     spectrum: bool = False
+    power: float = 1.0
     scale: tuple[float, float] = (1.0, 1.0)
     turn: float = 0.0
-    odds: bool = True
+    odds: float = 1.0
     keep: str = "best"
     cites: tuple[str, ...] = (
         "rudin1992nonlinear",
@@ -61,7 +64,7 @@ class Preset:
 
     def canvas(self, size: tuple[int, int]) -> Canvas:
         """What is free: the pixels, or the spectrum."""
-        return Fourier(size) if self.spectrum else Pixels()
+        return Fourier(size, power=self.power) if self.spectrum else Pixels()
 
     def view(self, side: int) -> View | None:
         """What happens to the image at each step."""
@@ -70,9 +73,23 @@ class Preset:
             return Jitter(shift) if shift else None
         return Chain((Jitter(shift), Scale(*self.scale, fill="edge"), Rotation(self.turn, fill="edge")))
 
+    def narrowed(self) -> Preset:
+        """The same with views that a unit of a hidden layer, which may know one direction and scale, can bear."""
+        low, high = max(0.9, self.scale[0]), min(1.1, self.scale[1])
+        return replace(self, jitter=min(0.06, self.jitter), scale=(low, high), turn=min(5.0, self.turn))
+
     def score(self, classes: Tensor) -> Objective:
         """What is ascended for classes, without penalties."""
-        return log_odds(classes) if self.odds else logit(classes)
+        if self.odds in {0.0, 1.0}:
+            return log_odds(classes) if self.odds else logit(classes)
+        return self.odds * log_odds(classes) + (1 - self.odds) * logit(classes)
+
+    @property
+    def score_words(self) -> str:
+        """What is ascended for classes, in words."""
+        if self.odds in {0.0, 1.0}:
+            return "log-odds of the class" if self.odds else "logit of the class"
+        return f"logit of the class less {self.odds:g} of the others' log-sum-exp"
 
 
 YOSINSKI = ("yosinski2015understanding",)
@@ -81,15 +98,17 @@ YOSINSKI = ("yosinski2015understanding",)
 def _yosinski(*after: Decay | Blurred | ClippedNorm | ClippedContribution) -> Preset:
     """Plain ascent with what Yosinski et al. do after each step; steps have a fixed length, where they set a rate."""
     search = Regularised(Ascent(longest=0.04), after)
-    return Preset(search=search, jitter=0.0, smoothness=(0.0,), odds=False, keep="last", cites=YOSINSKI)
+    return Preset(search=search, jitter=0.0, smoothness=(0.0,), odds=0.0, keep="last", cites=YOSINSKI)
 
 
 DEFAULT = Preset()
 OLAH = Preset(
     smoothness=(0.0,),
     spectrum=True,
-    scale=(0.9, 1.1),
-    turn=5.0,
+    power=1.25,
+    scale=(0.6, 1.2),
+    turn=15.0,
+    odds=0.5,
     cites=("olah2017feature", "mordvintsev2015inceptionism", *ADAM),
 )
 PRESETS: Mapping[str, Preset] = {
@@ -101,7 +120,7 @@ PRESETS: Mapping[str, Preset] = {
         jitter=0.0,
         smoothness=(0.0,),
         contrast=0.1,
-        odds=False,
+        odds=0.0,
         keep="last",
         cites=(),
     ),

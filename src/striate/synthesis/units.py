@@ -87,7 +87,7 @@ def unit_images(
     Source: Erhan et al. 2009, section 3; the ways of ascending are those of the presets.
     """
     how = how or How()
-    way = preset_named(how.preset)
+    way = preset_named(how.preset).narrowed()
     how = replace(how, preset=replace(way, jitter=STEADY * way.jitter))
     size = how.size or fitting_size(net, layer)
     numbers = checked_channels(layer, check_layer(net, layer, size), channels)
@@ -219,7 +219,7 @@ def _painted(
     """Images of targets, each of the most, then of the least where asked for, each as often as asked for."""
     if how.count < 1:
         raise StriateError(f"count is {how.count}", accepted="at least 1")
-    way = preset_named(how.preset)
+    way = preset_named(how.preset).narrowed()
     signs = (1, -1) if how.negative else (1,)
     order = [(place, sign, copy) for place in range(len(wanted)) for sign in signs for copy in range(how.count)]
     places, sign, copies = torch.tensor(order).unbind(1)
@@ -238,7 +238,7 @@ def _painted(
         silent += rows[start.slopes == 0].tolist()
         if len(rows) == len(order) and len(silent) == len(order):
             raise StriateError(
-                f"no start raises the {words}: grey and coloured noise have no slope there",
+                f"nothing wakes the {words}: it has no slope at grey, nor where its rectifiers were pushed",
                 accepted="a layer that answers to them",
                 hint=f"the site before its rectifier; striate summary {net.name}",
             )
@@ -280,8 +280,8 @@ def _notes(silent: Sequence[str], count: int) -> tuple[str, ...]:
     if not silent:
         return ()
     return (
-        f"{len(silent)} of {count} targets have no slope at grey and at coloured noise, so that their images are that "
-        f"noise: {_some(silent)}",
+        f"{len(silent)} of {count} targets have no slope at grey, nor where rectifiers were pushed; their images may "
+        f"say nothing: {_some(silent)}",
     )
 
 

@@ -16,8 +16,9 @@ from striate.core.progress import SILENT
 from striate.core.rng import Rng
 from striate.imageopt.canvas import Fourier
 from striate.imageopt.found import Found
-from striate.imageopt.objective import Objective, diversity, squared_distance, total_variation, weighted
+from striate.imageopt.objective import Objective, diversity, of_rows, squared_distance, total_variation, weighted
 from striate.imageopt.problem import Problem
+from striate.imageopt.search.adam import Adam
 from striate.imageopt.solve import solve
 from striate.imageopt.view import Jitter
 from striate.nets.net import Net
@@ -25,9 +26,10 @@ from striate.nets.net import Net
 from .judge import seen_by
 from .made import Made
 from .presets import DEFAULT, Preset, preset_named
+from .waking import waking_rules
 from .watch import Watch
 
-LOUDER = (0.5, 1.0, 2.0)  # contrast of further starts, tried in turn where the score has no slope at the first
+WAKING = 16  # steps in which a silent unit is brought to speak, as in Olah et al. 2017
 APART = 2.0  # weight of the diversity of images of one target, in units of their scores
 COPY = 1 << 32  # what the ids of several images of one target lie apart
 SLOPE = 10.0  # gradient's L2 norm of a class's log-odds at grey, for which weights of the total variation are meant
@@ -77,25 +79,36 @@ def start_from_noise(
     memory: int = 1 << 30,
     images: Tensor | None = None,
 ) -> Start:
-    """Grey noise for each id, or the given images; where the score has no slope there, coloured noise of more contrast.
+    """Grey noise for each id, or the given images; where the score has no slope there, images that wake it.
 
-    A rectified unit says 0 of grey and has no gradient; then noise with the spectrum of photographs is tried at rising
-    contrasts. Cost: two forward passes and a backward one an image, and as many for each further try.
+    A rectified unit says 0 of grey and has no gradient. Then `WAKING` steps go up a gradient that rectifiers let
+    through (`waking.Redirected`). Cost: two forward passes and a backward one an image, and about `WAKING + 4` of each
+    for a silent one.
     """
     rng = Rng(seed, "synthesis/class")
     if images is None:
         images = (GREY + noise * rng.normal(ids, (net.channels, *size))).clamp(0, 1)
     slopes, passes = _slopes(net, score, images, memory)
-    canvas = Fourier((images.shape[-2], images.shape[-1]))
-    every = torch.arange(len(ids))
-    for draw, contrast in enumerate(LOUDER):
-        if bool((slopes > 0).all()):
-            break
-        shape = (net.channels, images.shape[-2], images.shape[-1] // 2 + 1, 2)
-        louder = canvas.paint(contrast * rng.child("louder").normal(ids, shape, step=draw), every).to(images)
-        images = torch.where((slopes > 0).view(-1, 1, 1, 1), images, louder)
-        slopes, more = _slopes(net, score, images, memory)
-        passes = {name: passes[name] + more[name] for name in passes}
+    silent = (slopes == 0).nonzero().squeeze(1)
+    rules = waking_rules(net, size)
+    if len(silent) > 0 and rules:
+        woken = solve(
+            net,
+            of_rows(score, silent),
+            start=images[silent],
+            search=Adam(0.1),
+            steps=WAKING,
+            canvas=Fourier(size),
+            keep="last",
+            seed=seed,
+            ids=ids[silent],
+            rules=rules,
+            memory=memory,
+        )
+        images = images.index_copy(0, silent, woken.images)
+        again, more = _slopes(net, of_rows(score, silent), woken.images, memory)
+        slopes = slopes.index_copy(0, silent, again)
+        passes = {name: passes[name] + woken.passes[name] + more[name] for name in passes}
     return Start(images, slopes, passes)
 
 
@@ -271,7 +284,7 @@ def class_images(
         images=found.images,
         stems=tuple(f"class-{each}{copy}" for each, copy in zip(classes.tolist(), copies, strict=True)),
         targets=tuple(names),
-        words=words_of(way, "log-odds of the class" if way.odds else "logit of the class", (height, width), used),
+        words=words_of(way, way.score_words, (height, width), used),
         scores=found.scores,
         history=found.history,
         steps=steps,
