@@ -144,12 +144,6 @@ def dream(
             memory=memory,
             callback=_at_full_size(start, watch, step),
         )
-    if bool(done[0].found.flat.all()):
-        raise StriateError(
-            f"{objective.words} of {net.name} has no slope at the start",
-            accepted="a layer that answers to the picture, in a net without no_grad, detach or rounding on the way",
-            hint="another layer, or another picture",
-        )
     began = [scores_of(net, objective, each, memory=memory) for each in (*(octave.start for octave in done), start)]
     stems = tuple(f"dream-{name}{aim.suffix(want)}" for name in called for want in wants)
     return Made(
@@ -194,6 +188,9 @@ def dreamt(
     those of each octave, by default ``how.steps``; ``turn`` counts the dreams of a film, so that each draws its shifts
     anew.
 
+    Raises:
+        StriateError: No gradient comes through at the start.
+
     Source: Mordvintsev et al. 2015, the notebook's ``deepdream``.
     """
     sizes = how.sizes(net, size_of(pictures))
@@ -216,6 +213,12 @@ def dreamt(
             memory=memory,
             callback=callback,
         )
+        if turn == number == 0 and bool(found.flat.all()):
+            raise StriateError(
+                f"{objective.words} of {net.name} has no slope at the start",
+                accepted="a layer that answers to the picture, in a net without no_grad, detach or rounding on the way",
+                hint="another layer, or another picture",
+            )
         done.append(Octave(start, found))
         detail = found.images - base
     return done
