@@ -184,7 +184,7 @@ def test_the_best_match_is_that_of_the_notebook_in_score_and_gradient(memory: in
     both = np.concatenate(guide.numpy(), axis=1)
     for k in range(3):
         score, pulled = guided(leaf[k].detach().numpy(), both)
-        assert float(scores[k]) == pytest.approx(score, rel=1e-10)
+        assert float(scores[k].detach()) == pytest.approx(score, rel=1e-10)
         np.testing.assert_allclose(grad[k], pulled, atol=1e-12)
     with pytest.raises(StriateError, match="vectors of 4 numbers for 'maps'; accepted: 5"):
         best_match("maps", torch.zeros(2, 4))(seen)

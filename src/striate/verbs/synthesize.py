@@ -138,8 +138,9 @@ def _with_film(result: Synthesis, album: dict[str, bytes], watch: Any) -> tuple[
         return result, album
     from dataclasses import replace
 
-    from striate.core.film import encode_gif
+    from striate.core.film import encode_film
     from striate.synthesis.sheet import contact_sheet
 
-    film = encode_gif([contact_sheet(each) for each in watch.frames])
-    return replace(result, films=(*result.films, "making.gif")), {**album, "making.gif": film}
+    ending, film = encode_film([contact_sheet(each) for each in watch.frames])
+    name = f"making.{ending}"
+    return replace(result, films=(*result.films, name)), {**album, name: film}
