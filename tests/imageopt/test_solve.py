@@ -20,6 +20,7 @@ from striate.imageopt.search.steepest import Steepest
 from striate.imageopt.solve import Moment, solve
 from striate.imageopt.view import Chain, Jitter
 from striate.nets.net import Net
+from striate.nets.passes import counting
 
 
 class Line(nn.Module):
@@ -228,6 +229,24 @@ def test_views_are_seeded_by_image_and_evaluation_and_scores_are_judged_on_fresh
         plain = line()(all_four.images)[:, 0]
     assert not torch.allclose(all_four.scores, plain, atol=1e-6)
     assert torch.allclose(all_four.scores, plain, atol=0.5)
+
+
+def test_the_last_image_is_kept_whatever_its_score_and_scored_as_it_is_without_fresh_views() -> None:
+    """A step that leaps over the top and lands lower."""
+    peak = Term("peak", lambda seen: -(seen.images - 0.5).flatten(1).square().sum(1))
+    start, view = torch.full((1, 1, 4, 4), 0.45), Jitter(1)
+    leap = {"start": start, "search": Steepest(0.2), "steps": 1, "view": view}
+    last = solve(line(), peak, keep="last", fresh=0, **leap)
+    torch.testing.assert_close(last.images, torch.full_like(start, 0.65))
+    assert float(last.scores) == pytest.approx(-16 * 0.15**2, rel=1e-5)
+    torch.testing.assert_close(solve(line(), peak, keep="best", **leap).images, start)
+    with counting() as passes:
+        plain = solve(line(), logit(0), keep="last", fresh=0, **leap)
+    assert passes.forward == plain.passes["forward"] == 3
+    with torch.no_grad():
+        assert float(plain.scores) == pytest.approx(float(line()(plain.images)[0, 0]), abs=1e-6)
+    with pytest.raises(StriateError, match="fresh is -1; accepted: at least 0 views"):
+        solve(line(), peak, fresh=-1, **leap)
 
 
 def test_jitter_only_shifts_and_chains_draw_apart() -> None:

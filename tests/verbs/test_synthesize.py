@@ -65,7 +65,7 @@ def test_a_report_holds_pictures_page_film_and_the_judge(tmp_path: Path) -> None
     )  # fmt: skip
     assert [one.target for one in report.result.images] == ["heart", "star"]
     assert sorted(path.name for path in out.iterdir()) == [
-        "citations.bib", "class-3.png", "class-7.png", "making.gif", "report.html", "report.json",
+        "citations.bib", "class-3.png", "class-7.png", "making.mp4", "report.html", "report.json",
     ]  # fmt: skip
     saved = json.loads((out / "report.json").read_text())
     assert set(saved["result"]) >= {"images", "scores", "judge", "history"}

@@ -274,6 +274,17 @@ _FIGURES: dict[str, Figure] = {
         ),
     ),
     **_figures(
+        "dreams",
+        (
+            "dream",
+            "A net dreams of clouds and of noise",
+            "B; U; K11",
+            "P",
+            "mordvintsev2015inceptionism mordvintsev2015deepdream",
+        ),
+        needs="weights of SqueezeNet 1.0",
+    ),
+    **_figures(
         "trained",
         ("cifar-resnet-error", "Two residual nets on CIFAR-10", "C ResNet", "E", "he2016deep"),
         needs="the test images of CIFAR-10, weights of ResNet-20 and ResNet-32",

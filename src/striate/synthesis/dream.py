@@ -129,29 +129,17 @@ def dream(
     own, called = _start(net, pictures, names, size=size, how=how, seed=seed)
     aim = aim_of(net, size_of(own), layer=layer, channels=channels, targets=targets, guide=guide)
     wants = aim.wants
+    stems = tuple(f"dream-{name}{aim.suffix(want)}" for name in called for want in wants)
     start = own.repeat_interleave(len(wants), 0)
     objective = aim.objective(net, len(own), memory=memory)
     sizes = how.sizes(net, size_of(own))
+    ids = image_ids(own).repeat_interleave(len(wants), 0)
     progress = SILENT if watch is None else watch.progress
     with progress.task("dream", len(sizes) * how.steps, unit="steps") as step:
-        done = dreamt(
-            net,
-            objective,
-            start,
-            how=how,
-            ids=image_ids(own).repeat_interleave(len(wants), 0),
-            seed=seed,
-            memory=memory,
-            callback=_at_full_size(start, watch, step),
-        )
-    if bool(done[0].found.flat.all()):
-        raise StriateError(
-            f"{objective.words} of {net.name} has no slope at the start",
-            accepted="a layer that answers to the picture, in a net without no_grad, detach or rounding on the way",
-            hint="another layer, or another picture",
-        )
+        look = _at_full_size(start, watch, step)
+        done = dreamt(net, objective, start, how=how, ids=ids, seed=seed, memory=memory, callback=look)
     began = [scores_of(net, objective, each, memory=memory) for each in (*(octave.start for octave in done), start)]
-    stems = tuple(f"dream-{name}{aim.suffix(want)}" for name in called for want in wants)
+    octaves = _by_octave(stems, done, began, energy=aim.is_energy)
     return Made(
         images=done[-1].found.images,
         stems=stems,
@@ -166,10 +154,7 @@ def dream(
         numbers=tuple(aim.channels) * len(called),
         sources={} if pictures is None else dict(zip(called, own, strict=True)),
         source=() if pictures is None else tuple(name for name in called for _ in wants),
-        tables=(
-            _by_octave(stems, done, began, energy=aim.is_energy),
-            *_seen(net, stems, start, done[-1].found.images, memory),
-        ),
+        tables=(octaves, *_seen(net, stems, start, done[-1].found.images, memory)),
         notes=_notes(net, how, done),
         cites=CITES,
     )
@@ -194,6 +179,9 @@ def dreamt(
     those of each octave, by default ``how.steps``; ``turn`` counts the dreams of a film, so that each draws its shifts
     anew.
 
+    Raises:
+        StriateError: No gradient comes through at the start.
+
     Source: Mordvintsev et al. 2015, the notebook's ``deepdream``.
     """
     sizes = how.sizes(net, size_of(pictures))
@@ -216,6 +204,12 @@ def dreamt(
             memory=memory,
             callback=callback,
         )
+        if turn == number == 0 and bool(found.flat.all()):
+            raise StriateError(
+                f"{objective.words} of {net.name} has no slope at the start",
+                accepted="a layer that answers to the picture, in a net without no_grad, detach or rounding on the way",
+                hint="another layer, or another picture",
+            )
         done.append(Octave(start, found))
         detail = found.images - base
     return done

@@ -149,10 +149,11 @@ def _with_film(result: Synthesis, album: dict[str, bytes], watch: Any) -> tuple[
         return result, album
     from dataclasses import replace
 
-    from striate.core.film import encode_gif
+    from striate.core.film import encode_film
     from striate.synthesis.sheet import contact_sheet
 
     shapes = [tuple(each.shape) for each in watch.frames]
     usual = max(set(shapes), key=shapes.count)  # where some images were made again, the film is of the first go
-    film = encode_gif([contact_sheet(each) for each in watch.frames if tuple(each.shape) == usual])
-    return replace(result, films=(*result.films, "making.gif")), {**album, "making.gif": film}
+    ending, film = encode_film([contact_sheet(each) for each in watch.frames if tuple(each.shape) == usual])
+    name = f"making.{ending}"
+    return replace(result, films=(*result.films, name)), {**album, name: film}

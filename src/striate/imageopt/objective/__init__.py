@@ -18,7 +18,7 @@ from .units import channel, direction, layer_energy, unit
 __all__ = [
     "OUTPUT", "Classes", "Objective", "Seen", "Sum", "Term", "alpha_norm", "best_match", "channel", "classes_of",
     "code_distance", "code_of", "cosine", "cross_entropy", "direction", "distance", "diversity", "dlr", "dot",
-    "gram_distance", "gram_of", "layer_energy", "log_odds", "log_probability", "logit", "margin", "of_rows", "over_layers",
-    "patch_distance", "patches_of", "pixel_range", "places_of", "squared_distance", "total_variation", "unit",
-    "weighted",
+    "gram_distance", "gram_of", "layer_energy", "log_odds", "log_probability", "logit", "margin", "of_rows",
+    "over_layers", "patch_distance", "patches_of", "pixel_range", "places_of", "squared_distance", "total_variation",
+    "unit", "weighted",
 ]  # fmt: skip
