@@ -72,8 +72,7 @@ def solve(
 ) -> Found:
     """Images near ``start`` that raise an objective, one for each, found by a search within a region.
 
-    Every image is treated as if it were alone: scores, draws and verdict do not depend on neighbours, order or chunks.
-    Rows that are done cost nothing more. The net is left as it was found.
+    Every image is treated as if it were alone, whatever its neighbours, order or chunk. The net is left as it was found.
 
     Args:
         net: Looked at in eval mode; no gradient of its parameters is computed.
@@ -87,13 +86,12 @@ def solve(
         draws: Views averaged in each evaluation.
         fresh: Views that the search never saw over which the final score is averaged; 0 scores the image as it is.
         rules: What takes the place of the backward of which site, as in `Net.look`.
-        goal: What counts as success; by default nothing does.
+        goal: What counts as success; by default nothing.
         keep: ``"first"`` (leaves once it reaches the goal), ``"best"`` score, ``"nearest"`` that does, ``"last"``.
         seed: Seed of every random draw.
         ids: Ids (N,) that random draws hang on; by default made from the pixels, so equal images draw alike.
         memory: Bytes beside the net that a chunk may take.
-        progress: How the work is shown.
-        label: What it is called there.
+        progress, label: How the work is shown, and what it is called there.
         callback: Called after each step; the search stops early where it gives True.
         patience: A row leaves once so many steps in a row have not raised its score; None waits to the end.
         sloped: Refuse an objective that has no slope at the start for any image; otherwise ``flat`` says so.
