@@ -72,7 +72,7 @@ def solve(
 ) -> Found:
     """Images near ``start`` that raise an objective, one for each, found by a search within a region.
 
-    Every image is treated as if it were alone, whatever its neighbours, order or chunk. The net is left as it was found.
+    Every image is treated as if alone, whatever its neighbours, order or chunk. The net is left as it was found.
 
     Args:
         net: Looked at in eval mode; no gradient of its parameters is computed.
@@ -91,7 +91,8 @@ def solve(
         seed: Seed of every random draw.
         ids: Ids (N,) that random draws hang on; by default made from the pixels, so equal images draw alike.
         memory: Bytes beside the net that a chunk may take.
-        progress, label: How the work is shown, and what it is called there.
+        progress: How the work is shown.
+        label: What it is called there.
         callback: Called after each step; the search stops early where it gives True.
         patience: A row leaves once so many steps in a row have not raised its score; None waits to the end.
         sloped: Refuse an objective that has no slope at the start for any image; otherwise ``flat`` says so.
