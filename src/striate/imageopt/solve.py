@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -102,12 +101,10 @@ def solve(
     """
     within, goal = within or Box(), goal or none()
     _check(start, within, steps=steps, draws=draws, fresh=fresh, patience=patience)
-    with ExitStack() as stack:
-        passes = stack.enter_context(counting())
-        stack.enter_context(undisturbed(net))
+    with counting() as passes, undisturbed(net), looking(net, objective.sites | goal.sites, rules) as look:
         running = Running(
             net=net,
-            look=stack.enter_context(looking(net, objective.sites | goal.sites, rules)),
+            look=look,
             objective=objective,
             images=start,
             canvas=canvas or Pixels(),
