@@ -14,6 +14,11 @@ METHODS: Registry[Any] = Registry(
             "class images: ascend a class's score from mid grey, less a penalty on the contrast",
             ("simonyan2013deep",),
         ),
+        "style": Entry(
+            "striate.synthesis.style:style_images",
+            "style transfer: the codes of one picture with the Gram matrices of others",
+            ("gatys2016image",),
+        ),
     },
     hint="striate methods",
 )

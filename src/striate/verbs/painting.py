@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from .options import Computing, NetLike, Option, count, words
+from .options import Computing, NetLike, Option, count, number, words
 
 
 def channels(text: str) -> tuple[int, ...]:
@@ -43,6 +43,16 @@ class Painting(Computing, total=False):
     ]
     layer: Annotated[str | None, Option("site or module path; `striate summary NET` lists them", "SITE")]
     image: Annotated[Files | None, Option("pictures to start from or to look at", "FILE[,FILE]", files)]
+    style: Annotated[Files | None, Option("pictures whose style is taken", "FILE[,FILE]", files)]
+    mask: Annotated[
+        Files | None, Option("one a style: white where the picture takes it, black where not", "FILE[,FILE]", files)
+    ]
+    content: Annotated[
+        float | None, Option("weight of the content against the style", "W", lambda t: number(t, "content"))
+    ]
+    keep_colour: Annotated[bool, Option("keep the picture's own colours", default=False)]
+    search: Annotated[str | None, Option("lbfgs, or adam", "NAME")]
+    way: Annotated[str | None, Option("variant (style: gram, mrf)", "NAME")]
     steps: Annotated[
         int | None, Option("steps of the search (default: the kind's)", "N", parse=lambda t: count(t, "steps"))
     ]

@@ -28,7 +28,7 @@ ABOUT_MAKING = tuple(name for name in Painting.__annotations__ if name not in {*
 
 
 def synthesize(
-    kind: Annotated[Literal["class"], Option("what to paint")],
+    kind: Annotated[Literal["class", "style"], Option("what to paint")],
     net: NetArgument,
     *,
     out: Annotated[str | Path | None, Option("folder for the pictures", "DIR")] = None,
@@ -37,6 +37,7 @@ def synthesize(
     """Paint images by changing their pixels, or what stands for them, until a net says what is wanted of them.
 
     class: what it holds for typical of a class (Simonyan et al. 2013).
+    style: the content of one picture in the style of others (Gatys et al. 2016; by patches: Li & Wand 2016).
 
     Every image is looked at again after rounding to 8 bits, under small shifts and turns that the search never saw, and
     by another net where one is given with --judge.
@@ -76,7 +77,8 @@ def options_of(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         StriateError: An option was given that does nothing for this kind, or one that it needs was not.
     """
     entry = kind_named(kind)
-    given = {name: settings[name] for name in ABOUT_MAKING if settings.get(name) not in (None, False)}
+    given = {name: settings[name] for name in ABOUT_MAKING if settings.get(name) is not None}
+    given = {name: value for name, value in given.items() if value is not False}
     wrong = [name for name in given if name not in entry.takes]
     if wrong:
         takes = ", ".join(f"--{name.replace('_', '-')}" for name in (*entry.takes, *COMMON))

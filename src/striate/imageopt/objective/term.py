@@ -122,6 +122,16 @@ class Sum(Objective):
         return f"<objective {self.words}>"
 
 
+def weighted(objective: Objective, weights: Tensor, words: str = "") -> Objective:
+    """An objective times a weight of each row's own, (N,); ``words`` say what that is."""
+
+    def score(seen: Seen) -> Tensor:
+        own = objective(seen)
+        return own_rows(weights, seen).to(own) * own
+
+    return Term(words or f"own weight * ({objective.words})", score, objective.sites, objective.per_image)
+
+
 def _parts(objective: Objective) -> tuple[tuple[float, Objective], ...]:
     """The terms of a sum, or the objective itself: sums of sums print as one."""
     return objective.parts if isinstance(objective, Sum) else ((1.0, objective),)
