@@ -59,6 +59,11 @@ METHODS: Registry[Any] = Registry(
             "DeepDream: ascend a layer's energy from a picture or noise, octave by octave",
             ("mordvintsev2015inceptionism", "mordvintsev2015deepdream"),
         ),
+        "style": Entry(
+            "striate.synthesis.style:style_images",
+            "style transfer: the codes of one picture with the Gram matrices of others",
+            ("gatys2016image",),
+        ),
     },
     hint="striate methods",
 )

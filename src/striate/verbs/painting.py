@@ -63,6 +63,15 @@ class Painting(Computing, total=False):
     ]
     image: Annotated[Files | None, Option("pictures to start from or to look at", "FILE[,FILE]", files)]
     guide: Annotated[str | Path | None, Option("picture whose parts are to be found (dream)", "FILE", str)]
+    style: Annotated[Files | None, Option("pictures whose style is taken", "FILE[,FILE]", files)]
+    mask: Annotated[
+        Files | None, Option("one a style: white where the picture takes it, black where not", "FILE[,FILE]", files)
+    ]
+    content: Annotated[
+        float | None, Option("weight of the content against the style", "W", lambda t: number(t, "content"))
+    ]
+    keep_colour: Annotated[bool, Option("keep the picture's own colours", default=False)]
+    search: Annotated[str | None, Option("lbfgs, or adam", "NAME")]
     steps: Annotated[
         int | None, Option("steps of the search (default: the kind's)", "N", parse=lambda t: count(t, "steps"))
     ]
@@ -89,7 +98,7 @@ class Painting(Computing, total=False):
     preset: Annotated[str | None, Option("way of ascending; `striate methods` lists them", "NAME")]
     way: Annotated[
         str | None,
-        Option("variant (fool: gradient, gradient_grey, gradient_zero, direct, cppn)", "NAME"),
+        Option("variant (fool: gradient, gradient_grey, gradient_zero, direct, cppn; style: gram, mrf)", "NAME"),
     ]
     judge: Annotated[NetLike | None, Option("another net that says what it sees, best of another family", "NET")]
     film: Annotated[bool, Option("also write a film of the making", default=False)]

@@ -29,7 +29,9 @@ ABOUT_MAKING = tuple(name for name in Painting.__annotations__ if name not in {*
 
 def synthesize(
     kind: Annotated[
-        Literal["class", "caricature", "channel", "direction", "dream", "facets", "fool", "layer", "pair", "unit"],
+        Literal[
+            "class", "caricature", "channel", "direction", "dream", "facets", "fool", "layer", "pair", "style", "unit"
+        ],
         Option("what to paint"),
     ],
     net: NetArgument,
@@ -49,6 +51,7 @@ def synthesize(
     pair: what two channels answer to at once, and each alone (Olah et al. 2017).
     unit: what one unit answers to (Erhan et al. 2009).
     dream: a picture (or noise) with more of what a layer finds in it (DeepDream, Mordvintsev et al. 2015).
+    style: the content of one picture in the style of others (Gatys et al. 2016; by patches: Li & Wand 2016).
 
     Every image is looked at again after rounding to 8 bits, under small shifts and turns that the search never saw, and
     by another net where one is given with --judge.
@@ -88,7 +91,8 @@ def options_of(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         StriateError: An option was given that does nothing for this kind, or one that it needs was not.
     """
     entry = kind_named(kind)
-    given = {name: settings[name] for name in ABOUT_MAKING if settings.get(name) not in (None, False)}
+    given = {name: settings[name] for name in ABOUT_MAKING if settings.get(name) is not None}
+    given = {name: value for name, value in given.items() if value is not False}
     wrong = [name for name in given if name not in entry.takes]
     if wrong:
         takes = ", ".join(f"--{name.replace('_', '-')}" for name in (*entry.takes, *COMMON))
