@@ -136,7 +136,9 @@ def _lines(result: Synthesis, one: Painted, place: int) -> Iterator[tuple[str, s
 def films_section(result: Synthesis, shelf: Shelf) -> Section | None:
     """Films: those that a page can play, and the names of the others."""
     playing = [
-        picture for name in result.films if (picture := shelf.show(name, f"film {name}", target=LARGE)) is not None
+        picture
+        for name in result.films
+        if name.endswith(".gif") and (picture := shelf.show(name, f"film {name}", target=LARGE)) is not None
     ]
     files = [name for name in result.films if name not in {each.key for each in playing}]
     if not playing and not files:
