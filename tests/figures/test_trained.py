@@ -27,5 +27,5 @@ def test_a_figure_whose_files_are_missing_says_what_it_needs(
 ) -> None:
     for variable in ("STRIATE_DATA", "STRIATE_WEIGHTS"):
         monkeypatch.setenv(variable, str(tmp_path))
-    with pytest.raises(StriateError, match=f"{name} needs .*STRIATE_DATA.*STRIATE_WEIGHTS"):
+    with pytest.raises(StriateError, match=f"{name} needs .*STRIATE_WEIGHTS"):
         reproduce_figures([name])
