@@ -118,7 +118,9 @@ def test_a_picture_scores_1_as_its_own_caricature_and_the_caricature_more() -> N
     own = scores_of(net, exaggeration("stage1.relu", codes), torch.stack(list(pictures.values())))
     torch.testing.assert_close(own, torch.ones(2))
     made = caricatures(net, "stage1.relu", pictures, steps=60)
-    assert bool((made.scores > 1).all())
+    for score, (_, share, cosine) in zip(made.scores.tolist(), made.tables[0].rows, strict=True):
+        assert share > 1
+        assert score == pytest.approx(share * cosine**4, rel=1e-3)
     alone = caricatures(net, "stage1.relu", {"b": pictures["b"]}, steps=60)
     torch.testing.assert_close(alone.images, made.images[1:], atol=1e-3, rtol=0)
     assert made.source == ("a", "b")
@@ -128,6 +130,8 @@ def test_caricatures_that_cannot_be_are_refused() -> None:
     net = load_net("striate/small")
     with pytest.raises(StriateError, match="no pictures"):
         caricatures(net, "stage1.relu", {})
+    with pytest.raises(StriateError, match="pictures of 2 sizes"):
+        caricatures(net, "stage1.relu", {"a": torch.rand(3, 32, 32), "b": torch.rand(3, 32, 40)})
     with pytest.raises(UnknownNameError, match="unknown site 'stag'"):
         caricatures(net, "stag", {"a": torch.rand(3, 32, 32)})
 

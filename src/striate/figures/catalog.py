@@ -290,6 +290,17 @@ _FIGURES: dict[str, Figure] = {
         needs="the test images of CIFAR-10, weights of ResNet-20 and ResNet-32",
     ),
     **_figures(
+        "painted",
+        (
+            "class-images",
+            "What MobileNetV2 holds for typical of twelve classes",
+            "K11; V; U; B",
+            "P",
+            "simonyan2013deep olah2017feature",
+        ),
+        needs="weights of MobileNetV2 and of SqueezeNet 1.0",
+    ),
+    **_figures(
         "trees",
         ("drm", "Max-sum on a tree as a net", "V deep rendering model", "X", "patel2016probabilistic"),
         ("dpm-cnn", "Deformable parts as layers", "V DPM as CNN", "X", "girshick2015deformable"),

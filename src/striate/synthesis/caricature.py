@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from striate.core.errors import StriateError
-from striate.imageopt.objective import Objective, code_of, dot
+from striate.imageopt.objective import Objective, code_of, cosine, dot
 from striate.imageopt.score import scores_of
 from striate.nets.net import Net
 
 from .layers import check_layer
 from .made import Made
+from .payload import Measured
 from .presets import OLAH, Preset, preset_named
 from .visualise import ascended, joined, start_from_noise, words_of
 from .watch import Watch
@@ -61,6 +62,9 @@ def caricatures(
     way = replace(way, jitter=min(way.jitter, SHIFT), scale=(1.0, 1.0), turn=0.0)
     if not pictures:
         raise StriateError("no pictures", accepted="at least one")
+    sizes = {tuple(each.shape) for each in pictures.values()}
+    if len(sizes) > 1:
+        raise StriateError(f"pictures of {len(sizes)} sizes", accepted="pictures of one size", hint="one at a time")
     parts, codes = [], []
     for stem, picture in pictures.items():
         size = (int(picture.shape[-2]), int(picture.shape[-1]))
@@ -87,8 +91,6 @@ def caricatures(
                 label=f"caricature of {stem}",
             )
         )
-    if len({tuple(each.images.shape) for each in parts}) > 1:
-        raise StriateError("pictures of different sizes", accepted="pictures of one size", hint="one at a time")
     found = joined(parts)
     again = exaggeration(layer, torch.cat(codes), power=power)
     return Made(
@@ -102,7 +104,19 @@ def caricatures(
         seed=seed,
         objective=again,
         steady=False,
+        tables=(_parts_of(net, layer, found.images, torch.cat(codes), list(pictures), memory),),
         sources=dict(pictures),
         source=tuple(pictures),
         cites=("olah2017feature", "carter2019activation", *way.cites),
+    )
+
+
+def _parts_of(net: Net, layer: str, images: Tensor, codes: Tensor, names: list[str], memory: int) -> Measured:
+    """How much of its code each image says, and how nearly nothing else."""
+    share = scores_of(net, exaggeration(layer, codes, power=0.0), images, memory=memory).tolist()
+    near = scores_of(net, cosine(layer, codes), images, memory=memory).tolist()
+    return Measured(
+        f"What {layer} says of each caricature, by what it says of the picture",
+        ("picture", "share of its code", "cosine"),
+        tuple(zip(names, share, near, strict=True)),
     )

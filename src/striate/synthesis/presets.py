@@ -95,9 +95,12 @@ class Preset:
 YOSINSKI = ("yosinski2015understanding",)
 
 
-def _yosinski(*after: Decay | Blurred | ClippedNorm | ClippedContribution) -> Preset:
-    """Plain ascent with what Yosinski et al. do after each step; steps have a fixed length, where they set a rate."""
-    search = Regularised(Ascent(longest=0.04), after)
+def _yosinski(*after: Decay | Blurred | ClippedNorm | ClippedContribution, step: float = 0.04) -> Preset:
+    """Plain ascent with what Yosinski et al. do after each step: a row of their table 1.
+
+    Steps have a fixed length, where they set a rate or a progress in score, and are a quarter or less of theirs.
+    """
+    search = Regularised(Ascent(longest=step), after)
     return Preset(search=search, jitter=0.0, smoothness=(0.0,), odds=0.0, keep="last", cites=YOSINSKI)
 
 
@@ -105,10 +108,10 @@ DEFAULT = Preset()
 OLAH = Preset(
     smoothness=(0.0,),
     spectrum=True,
-    power=1.25,
-    scale=(0.6, 1.2),
+    power=1.3,
+    scale=(0.6, 1.1),
     turn=15.0,
-    odds=0.5,
+    odds=0.25,
     cites=("olah2017feature", "mordvintsev2015inceptionism", *ADAM),
 )
 PRESETS: Mapping[str, Preset] = {
@@ -119,13 +122,13 @@ PRESETS: Mapping[str, Preset] = {
         noise=0.0,
         jitter=0.0,
         smoothness=(0.0,),
-        contrast=0.1,
+        contrast=0.02,
         odds=0.0,
         keep="last",
         cites=(),
     ),
     "yosinski1": _yosinski(Blurred(0.5, 4), ClippedNorm(0.5)),
-    "yosinski2": _yosinski(Decay(0.3), ClippedNorm(0.2)),
+    "yosinski2": _yosinski(Decay(0.3), ClippedNorm(0.2), step=0.08),
     "yosinski3": _yosinski(Decay(0.0001), Blurred(1.0, 4)),
     "yosinski4": _yosinski(Blurred(0.5, 4), ClippedContribution(0.9)),
 }
