@@ -14,6 +14,11 @@ METHODS: Registry[Any] = Registry(
             "class images: ascend a class's score from mid grey, less a penalty on the contrast",
             ("simonyan2013deep",),
         ),
+        "stylize": Entry(
+            "striate.synthesis.painter:stylized",
+            "fast style: any picture in a style that a painter has learnt, in one pass",
+            ("johnson2016perceptual", "ulyanov2016instance"),
+        ),
     },
     hint="striate methods",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,16 @@ from striate.training.init import seeded
 from striate.training.payload import BY_LOSS
 from striate.training.task import Batch, Update
 
+from .components import principal
 from .frozen import Frozen
 from .learnt import read_learnt
 
-FEW = 4_096  # training images whose codes are measured
+FEW = 2_000  # training images whose codes are measured
+COMPONENTS = 128  # principal components of them that are kept
+_ROOM = 1 << 28  # bytes of codes in memory at once
 _CHUNK = 256  # of them in one pass
 REACH = 3.0  # standard deviations on both sides of the mean that codes are kept within
+_NOTED = ("mean", "std", "least", "most", "components", "spreads")
 _LEAST = 1e-3  # of the largest deviation: units that hardly ever speak are not blown up
 
 
@@ -47,6 +52,8 @@ class Decoder(nn.Module):
         std: Standard deviation.
         least: Smallest value seen.
         most: Largest.
+        components: Directions in which codes vary most, (K, D).
+        spreads: Standard deviation along each, (K,).
 
     Source: Dosovitskiy & Brox 2016, "Inverting visual representations with convolutional networks", section 3.1 and
     table 1 (five up-convolutions, leaky ReLU of slope 0.2); batch normalisation is ours.
@@ -56,8 +63,12 @@ class Decoder(nn.Module):
     std: Tensor
     least: Tensor
     most: Tensor
+    components: Tensor
+    spreads: Tensor
 
-    def __init__(self, shape: tuple[int, ...], *, channels: int, size: tuple[int, int], width: int = 64) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], *, channels: int, size: tuple[int, int], width: int = 64, components: int = 0
+    ) -> None:
         super().__init__()
         if len(shape) not in {1, 3}:
             raise StriateError(f"a code of shape {shape}", accepted="a vector (F,) or maps (C, H, W)")
@@ -81,6 +92,8 @@ class Decoder(nn.Module):
         self.last = nn.Conv2d(here, channels, 3, padding=1)
         for name, value in (("mean", 0.0), ("std", 1.0), ("least", -torch.inf), ("most", torch.inf)):
             self.register_buffer(name, torch.full(shape, value))
+        self.register_buffer("components", torch.zeros(components, math.prod(shape)))
+        self.register_buffer("spreads", torch.ones(components))
 
     def forward(self, codes: Tensor) -> Tensor:
         """The images of codes."""
@@ -165,7 +178,7 @@ class Decoding:
     ) -> None:
         self.against, self.site, self.weight = Frozen(against), site, code
         known = measured(self.against, site, train, seed=seed)
-        self.spreads = {"pixels": known.pixels, "code": known.spread}
+        self.spreads = {"pixels": known.pixels, "code": known.variance}
         if decoder is None:
             assert train.size is not None  # a split without one size was refused when it was measured
             with seeded(seed, "train/init"):
@@ -180,6 +193,7 @@ class Decoding:
             "channels": str(train.channels),
             "size": json.dumps(list(train.size or ())),
             "width": str(width),
+            "components": str(len(known.spreads)),
         }
 
     def step(self, batch: Batch, update: Update) -> Mapping[str, Tensor]:
@@ -207,72 +221,64 @@ class Decoding:
 
 @dataclass(frozen=True, eq=False)
 class Measure:
-    """What was measured of codes: mean, deviation and range of each unit; variance of all units, and of all pixels."""
+    """What was measured of codes, unit by unit and along their principal components.
+
+    Attributes:
+        mean: Of each unit.
+        std: Standard deviation of each; of units that hardly ever speak a thousandth of the largest.
+        least: Smallest value of each.
+        most: Largest.
+        components: Orthonormal directions of most variance, (K, D).
+        spreads: Standard deviation along each, (K,).
+        variance: Of all units together.
+        pixels: Variance of all pixels together.
+    """
 
     mean: Tensor
     std: Tensor
     least: Tensor
     most: Tensor
-    spread: float
+    components: Tensor
+    spreads: Tensor
+    variance: float
     pixels: float
 
     def note(self, decoder: Decoder) -> None:
         """Put it into the buffers of a decoder."""
-        for name in ("mean", "std", "least", "most"):
-            getattr(decoder, name).copy_(getattr(self, name))
+        for name in _NOTED:
+            setattr(decoder, name, getattr(self, name).clone())
 
 
 def measured(against: Frozen, site: str, train: Dataset, *, seed: int = 0) -> Measure:
     """Statistics of the codes of at most `FEW` training images, drawn by seed; one forward pass each.
 
     Raises:
-        StriateError: The codes are neither vectors nor maps, or do not change from image to image.
+        StriateError: The site says the same of every image.
     """
     rows = Rng(seed, "decode/measured").permutation(len(train))[:FEW]
-    codes, pixels = Moments(), Moments()
-    for part in torch.split(rows, _CHUNK):
+    most = max(_CHUNK, _ROOM // (4 * against.codes(train.images(rows[:1]), site).numel()))
+    codes, sums, squares = [], torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    for part in torch.split(rows[:most], _CHUNK):
         images = train.images(part)
-        pixels.add(images)
-        codes.add(against.codes(images, site))
-    variance = codes.variance
-    if not float(variance.sum()) > 0:
+        codes.append(against.codes(images, site).clone())
+        sums, squares = sums + images.double().sum(0), squares + images.double().square().sum(0)
+    known = torch.cat(codes)
+    deviation = known.double().std(0, correction=0)
+    if not float(deviation.max()) > 0:
         raise StriateError(f"{site!r} says the same of every training image", accepted="a site that tells them apart")
-    deviation = variance.sqrt()
+    flat = known.flatten(1)
+    _, components, spreads = principal(flat, min(COMPONENTS, len(flat) - 1, flat.shape[1]), at_most=True)
+    pixels = (squares / len(known) - (sums / len(known)) ** 2).clamp_min(0).sum()
     return Measure(
-        codes.mean.float(),
-        deviation.clamp_min(_LEAST * float(deviation.max())).float(),
-        codes.least,
-        codes.most,
-        float(variance.sum()),
-        float(pixels.variance.sum()) or 1.0,
+        mean=known.double().mean(0).float(),
+        std=deviation.clamp_min(_LEAST * float(deviation.max())).float(),
+        least=known.amin(0),
+        most=known.amax(0),
+        components=components,
+        spreads=spreads,
+        variance=float(deviation.square().sum()),
+        pixels=float(pixels) or 1.0,
     )
-
-
-class Moments:
-    """Mean, variance and range over images of many numbers each, met batch by batch; sums in float64."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.sums, self.squares = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
-        self.least, self.most = torch.tensor(torch.inf), torch.tensor(-torch.inf)
-
-    def add(self, values: Tensor) -> None:
-        """Values (n, ...) of n more images."""
-        wide = values.double()
-        self.count += len(values)
-        self.sums, self.squares = self.sums + wide.sum(0), self.squares + wide.square().sum(0)
-        self.least = torch.minimum(self.least, values.amin(0))
-        self.most = torch.maximum(self.most, values.amax(0))
-
-    @property
-    def mean(self) -> Tensor:
-        """Over all images."""
-        return self.sums / self.count
-
-    @property
-    def variance(self) -> Tensor:
-        """About the mean, divided by the count."""
-        return (self.squares / self.count - self.mean.square()).clamp_min(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,7 +322,9 @@ def load_decoder(run: str | Path) -> Decoded:
     shape = tuple(int(each) for each in json.loads(said["shape"]))
     height, width = json.loads(said["size"])
     channels = int(said["channels"])
-    decoder = Decoder(shape, channels=channels, size=(height, width), width=int(said["width"]))
+    decoder = Decoder(
+        shape, channels=channels, size=(height, width), width=int(said["width"]), components=int(said["components"])
+    )
     fit_weights(decoder, content, name="a decoder")
     return Decoded(
         decoder=decoder.eval(),

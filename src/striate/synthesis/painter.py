@@ -12,7 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from striate.core.errors import StriateError
+from striate.imageopt.score import scores_of
 from striate.nets.net import Net
+from striate.nets.undisturbed import undisturbed
 from striate.nets.weights import fit_weights
 from striate.training.init import seeded
 from striate.training.payload import BY_LOSS
@@ -20,6 +23,8 @@ from striate.training.task import Batch, Update
 
 from .frozen import Frozen, pixel_hash
 from .learnt import read_learnt
+from .made import Made
+from .payload import Measured
 from .perceptual import Perceptual, perceptual
 
 
@@ -198,3 +203,52 @@ def load_painter(run: str | Path) -> Painted:
         smoothness=float(said["smoothness"]),
     )
     return Painted(painter.eval(), loss, said["against"], said["against_hash"])
+
+
+def stylized(
+    net: Net, pictures: Sequence[Tensor], learnt: Painted, *, stems: Sequence[str] = (), memory: int = 1 << 30
+) -> Made:
+    """Pictures (C, H, W), of one size, in the style that was learnt: one pass of the painter each.
+
+    The score is minus the loss that the painter was taught, of the painted picture; the table has its parts.
+
+    Args:
+        net: The loss net of the run.
+        pictures: What is painted anew.
+        learnt: The painter.
+        stems: File names without ending; by default numbers.
+        memory: Bytes beside the net.
+
+    Raises:
+        StriateError: It is another net than the run's, the pictures differ in size or are too small.
+
+    Source: Johnson, Alahi & Fei-Fei 2016.
+    """
+    if net.fingerprint() != learnt.fingerprint:
+        raise StriateError(f"{net.name} is not the net of this run", accepted=learnt.against, hint="the run's run.json")
+    sizes = {tuple(each.shape) for each in pictures}
+    if len(sizes) != 1:
+        raise StriateError(f"pictures of {len(sizes)} sizes", accepted="one size", hint="one picture at a time")
+    images = torch.stack(list(pictures))
+    if min(images.shape[-2:]) < Painter.least_size:
+        raise StriateError(f"pictures of {tuple(images.shape[-2:])}", accepted=f"at least {Painter.least_size} a side")
+    with torch.no_grad(), undisturbed(learnt.painter):
+        painted = torch.cat([learnt.painter(each) for each in images[:, None]])
+    objective = learnt.loss.objective(net, images, memory=memory)
+    before, after = (scores_of(net, objective, each, memory=memory) for each in (images, painted))
+    names = tuple(stems) or tuple(str(number) for number in range(len(images)))
+    rows = tuple(zip(names, (-before).tolist(), (-after).tolist(), strict=True))
+    return Made(
+        images=painted,
+        stems=tuple(f"{name}-stylized" for name in names),
+        targets=names,
+        words=objective.words,
+        scores=after,
+        history=torch.stack([before, after]),
+        steps=1,
+        objective=objective,
+        steady=False,
+        sources=dict(zip(names, images, strict=True)),
+        source=names,
+        tables=(Measured("Loss of each picture, as it was and painted.", ("picture", "before", "painted"), rows),),
+    )

@@ -120,7 +120,7 @@ def class_images(
     the spectrum, shifted, scaled and turned at each step, without penalty (there the logit, or a unit, is ascended).
     """
     height, width = net.a_size(size)
-    classes = _checked_targets(net, targets)
+    classes = checked_targets(net, targets)
     found, used = _painted(
         net, classes, (height, width), steps=steps, seed=seed, preset=preset, memory=memory, watch=watch
     )
@@ -190,7 +190,8 @@ def _painted(
     return found, used
 
 
-def _checked_targets(net: Net, targets: Sequence[int]) -> Tensor:
+def checked_targets(net: Net, targets: Sequence[int]) -> Tensor:
+    """The classes as numbers (n,), each of which the net has; `StriateError` otherwise."""
     if net.channels not in {1, 3}:
         raise StriateError(f"{net.name} takes {net.channels} channels", accepted="1 or 3, for a picture")
     if len(targets) == 0:

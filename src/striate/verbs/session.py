@@ -120,11 +120,14 @@ class Session:
             progress=self.progress,
         )
 
-    def splits(self, given: DataLike, *, size: int | None = None) -> Splits:
-        """All splits of the data, each cut to the limit, images brought to ``size`` where one is given."""
+    def splits(self, given: DataLike, *, size: int | None = None, unlabelled: bool = False) -> Splits:
+        """All splits of the data, each cut to the limit, images brought to ``size`` where one is given.
+
+        With ``unlabelled`` a folder of images that nothing gives a class is taken too.
+        """
         from striate.data.load import load_splits
 
-        splits = load_splits(given, size=size, **self._data_options())
+        splits = load_splits(given, size=size, unlabelled=unlabelled, **self._data_options())
         limit = self["limit"]
         if limit is not None:
             splits = replace(

@@ -37,8 +37,14 @@ KINDS: Registry[Callable[[Ask], Made]] = Registry(
         "class": Kind(
             "striate.verbs.kinds.classes:class_",
             "what a net holds for typical of a class",
-            takes=("target", "size", "steps", "preset"),
-            defaults={"steps": 128, "preset": "pixels"},
+            takes=("target", "size", "steps", "preset", "prior"),
+            defaults={"steps": 128},
+        ),
+        "stylize": Kind(
+            "striate.verbs.kinds.learnt:stylize",
+            "pictures in a style that was learnt, in one pass",
+            takes=("image", "size", "prior"),
+            needs=("image", "prior"),
         ),
     },
     hint="striate synthesize --help",

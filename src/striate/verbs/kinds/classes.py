@@ -9,11 +9,14 @@ from striate.synthesis.made import Made
 from striate.synthesis.visualise import PRESETS, SOURCES, class_images
 
 from .ask import Ask
+from .learnt import through_prior
 
 
 def class_(ask: Ask) -> Made:
     """Images of classes."""
-    preset = ask["preset"]
+    if ask["prior"]:
+        return through_prior(ask)
+    preset = ask["preset"] or "pixels"
     if preset not in PRESETS:
         raise UnknownNameError("preset", preset, PRESETS)
     made = class_images(
