@@ -64,6 +64,11 @@ METHODS: Registry[Any] = Registry(
             "style transfer: the codes of one picture with the Gram matrices of others",
             ("gatys2016image",),
         ),
+        "stylize": Entry(
+            "striate.synthesis.painter:stylized",
+            "fast style: any picture in a style that a painter has learnt, in one pass",
+            ("johnson2016perceptual", "ulyanov2016instance"),
+        ),
     },
     hint="striate methods",
 )

@@ -95,6 +95,9 @@ class Painting(Computing, total=False):
     zoom: Annotated[
         int | None, Option("frames of a film that zooms into the dream", "FRAMES", lambda t: count(t, "zoom"))
     ]
+    prior: Annotated[
+        str | Path | None, Option("run of `train --task decode` (class) or `--task style` (stylize)", "RUN")
+    ]
     preset: Annotated[str | None, Option("way of ascending; `striate methods` lists them", "NAME")]
     way: Annotated[
         str | None,

@@ -124,11 +124,14 @@ class Session:
             progress=self.progress,
         )
 
-    def splits(self, given: DataLike, *, size: int | None = None) -> Splits:
-        """All splits of the data, each cut to the limit, images brought to ``size`` where one is given."""
+    def splits(self, given: DataLike, *, size: int | None = None, unlabelled: bool = False) -> Splits:
+        """All splits of the data, each cut to the limit, images brought to ``size`` where one is given.
+
+        With ``unlabelled`` a folder of images that nothing gives a class is taken too.
+        """
         from striate.data.load import load_splits
 
-        splits = load_splits(self._recognised(given), size=size)
+        splits = load_splits(self._recognised(given, unlabelled=unlabelled), size=size)
         limit = self["limit"]
         if limit is not None:
             splits = replace(
@@ -196,7 +199,7 @@ class Session:
         same = command == command_line(self.verb, {**self.arguments, "out": None})
         return replace(finding, command="" if same else command)
 
-    def _recognised(self, given: DataLike) -> Dataset | Splits:
+    def _recognised(self, given: DataLike, *, unlabelled: bool = False) -> Dataset | Splits:
         """What a name or a path stands for, found once a session."""
         from striate.data.dataset import Dataset
         from striate.data.load import load_splits
@@ -205,9 +208,10 @@ class Session:
             return given
         if not isinstance(given, (str, Path)):
             return load_splits(given, **self._data_options())
-        if str(given) not in self.recognised:
-            self.recognised[str(given)] = load_splits(given, **self._data_options())
-        return self.recognised[str(given)]
+        key = f"{given}, unlabelled" if unlabelled else str(given)
+        if key not in self.recognised:
+            self.recognised[key] = load_splits(given, unlabelled=unlabelled, **self._data_options())
+        return self.recognised[key]
 
     def _data_options(self) -> dict[str, Any]:
         root = self["data_root"]

@@ -30,7 +30,18 @@ ABOUT_MAKING = tuple(name for name in Painting.__annotations__ if name not in {*
 def synthesize(
     kind: Annotated[
         Literal[
-            "class", "caricature", "channel", "direction", "dream", "facets", "fool", "layer", "pair", "style", "unit"
+            "class",
+            "caricature",
+            "channel",
+            "direction",
+            "dream",
+            "facets",
+            "fool",
+            "layer",
+            "pair",
+            "style",
+            "stylize",
+            "unit",
         ],
         Option("what to paint"),
     ],
@@ -41,17 +52,19 @@ def synthesize(
 ) -> Report[Synthesis]:
     """Paint images by changing their pixels, or what stands for them, until a net says what is wanted of them.
 
-    class: what it holds for typical of a class (Simonyan et al. 2013).
-    fool: what it is sure of though it shows nothing: by gradient, or evolved (Nguyen et al. 2015).
+    class: what it holds for typical of a class (Simonyan et al. 2013); with --prior among what a decoder has learnt to
+    paint (Nguyen et al. 2016).
     caricature: a picture drawn anew, with more of what a layer says of it (Olah et al. 2017).
     channel: what channels of a layer answer to (Olah et al. 2017).
     direction: what a direction among a layer's channels looks like (Olah et al. 2017).
+    dream: a picture (or noise) with more of what a layer finds in it (DeepDream, Mordvintsev et al. 2015).
     facets: the several kinds of a class, from the means of its pictures (Nguyen et al. 2016).
+    fool: what it is sure of though it shows nothing: by gradient, or evolved (Nguyen et al. 2015).
     layer: what a whole layer answers to (Mordvintsev et al. 2015).
     pair: what two channels answer to at once, and each alone (Olah et al. 2017).
-    unit: what one unit answers to (Erhan et al. 2009).
-    dream: a picture (or noise) with more of what a layer finds in it (DeepDream, Mordvintsev et al. 2015).
     style: the content of one picture in the style of others (Gatys et al. 2016; by patches: Li & Wand 2016).
+    stylize: pictures in a style that a painter has learnt, in one pass (Johnson et al. 2016).
+    unit: what one unit answers to (Erhan et al. 2009).
 
     Every image is looked at again after rounding to 8 bits, under small shifts and turns that the search never saw, and
     by another net where one is given with --judge.

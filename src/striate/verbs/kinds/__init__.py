@@ -37,8 +37,8 @@ KINDS: Registry[Callable[[Ask], Made]] = Registry(
         "class": Kind(
             "striate.verbs.kinds.classes:class_",
             "what a net holds for typical of a class",
-            takes=("target", "size", "steps", "preset", "count"),
-            defaults={"steps": 128, "preset": "olah"},
+            takes=("target", "size", "steps", "preset", "count", "prior"),
+            defaults={"steps": 128},
         ),
         "caricature": Kind(
             "striate.verbs.kinds.caricature:caricature",
@@ -118,6 +118,12 @@ KINDS: Registry[Callable[[Ask], Made]] = Registry(
             ),
             needs=("image", "style"),
             defaults={"steps": 200, "way": "gram", "search": "lbfgs"},
+        ),
+        "stylize": Kind(
+            "striate.verbs.kinds.learnt:stylize",
+            "pictures in a style that was learnt, in one pass",
+            takes=("image", "size", "prior"),
+            needs=("image", "prior"),
         ),
     },
     hint="striate synthesize --help",
