@@ -77,7 +77,8 @@ def options_of(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         StriateError: An option was given that does nothing for this kind, or one that it needs was not.
     """
     entry = kind_named(kind)
-    given = {name: settings[name] for name in ABOUT_MAKING if settings.get(name) not in (None, False)}
+    asked = {name: settings.get(name) for name in ABOUT_MAKING}
+    given = {name: value for name, value in asked.items() if value is not None and value is not False}
     wrong = [name for name in given if name not in entry.takes]
     if wrong:
         takes = ", ".join(f"--{name.replace('_', '-')}" for name in (*entry.takes, *COMMON))
