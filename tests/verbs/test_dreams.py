@@ -66,6 +66,14 @@ def test_noise_needs_no_image_and_zoom_and_making_are_films(tmp_path: Path) -> N
     assert {name.partition(".")[0] for name in report.result.films} == {"zoom", "making"}
 
 
+def test_steps_are_those_of_the_notebook_more_from_noise_and_all_at_once_where_there_is_one_octave(photo: Path) -> None:
+    options = {"size": 16, "octaves": 2, "quiet": True}
+    assert st.synthesize("dream", "striate/small", image=photo, **options).result.steps == 20
+    assert st.synthesize("dream", "striate/small", **options).result.steps == 60
+    options["size"] = None
+    assert st.synthesize("dream", "striate/mlp.random", image=photo, **options).result.steps == 20
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
