@@ -11,6 +11,7 @@ import striate as st
 from striate.core.errors import StriateError
 from striate.core.image import read_image
 from striate.page.text import render_text
+from striate.page.text_synthesis import cell_text, score_text
 
 PHOTOS = Path(__file__).parents[1] / "data" / "photos"
 QUICK = {"steps": 1, "octaves": 2, "size": 32, "quiet": True}
@@ -90,3 +91,22 @@ def test_steps_are_those_of_the_notebook_more_from_noise_and_all_at_once_where_t
 def test_what_cannot_be_asked_for_is_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(StriateError, match=message):
         st.synthesize("dream", "striate/small", **{**QUICK, **options})
+
+
+def test_that_a_judge_sees_something_else_in_a_dream_is_a_note_and_its_view_of_the_source_stands_beside(
+    photo: Path,
+) -> None:
+    options = {**QUICK, "steps": 20, "rate": 0.1}
+    report = st.synthesize("dream", "striate/small", image=photo, judge="striate/resnet20.random", **options)
+    judge = report.result.judge
+    assert judge.wanted[0] is not None
+    found = [finding for finding in report.findings if finding.check == "synthesis"]
+    assert len(found) == int(judge.predicted != judge.wanted)
+    assert all(finding.severity == "note" for finding in found)
+
+
+def test_scores_of_many_digits_are_told_in_three() -> None:
+    assert [score_text(score) for score in (12.345, 99_999.0, 1.2345e10)] == ["12.35", "99,999.00", "1.23e+10"]
+    assert [cell_text(cell) for cell in (None, "a", 3.0, 0.12345, 2820.4, 2.5e7)] == [
+        "-", "a", "3", "0.123", "2,820", "2.5e+07",
+    ]  # fmt: skip
