@@ -89,3 +89,9 @@ def test_what_is_no_film_is_refused(
 def test_frames_of_one_row_are_no_mp4() -> None:
     with pytest.raises(StriateError, match="sides of at least 2 pixels"):
         encode_mp4([torch.zeros(3, 1, 8)])
+
+
+def test_grey_frames_stay_grey() -> None:
+    with Image.open(io.BytesIO(encode_gif([torch.rand(1, 9, 9), torch.rand(1, 9, 9)]))) as film:
+        red, green, blue = film.convert("RGB").split()
+    assert red.tobytes() == green.tobytes() == blue.tobytes()

@@ -391,3 +391,13 @@ def test_steps_of_negative_length_are_refused() -> None:
         Steepest(1.0, momentum=2.0)
     with pytest.raises(StriateError, match="rate is 0"):
         Adam(0.0)
+
+
+def test_an_objective_without_slope_is_refused_where_that_is_asked_and_noted_otherwise() -> None:
+    net, silent = line(), Term("silence", lambda seen: 0.0 * seen.images.flatten(1).sum(1))
+    options = {"start": grey(2), "search": Adam(0.1), "steps": 3}
+    with pytest.raises(StriateError, match=r"silence in .* has no slope .* for any image"):
+        solve(net, silent, **options, sloped=True)
+    assert "no slope" in solve(net, silent, **options).notes[0]
+    one = Term("one of two", lambda seen: (seen.rows == 1) * seen.images.flatten(1).sum(1))
+    assert solve(net, one, **options, sloped=True).flat.tolist() == [True, False]

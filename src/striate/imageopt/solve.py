@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress, Step
 from striate.core.rng import Rng, image_ids
+from striate.nets.look import Rule
 from striate.nets.net import Net
 from striate.nets.passes import Passes, counting
 from striate.nets.undisturbed import undisturbed
@@ -57,6 +57,7 @@ def solve(
     view: View | None = None,
     draws: int = 1,
     fresh: int = FRESH_VIEWS,
+    rules: Mapping[str, Rule] | None = None,
     goal: Goal | None = None,
     keep: str | Keep = "best",
     seed: int = 0,
@@ -66,11 +67,11 @@ def solve(
     label: str = "solve",
     callback: Callable[[Moment], bool | None] | None = None,
     patience: int | None = None,
+    sloped: bool = False,
 ) -> Found:
     """Images near ``start`` that raise an objective, one for each, found by a search within a region.
 
-    Every image is treated as if it were alone: scores, draws and verdict do not depend on neighbours, order or chunks.
-    Rows that are done cost nothing more. The net is left as it was found.
+    Every image is treated as if alone, whatever its neighbours, order or chunk. The net is left as it was found.
 
     Args:
         net: Looked at in eval mode; no gradient of its parameters is computed.
@@ -83,9 +84,9 @@ def solve(
         view: Random transform under which the objective is looked at; the goal and the result are not transformed.
         draws: Views averaged in each evaluation.
         fresh: Views that the search never saw over which the final score is averaged; 0 scores the image as it is.
-        goal: What counts as success; by default nothing does.
-        keep: ``"first"`` (leaves once the goal is reached), ``"best"`` score, ``"nearest"`` that reaches the goal,
-            ``"last"`` (where the search ended).
+        rules: What takes the place of the backward of which site, as in `Net.look`.
+        goal: What counts as success; by default nothing.
+        keep: ``"first"`` (leaves once it reaches the goal), ``"best"`` score, ``"nearest"`` that does, ``"last"``.
         seed: Seed of every random draw.
         ids: Ids (N,) that random draws hang on; by default made from the pixels, so equal images draw alike.
         memory: Bytes beside the net that a chunk may take.
@@ -93,18 +94,17 @@ def solve(
         label: What it is called there.
         callback: Called after each step; the search stops early where it gives True.
         patience: A row leaves once so many steps in a row have not raised its score; None waits to the end.
+        sloped: Refuse an objective that has no slope at the start for any image; otherwise ``flat`` says so.
 
     Raises:
         StriateError: The start is no batch of images in the region, steps are below 1, the objective is not a number.
     """
     within, goal = within or Box(), goal or none()
     _check(start, within, steps=steps, draws=draws, fresh=fresh, patience=patience)
-    with ExitStack() as stack:
-        passes = stack.enter_context(counting())
-        stack.enter_context(undisturbed(net))
+    with counting() as passes, undisturbed(net), looking(net, objective.sites | goal.sites, rules) as look:
         running = Running(
             net=net,
-            look=stack.enter_context(looking(net, objective.sites | goal.sites)),
+            look=look,
             objective=objective,
             images=start,
             canvas=canvas or Pixels(),
@@ -117,11 +117,11 @@ def solve(
             keep=keep_named(keep),
             rng=Rng(seed, "imageopt"),
             ids=_ids(start, ids),
-            chunk=_chunk(net, start, memory),
+            chunk=chunk_of(net, start, memory, whole=not objective.per_image),
             memory_format=best_format(net, start),
         )
         with progress.task(label, steps, unit="steps") as step:
-            history = _search(running, search, step, callback, patience)
+            history = _search(running, search, step, callback=callback, patience=patience, sloped=sloped)
         verdict = running.verdict()
     return _found(running, verdict, history, passes, _origin(running, search, seed))
 
@@ -167,10 +167,10 @@ def _notes(running: Running) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _chunk(net: Net, start: Tensor, memory: int) -> int:
-    """Images a pass: what fits the memory, on a CPU no more than stay near its caches."""
+def chunk_of(net: Net, start: Tensor, memory: int, *, whole: bool = False) -> int:
+    """Images a pass: what fits the memory; on a CPU no more than stay near its caches, unless all have to be there."""
     fits = net.batch_size((start.shape[-2], start.shape[-1]), memory=memory, backward=True)
-    return fits if start.device.type != "cpu" else max(1, min(fits, CPU_VALUES // start[0].numel()))
+    return fits if whole or start.device.type != "cpu" else max(1, min(fits, CPU_VALUES // start[0].numel()))
 
 
 def best_format(net: Net, images: Tensor) -> torch.memory_format:
@@ -183,13 +183,22 @@ def _search(
     running: Running,
     search: Search,
     step: Step,
+    *,
     callback: Callable[[Moment], bool | None] | None,
     patience: int | None,
+    sloped: bool,
 ) -> Tensor:
     """Runs the search to its end, or until no row is left; gives the scores at the start and after each step."""
     history, z = [], running.start
     highest, risen = running.score.clone().fill_(-torch.inf), torch.zeros_like(running.first)
     for z in search(running):
+        if sloped and bool(running.flat.all()):
+            raise StriateError(
+                f"{running.objective.words} in {running.net.name} has no slope (0 or not finite) at the start, "
+                "for any image",
+                accepted="an objective that the pixels change through gradients",
+                hint="another start, layer or unit; a net without no_grad, detach or rounding on the way",
+            )
         history.append(running.latest.clone())
         risen[history[-1] > highest] = running.step
         highest = torch.fmax(highest, history[-1])

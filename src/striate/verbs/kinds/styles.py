@@ -1,0 +1,59 @@
+"""Pictures in another style, and textures."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from striate.core.errors import StriateError, UnknownNameError
+from striate.synthesis.made import Made
+from striate.synthesis.style import CONTENT, style_images
+from striate.verbs.options import words
+
+from .ask import Ask
+
+WAYS = ("gram", "mrf")
+
+
+def style(ask: Ask) -> Made:
+    """Pictures in the style of others."""
+    if ask["way"] not in WAYS:
+        raise UnknownNameError("way of style", ask["way"], WAYS)
+    names, contents = _of_one_size(ask)
+    return style_images(
+        ask.net,
+        contents,
+        ask.pictures("style")[1],
+        content=CONTENT if ask["content"] is None else ask["content"],
+        layers=layers(ask),
+        masks=_masks(ask),
+        colours="content" if ask["keep_colour"] else "style",
+        search=ask["search"],
+        steps=ask["steps"],
+        seed=ask.seed,
+        names=names,
+        memory=ask.memory,
+        watch=ask.watch,
+    )
+
+
+def layers(ask: Ask) -> tuple[str, ...]:
+    """The sites of the style that were asked for."""
+    return words(ask["layer"]) if ask["layer"] else ()
+
+
+def _of_one_size(ask: Ask) -> tuple[list[str], Tensor]:
+    """Stems and pixels (N, C, H, W) of the content pictures."""
+    names, found = ask.pictures("image")
+    sizes = {tuple(each.shape[1:]) for each in found}
+    if len(sizes) > 1:
+        shown = " and ".join(f"{width}x{height}" for height, width in sorted(sizes)[:3])
+        raise StriateError(
+            f"pictures of {shown} pixels", accepted="pictures of one shape in a call", hint="one call for each"
+        )
+    return names, torch.stack(found)
+
+
+def _masks(ask: Ask) -> list[Tensor]:
+    """Masks (H, W), brought to size as the pictures are."""
+    return [each.mean(0) for each in ask.pictures("mask")[1]] if ask["mask"] else []
