@@ -135,6 +135,12 @@ def test_a_class_is_dreamt_into_a_picture_and_the_net_then_sees_it(small: Net, s
     assert made.tables[0].columns[-1] == "after"
 
 
+def test_the_image_is_where_the_steps_ended_even_below_an_earlier_one(small: Net, shapes: Tensor) -> None:
+    made = dream(small, shapes[:1], targets=(5,), how=Dreaming(octaves=1, steps=6, rate=0.3, jitter=0.0))
+    assert float(made.history.max()) > float(made.history[-1]) + 0.1
+    assert float(made.scores) == pytest.approx(float(made.history[-1]), abs=1e-4)
+
+
 def test_a_guide_pulls_each_place_to_its_best_match() -> None:
     """One step of one octave against the notebook's loop."""
     net, guide = linear_layer(), torch.rand(3, 7, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(5))

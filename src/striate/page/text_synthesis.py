@@ -53,9 +53,9 @@ def score_text(score: float) -> str:
 
 
 def cell_text(cell: float | str | None) -> str:
-    """A cell as people read it: three digits, a dash for nothing."""
+    """A cell as people read it: three digits, whole numbers from 1,000 to a million, a dash for nothing."""
     if cell is None:
         return "-"
     if isinstance(cell, str):
         return readable(cell)
-    return f"{cell:,.0f}" if float(cell).is_integer() and abs(cell) < 1e6 else f"{cell:.3g}"
+    return f"{cell:,.0f}" if abs(cell) < 1e6 and (abs(cell) >= 1000 or float(cell).is_integer()) else f"{cell:.3g}"

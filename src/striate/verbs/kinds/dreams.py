@@ -23,7 +23,7 @@ def dream_(ask: Ask) -> Made:
     if len(sizes) > 1:
         shown = " and ".join(f"{height} x {width}" for height, width in sorted(sizes)[:3])
         raise StriateError(f"pictures of {shown} pixels", accepted="pictures of one aspect, or one at a time")
-    steps = ask["steps"] or (STEPS if found else STEPS_FROM_NOISE)
+    steps = ask["steps"] or _steps(ask, from_noise=not found)
     how = Dreaming(octaves=ask["octaves"], steps=steps, rate=ask["rate"])
     made = dream(
         ask.net,
@@ -43,6 +43,12 @@ def dream_(ask: Ask) -> Made:
         return made
     frames = zoom_frames(ask.net, made, ask["zoom"], how=how, seed=ask.seed, memory=ask.memory, watch=ask.watch)
     return with_zoom(made, frames)
+
+
+def _steps(ask: Ask, *, from_noise: bool) -> int:
+    """Steps at each octave where none are asked for; a net of one size takes those of all octaves at its one."""
+    each = STEPS_FROM_NOISE if from_noise else STEPS
+    return each * int(ask["octaves"]) if ask.net.size is not None else each
 
 
 def _channels(given: str | int | tuple[int, ...] | None) -> tuple[int, ...]:
