@@ -104,14 +104,14 @@ def caricatures(
         seed=seed,
         objective=again,
         steady=False,
-        tables=(_parts_of(net, layer, found.images, torch.cat(codes), names=list(pictures), memory=memory),),
+        tables=(_parts_of(net, layer, found.images, codes=torch.cat(codes), names=list(pictures), memory=memory),),
         sources=dict(pictures),
         source=tuple(pictures),
         cites=("olah2017feature", "carter2019activation", *way.cites),
     )
 
 
-def _parts_of(net: Net, layer: str, images: Tensor, codes: Tensor, *, names: list[str], memory: int) -> Measured:
+def _parts_of(net: Net, layer: str, images: Tensor, *, codes: Tensor, names: list[str], memory: int) -> Measured:
     """How much of its code each image says, and how nearly nothing else."""
     share = scores_of(net, exaggeration(layer, codes, power=0.0), images, memory=memory).tolist()
     near = scores_of(net, cosine(layer, codes), images, memory=memory).tolist()

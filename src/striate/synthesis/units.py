@@ -34,9 +34,8 @@ from .sheet import contact_sheet
 from .visualise import COPY, Start, ascended, ascended_apart, joined, start_from_noise, words_of
 from .watch import Watch
 
-MANY = 12  # images from which on a sheet of all is made
 _HELD = 12  # tensors of the images' size that a search holds
-STEADY = 0.25  # share of the jitter under which a unit is painted: it stands at one place
+STEADY = 0.6  # share of the jitter under which a unit is painted: it stands at one place
 
 
 @dataclass(frozen=True)
@@ -246,12 +245,13 @@ def _painted(
     found = joined(parts)
     names = [wanted[place] for place, _, _ in order]
     least = ["-least" if each < 0 else "" for each in sign.tolist()]
+    targets = [f"{one.words}{', least' if a else ''}" for one, a in zip(names, least, strict=True)]
     number = [f"-{each}" if how.count > 1 else "" for each in copies.tolist()]
     raw = score_of(places)
     return Made(
         images=found.images,
         stems=tuple(f"{one.stem}{a}{b}" for one, a, b in zip(names, least, number, strict=True)),
-        targets=tuple(f"{one.words}{', least' if a else ''}" for one, a in zip(names, least, strict=True)),
+        targets=tuple(targets),
         words=words_of(way, words, size),
         scores=scores_of(net, raw, found.images, memory=how.memory),
         history=found.history * sign,
@@ -260,8 +260,8 @@ def _painted(
         objective=raw,
         steady=way.jitter > 0,
         numbers=tuple(one.number for one in names),
-        sources={"all": contact_sheet(found.images)} if len(found.images) >= MANY else {},
-        notes=_notes([names[each].words for each in silent], len(order)),
+        sources={"all": contact_sheet(found.images)} if len(found.images) > 1 else {},
+        notes=_notes(layer, [targets[each] for each in silent], len(order)),
         cites=way.cites,
     )
 
@@ -276,12 +276,17 @@ def _ascended(
     return ascended(net, score, start, ids=ids, preset=preset, steps=how.steps, **more)
 
 
-def _notes(silent: Sequence[str], count: int) -> tuple[str, ...]:
+def _notes(layer: str, silent: Sequence[str], count: int) -> tuple[str, ...]:
     if not silent:
         return ()
+    rest = (
+        f"; what lies behind a rectifier has no least: take the site before {layer}"
+        if any("least" in each for each in silent)
+        else ""
+    )
     return (
         f"{len(silent)} of {count} targets have no slope at grey, nor where rectifiers were pushed; their images may "
-        f"say nothing: {_some(silent)}",
+        f"say nothing: {_some(silent)}{rest}",
     )
 
 
