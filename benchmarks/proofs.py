@@ -88,6 +88,13 @@ def find_copies() -> dict[str, Any]:
     return copies_found()
 
 
+def fool_nets() -> dict[str, Any]:
+    """Fooling images by each way: how sure their nets are, and how sure an independent one."""
+    from fooling import fooled
+
+    return fooled(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -96,6 +103,7 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
     "nets": ("sites of large nets, one a family", sweep_nets),
     "check": ("copies that `check` finds (needs STRIATE_DATA)", find_copies),
+    "fool": ("fooling images (needs STRIATE_DATA and STRIATE_WEIGHTS)", fool_nets),
 }
 
 

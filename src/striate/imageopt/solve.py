@@ -13,6 +13,7 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress, Step
 from striate.core.rng import Rng, image_ids
+from striate.nets.layout import laid_out
 from striate.nets.net import Net
 from striate.nets.passes import Passes, counting
 from striate.nets.undisturbed import undisturbed
@@ -99,6 +100,8 @@ def solve(
     with ExitStack() as stack:
         passes = stack.enter_context(counting())
         stack.enter_context(undisturbed(net))
+        memory_format = best_format(net, start)
+        stack.enter_context(laid_out(net, memory_format))
         running = Running(
             net=net,
             look=stack.enter_context(looking(net, objective.sites | goal.sites)),
@@ -114,7 +117,7 @@ def solve(
             rng=Rng(seed, "imageopt"),
             ids=_ids(start, ids),
             chunk=_chunk(net, start, memory),
-            memory_format=best_format(net, start),
+            memory_format=memory_format,
         )
         with progress.task(label, steps, unit="steps") as step:
             history = _search(running, search, step, callback, patience)

@@ -15,9 +15,7 @@ CONFIDENT = 0.99  # above it an image fools: Nguyen et al. 2015, abstract
 DOUBT = 0.2  # below it another net does not share the belief
 
 
-def deception(
-    first: Sequence[int | None], *, taken: int, forward: int = 0
-) -> Callable[[Synthesis], Synthesis]:
+def deception(first: Sequence[int | None], *, taken: int, forward: int = 0) -> Callable[[Synthesis], Synthesis]:
     """A report's conclusion: two tables, and notes on what was not reached and not judged.
 
     Args:

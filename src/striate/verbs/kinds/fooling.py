@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from striate.synthesis.fool import WAYS, fooling_images, way_named
+from striate.synthesis.fool import fooling_images, way_named
 from striate.synthesis.made import Made
 
 from .ask import Ask
