@@ -95,6 +95,13 @@ def paint_classes() -> dict[str, Any]:
     return classes_painted()
 
 
+def fool_nets() -> dict[str, Any]:
+    """Fooling images by each way: how sure their nets are, and how sure an independent one."""
+    from fooling import fooled
+
+    return fooled(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -104,6 +111,7 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "nets": ("sites of large nets, one a family", sweep_nets),
     "painted": ("class images of `shapes` by `small`, and a judge of another family", paint_classes),
     "check": ("copies that `check` finds (needs STRIATE_DATA)", find_copies),
+    "fool": ("fooling images (needs STRIATE_DATA and STRIATE_WEIGHTS)", fool_nets),
 }
 
 

@@ -166,7 +166,7 @@ class Running:
             scores.append(answer.score.to(self.score))
         raw = torch.cat(scores[1:] or scores)
         wrong = raw.isnan().reshape(len(raw), -1).any(1)
-        self._check_numbers(torch.unique(rows[wrong]), _wholly(rows, wrong), wanted)
+        self._check_numbers(rows[wrong], rows[~torch.isin(rows, rows[~wrong])], wanted)
         self.asked[rows.cpu()] += 1
         return raw.nan_to_num(-torch.inf, torch.inf, -torch.inf)
 
@@ -250,7 +250,7 @@ class Running:
     def _cleaned(self, answer: Answer) -> Answer:
         """The answer with gradients that are not finite set to 0; the first of a row tells whether it is flat."""
         grad, rows = answer.gradient, answer.rows
-        sums = grad.flatten(1).abs().sum(1)
+        sums = torch.linalg.vector_norm(grad.flatten(1), 1, 1)
         finite = bool(sums.isfinite().all())
         if not bool(self.graded[rows].all()):
             new = rows[~self.graded[rows]]
@@ -310,14 +310,6 @@ def _rounds(answer: Answer, *, best: bool) -> Iterator[Tensor]:
         now = first[mine] == place
         yield left[now]
         left = left[~now]
-
-
-def _wholly(rows: Tensor, wrong: Tensor) -> Tensor:
-    """The rows all of whose candidates are wrong."""
-    names, member = torch.unique(rows, return_inverse=True)
-    right = torch.zeros_like(names).scatter_add(0, member, (~wrong).to(names.dtype))
-    wholly: Tensor = names[right == 0]
-    return wholly
 
 
 def _gradient(score: Tensor, leaf: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import torch
@@ -13,16 +12,14 @@ from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng, image_ids
 from striate.nets.net import Net
-from striate.nets.passes import counting
-from striate.nets.undisturbed import undisturbed
 
 from .canvas import Canvas
 from .goal import Goal, none
 from .objective import Objective
 from .problem import Answer, Search
 from .region import Box, Region
-from .running import GOLDEN, Look, Shown, looking
-from .solve import best_format, chunk_of
+from .running import GOLDEN, Look, Shown
+from .solve import best_format, chunk_of, looked_at
 from .view import View
 
 Canvases = Callable[[int], Canvas]  # the canvas of an evaluation: patches lie elsewhere each time
@@ -101,12 +98,10 @@ def solve_shared(
     within, goal = within or Box(), goal or none()
     _check(images, steps, batch)
     canvases: Canvases = canvas if callable(canvas) else lambda _: canvas
-    with ExitStack() as stack:
-        passes = stack.enter_context(counting())
-        stack.enter_context(undisturbed(net))
+    with looked_at(net, objective.sites | goal.sites, best_format(net, images)) as (passes, look):
         shared = _Shared(
             net=net,
-            look=stack.enter_context(looking(net, objective.sites | goal.sites)),
+            look=look,
             objective=objective,
             images=images,
             canvases=canvases,

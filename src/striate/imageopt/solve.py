@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress, Step
 from striate.core.rng import Rng, image_ids
+from striate.nets.layout import laid_out
 from striate.nets.look import Rule
 from striate.nets.net import Net
 from striate.nets.passes import Passes, counting
@@ -24,7 +26,7 @@ from .keep import Keep, keep_named
 from .objective import Objective
 from .problem import Search
 from .region import Box, Region
-from .running import FRESH_VIEWS, Running, looking
+from .running import FRESH_VIEWS, Look, Running, looking
 from .view import View
 
 CPU_VALUES = 8 * 3 * 224 * 224  # pixels that a CPU passes at once at its fastest: 8 photographs, 1,536 of 28 x 28
@@ -101,7 +103,8 @@ def solve(
     """
     within, goal = within or Box(), goal or none()
     _check(start, within, steps=steps, draws=draws, fresh=fresh, patience=patience)
-    with counting() as passes, undisturbed(net), looking(net, objective.sites | goal.sites, rules) as look:
+    memory_format = best_format(net, start)
+    with looked_at(net, objective.sites | goal.sites, memory_format, rules) as (passes, look):
         running = Running(
             net=net,
             look=look,
@@ -118,12 +121,21 @@ def solve(
             rng=Rng(seed, "imageopt"),
             ids=_ids(start, ids),
             chunk=chunk_of(net, start, memory, whole=not objective.per_image),
-            memory_format=best_format(net, start),
+            memory_format=memory_format,
         )
         with progress.task(label, steps, unit="steps") as step:
             history = _search(running, search, step, callback=callback, patience=patience, sloped=sloped)
         verdict = running.verdict()
     return _found(running, verdict, history, passes, _origin(running, search, seed))
+
+
+@contextmanager
+def looked_at(
+    net: Net, sites: frozenset[str], memory_format: torch.memory_format, rules: Mapping[str, Rule] | None = None
+) -> Iterator[tuple[Passes, Look]]:
+    """The count of passes, and a look over sites of a net that is left as it was found, its weights laid out once."""
+    with counting() as passes, undisturbed(net), laid_out(net, memory_format), looking(net, sites, rules) as look:
+        yield passes, look
 
 
 def _found(

@@ -123,16 +123,14 @@ def fooling_images(
     """
     chosen = way_named(way)
     classes = _checked_classes(net, targets)
-    limit = chosen.steps if steps is None else steps
-    start = _start(net, classes, net.a_size(size), chosen, seed)
     objective: Objective = log_probability(classes) if chosen.evolves else log_odds(classes)
-    bred = children or min(max(LEAST_CHILDREN, len(classes)), MOST_CHILDREN)
+    start = _start(net, classes, net.a_size(size), chosen, seed)
     found = solve(
         net,
         objective,
         start=start,
-        search=_search(chosen, classes, start, bred),
-        steps=limit,
+        search=_search(chosen, classes, start, children),
+        steps=chosen.steps if steps is None else steps,
         canvas=chosen.canvas(net, net.a_size(size)),
         goal=none() if chosen.evolves else confident_above(classes, SURE),
         keep="best" if chosen.evolves else "first",
@@ -148,22 +146,25 @@ def fooling_images(
             f"no gradient of {net.name} reaches its image",
             hint="--way direct or --way cppn, which need none; another start (gradient, gradient_grey)",
         )
+    return _made(net, found, objective, way=chosen, targets=targets, seed=seed)
+
+
+def _made(net: Net, found: Found, objective: Objective, *, way: Way, targets: Sequence[int], seed: int) -> Made:
     taken = len(found.history) - 1
-    names = tuple(net.classes[each] for each in targets)
     return Made(
         images=found.images,
         stems=tuple(f"fool-{each}" for each in targets),
-        targets=names,
-        words=f"{objective.words.partition('(')[0].replace('_', '-')} of the class, {chosen.words}",
+        targets=tuple(net.classes[each] for each in targets),
+        words=f"{'log-probability' if way.evolves else 'log-odds'} of the class, {way.words}",
         scores=found.scores,
         history=found.history,
         steps=taken,
         seed=seed,
         objective=objective,
         classes=tuple(targets),
-        conclude=deception(_first_sure(found, chosen), taken=taken, forward=found.passes["forward"]),
+        conclude=deception(_first_sure(found, way), taken=taken, forward=found.passes["forward"]),
         notes=found.notes,
-        cites=chosen.cites,
+        cites=way.cites,
     )
 
 
@@ -203,7 +204,7 @@ def _start(net: Net, classes: Tensor, size: tuple[int, int], way: Way, seed: int
     return torch.full((len(classes), *shape), 0.0 if way.start == "zero" else 0.5)
 
 
-def _search(way: Way, classes: Tensor, start: Tensor, children: int) -> Search:
+def _search(way: Way, classes: Tensor, start: Tensor, children: int | None) -> Search:
     if way.rate is not None:
         return Steepest(way.rate * math.sqrt(start[0].numel()), norm=2.0)
 
@@ -211,7 +212,8 @@ def _search(way: Way, classes: Tensor, start: Tensor, children: int) -> Search:
         return seen.output.log_softmax(1)[:, classes.to(seen.output.device)]
 
     niches = Term(f"the log-probabilities of {len(classes)} classes", every, OUTPUT)
-    return MapElites(niches, way.mutation, children)
+    usual = min(max(LEAST_CHILDREN, len(classes)), MOST_CHILDREN)
+    return MapElites(niches, way.mutation, usual if children is None else children)
 
 
 def _watching(watch: Watch | None, way: Way) -> Callable[[Moment], bool]:
