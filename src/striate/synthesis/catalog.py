@@ -14,6 +14,11 @@ METHODS: Registry[Any] = Registry(
             "class images: ascend a class's score from mid grey, less a penalty on the contrast",
             ("simonyan2013deep",),
         ),
+        "invert": Entry(
+            "striate.synthesis.invert:invert",
+            "inversion: the picture whose code at a layer is that of a given one, and what is lost with depth",
+            ("mahendran2015understanding",),
+        ),
     },
     hint="striate methods",
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from .options import Computing, NetLike, Option, count, words
+from .options import Computing, NetLike, Option, words
+from .options import count as count_of
 
 
 def channels(text: str) -> tuple[int, ...]:
@@ -41,15 +42,21 @@ class Painting(Computing, total=False):
         str | tuple[str, ...] | None,
         Option("classes, by name or number (class: the first ten)", "CLASS[,CLASS]", words),
     ]
-    layer: Annotated[str | None, Option("site or module path; `striate summary NET` lists them", "SITE")]
+    layer: Annotated[
+        str | None, Option("sites or module paths (`striate summary NET` lists them), output, or all", "SITE[,SITE]")
+    ]
     image: Annotated[Files | None, Option("pictures to start from or to look at", "FILE[,FILE]", files)]
     steps: Annotated[
-        int | None, Option("steps of the search (default: the kind's)", "N", parse=lambda t: count(t, "steps"))
+        int | None, Option("steps of the search (default: the kind's)", "N", parse=lambda t: count_of(t, "steps"))
     ]
     size: Annotated[
         int | None,
-        Option("side in pixels; of pictures the shorter (default: the net's own)", "PX", lambda t: count(t, "size")),
+        Option("side in pixels; of pictures the shorter (default: the net's own)", "PX", lambda t: count_of(t, "size")),
     ]
     preset: Annotated[str | None, Option("way of ascending; `striate methods` lists them", "NAME")]
     judge: Annotated[NetLike | None, Option("another net that says what it sees, best of another family", "NET")]
     film: Annotated[bool, Option("also write a film of the making", default=False)]
+    count: Annotated[
+        int | None, Option("how many of each (default: the kind's)", "N", parse=lambda t: count_of(t, "count"))
+    ]
+    search: Annotated[str | None, Option("adam (over the spectrum, shifted) or lbfgs (the plain loss)", "NAME")]

@@ -28,7 +28,7 @@ ABOUT_MAKING = tuple(name for name in Painting.__annotations__ if name not in {*
 
 
 def synthesize(
-    kind: Annotated[Literal["class"], Option("what to paint")],
+    kind: Annotated[Literal["class", "invert"], Option("what to paint")],
     net: NetArgument,
     *,
     out: Annotated[str | Path | None, Option("folder for the pictures", "DIR")] = None,
@@ -37,6 +37,7 @@ def synthesize(
     """Paint images by changing their pixels, or what stands for them, until a net says what is wanted of them.
 
     class: what it holds for typical of a class (Simonyan et al. 2013).
+    invert: what a layer still knows of a picture (Mahendran & Vedaldi 2015).
 
     Every image is looked at again after rounding to 8 bits, under small shifts and turns that the search never saw, and
     by another net where one is given with --judge.

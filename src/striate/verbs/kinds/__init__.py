@@ -40,6 +40,13 @@ KINDS: Registry[Callable[[Ask], Made]] = Registry(
             takes=("target", "size", "steps", "preset"),
             defaults={"steps": 128, "preset": "pixels"},
         ),
+        "invert": Kind(
+            "striate.verbs.kinds.invert:invert_",
+            "pictures rebuilt from their codes at one layer, several, or all",
+            takes=("image", "layer", "count", "size", "steps", "search"),
+            needs=("image",),
+            defaults={"layer": "all", "count": 1, "steps": 200, "search": "adam"},
+        ),
     },
     hint="striate synthesize --help",
 )
