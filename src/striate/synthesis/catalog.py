@@ -19,6 +19,11 @@ METHODS: Registry[Any] = Registry(
             "inversion: the picture whose code at a layer is that of a given one, and what is lost with depth",
             ("mahendran2015understanding",),
         ),
+        "morph": Entry(
+            "striate.synthesis.morph:morph",
+            "morphs: frames between two pictures, by pixels, by the codes of a layer, or by those of a generator",
+            ("shoemake1985animating", "white2016sampling"),
+        ),
     },
     hint="striate methods",
 )

@@ -47,7 +47,7 @@ class Natural:
     def penalty(self, smoothness: float, shape: tuple[int, int, int]) -> Objective:
         """The regulariser of images (C, H, W) in [0, 1], ``smoothness`` being ``l_V``."""
         sigma = self.sigma(shape)
-        in_range = alpha_norm(self.alpha, MID) * (self.range_weight(shape) / sigma**self.alpha)
+        in_range = alpha_norm(self.alpha, MID) * float(self.range_weight(shape) / sigma**self.alpha)
         if not smoothness:
             return in_range
-        return in_range + total_variation(self.beta) * (smoothness / sigma**self.beta)
+        return in_range + total_variation(self.beta) * float(smoothness / sigma**self.beta)

@@ -60,3 +60,5 @@ class Painting(Computing, total=False):
         int | None, Option("how many of each (default: the kind's)", "N", parse=lambda t: count_of(t, "count"))
     ]
     search: Annotated[str | None, Option("adam (over the spectrum, shifted) or lbfgs (the plain loss)", "NAME")]
+    space: Annotated[str | None, Option("pixel, code or latent (default: code where --layer is given)", "NAME")]
+    way: Annotated[str | None, Option("variant of the kind (morph: linear, spherical)", "NAME")]
