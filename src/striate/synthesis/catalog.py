@@ -69,6 +69,16 @@ METHODS: Registry[Any] = Registry(
             "fast style: any picture in a style that a painter has learnt, in one pass",
             ("johnson2016perceptual", "ulyanov2016instance"),
         ),
+        "invert": Entry(
+            "striate.synthesis.invert:invert",
+            "inversion: the picture whose code at a layer is that of a given one, and what is lost with depth",
+            ("mahendran2015understanding",),
+        ),
+        "morph": Entry(
+            "striate.synthesis.morph:morph",
+            "morphs: frames between two pictures, by pixels, by the codes of a layer, or by those of a generator",
+            ("shoemake1985animating", "white2016sampling"),
+        ),
     },
     hint="striate methods",
 )

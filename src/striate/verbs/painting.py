@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from .options import Computing, NetLike, Option, count, number, words
+from .options import Computing, NetLike, Option, number, words
+from .options import count as count_of
 
 
 def channels(text: str) -> tuple[int, ...]:
@@ -54,7 +55,12 @@ class Painting(Computing, total=False):
         str | tuple[str, ...] | None,
         Option("classes, by name or number (class: the first ten; fool, evolved: all)", "CLASS[,CLASS]", words),
     ]
-    layer: Annotated[str | None, Option("site or module path; `striate summary NET` lists them", "SITE")]
+    layer: Annotated[
+        str | None,
+        Option(
+            "site or module path; `striate summary NET` lists them (invert: several, output, or all)", "SITE[,SITE]"
+        ),
+    ]
     channel: Annotated[
         str | int | tuple[int, ...] | None, Option("channels of the layer: numbers, ranges, or all", "3,8-11", channels)
     ]
@@ -71,29 +77,31 @@ class Painting(Computing, total=False):
         float | None, Option("weight of the content against the style", "W", lambda t: number(t, "content"))
     ]
     keep_colour: Annotated[bool, Option("keep the picture's own colours", default=False)]
-    search: Annotated[str | None, Option("lbfgs, or adam", "NAME")]
+    search: Annotated[str | None, Option("adam, or lbfgs (default: the kind's)", "NAME")]
+    space: Annotated[str | None, Option("pixel, code or latent (morph: code where --layer is given)", "NAME")]
     steps: Annotated[
-        int | None, Option("steps of the search (default: the kind's)", "N", parse=lambda t: count(t, "steps"))
+        int | None, Option("steps of the search (default: the kind's)", "N", parse=lambda t: count_of(t, "steps"))
     ]
     size: Annotated[
         int | None,
-        Option("side in pixels; of pictures the shorter (default: the net's own)", "PX", lambda t: count(t, "size")),
+        Option("side in pixels; of pictures the shorter (default: the net's own)", "PX", lambda t: count_of(t, "size")),
     ]
     count: Annotated[
-        int | None, Option("how many of each: starts, directions, facets", "N", parse=lambda t: count(t, "count"))
+        int | None,
+        Option("how many of each: starts, directions, facets, inverses, frames", "N", lambda t: count_of(t, "count")),
     ]
     negative: Annotated[bool, Option("also what raises it least", default=False)]
     data: Annotated[str | Path | None, Option("data set with pictures of the class (facets)", "DATA")]
     octaves: Annotated[
         int | None,
-        Option("sizes that are worked at, from small to large (dream: 4)", "N", lambda t: count(t, "octaves")),
+        Option("sizes that are worked at, from small to large (dream: 4)", "N", lambda t: count_of(t, "octaves")),
     ]
     rate: Annotated[
         float | None,
         Option("mean change of a pixel in a step (dream: 1.5/255)", "R", lambda t: number(t, "rate")),
     ]
     zoom: Annotated[
-        int | None, Option("frames of a film that zooms into the dream", "FRAMES", lambda t: count(t, "zoom"))
+        int | None, Option("frames of a film that zooms into the dream", "FRAMES", lambda t: count_of(t, "zoom"))
     ]
     prior: Annotated[
         str | Path | None, Option("run of `train --task decode` (class) or `--task style` (stylize)", "RUN")
@@ -101,7 +109,11 @@ class Painting(Computing, total=False):
     preset: Annotated[str | None, Option("way of ascending; `striate methods` lists them", "NAME")]
     way: Annotated[
         str | None,
-        Option("variant (fool: gradient, gradient_grey, gradient_zero, direct, cppn; style: gram, mrf)", "NAME"),
+        Option(
+            "variant (fool: gradient, gradient_grey, gradient_zero, direct, cppn; style: gram, mrf; "
+            "morph: linear, spherical)",
+            "NAME",
+        ),
     ]
     judge: Annotated[NetLike | None, Option("another net that says what it sees, best of another family", "NET")]
     film: Annotated[bool, Option("also write a film of the making", default=False)]

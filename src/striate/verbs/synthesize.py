@@ -37,7 +37,9 @@ def synthesize(
             "dream",
             "facets",
             "fool",
+            "invert",
             "layer",
+            "morph",
             "pair",
             "style",
             "stylize",
@@ -60,7 +62,9 @@ def synthesize(
     dream: a picture (or noise) with more of what a layer finds in it (DeepDream, Mordvintsev et al. 2015).
     facets: the several kinds of a class, from the means of its pictures (Nguyen et al. 2016).
     fool: what it is sure of though it shows nothing: by gradient, or evolved (Nguyen et al. 2015).
+    invert: what a layer still knows of a picture (Mahendran & Vedaldi 2015).
     layer: what a whole layer answers to (Mordvintsev et al. 2015).
+    morph: pictures between two pictures, by pixels, by codes of a layer, or by codes of a decoder.
     pair: what two channels answer to at once, and each alone (Olah et al. 2017).
     style: the content of one picture in the style of others (Gatys et al. 2016; by patches: Li & Wand 2016).
     stylize: pictures in a style that a painter has learnt, in one pass (Johnson et al. 2016).

@@ -125,6 +125,20 @@ KINDS: Registry[Callable[[Ask], Made]] = Registry(
             takes=("image", "size", "prior"),
             needs=("image", "prior"),
         ),
+        "invert": Kind(
+            "striate.verbs.kinds.invert:invert_",
+            "pictures rebuilt from their codes at one layer, several, or all",
+            takes=("image", "layer", "count", "size", "steps", "search"),
+            needs=("image",),
+            defaults={"layer": "all", "count": 1, "steps": 160, "search": "adam"},
+        ),
+        "morph": Kind(
+            "striate.verbs.kinds.morph:morph_",
+            "pictures between two pictures, by pixels or by codes",
+            takes=("image", "space", "layer", "way", "count", "size", "steps"),
+            needs=("image",),
+            defaults={"count": 12},
+        ),
     },
     hint="striate synthesize --help",
 )

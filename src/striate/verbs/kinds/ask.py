@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from striate.core.classes import class_number
@@ -50,6 +51,11 @@ class Ask:
         side = self["size"]
         return self.net.a_size((side, side) if side else None)
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers asked for."""
+        return words(str(self["layer"]))
+
     def classes(self, *, default: int = 10) -> list[int]:
         """Numbers of the classes that were asked for; where none were, the first ``default``."""
         given = self["target"]
@@ -68,6 +74,17 @@ class Ask:
         if not paths:
             raise StriateError(f"{option} names no file", accepted="the path of an image file")
         return [path.stem for path in paths], [self._picture(path) for path in paths]
+
+    def alike(self, option: str) -> tuple[list[str], Tensor]:
+        """Stems and pixels (N, C, H, W) of the files of an option; where their sizes differ, the middle square of each.
+
+        A side of the squares is the shorter side of the pictures.
+        """
+        names, found = self.pictures(option)
+        if len({tuple(each.shape) for each in found}) > 1:
+            side = min(min(each.shape[-2:]) for each in found)
+            found = [Geometry((side, side)).apply(each) for each in found]
+        return names, torch.stack(found)
 
     def picture(self, option: str) -> tuple[str, Tensor]:
         """Stem and pixels of the one file of an option."""
