@@ -19,6 +19,16 @@ METHODS: Registry[Any] = Registry(
             "style transfer: the codes of one picture with the Gram matrices of others",
             ("gatys2016image",),
         ),
+        "mrf_style": Entry(
+            "striate.synthesis.mrf:patch_style_images",
+            "style transfer by patches: each patch of the codes near one of the style's",
+            ("li2016combining",),
+        ),
+        "texture": Entry(
+            "striate.synthesis.texture:textures",
+            "texture: noise brought to the Gram matrices of a picture",
+            ("gatys2015texture",),
+        ),
     },
     hint="striate methods",
 )

@@ -57,5 +57,5 @@ def same_colours(style: Tensor, content: Tensor) -> Tensor:
 
 def _root(covariance: Tensor, power: float) -> Tensor:
     values, vectors = torch.linalg.eigh(covariance)
-    spread: Tensor = values.clamp_min(_FLOOR if power < 0 else 0.0).pow(power)
-    return torch.mul(vectors, spread) @ vectors.T
+    root: Tensor = (vectors * values.clamp_min(_FLOOR if power < 0 else 0.0) ** power) @ vectors.T
+    return root

@@ -58,6 +58,13 @@ KINDS: Registry[Callable[[Ask], Made]] = Registry(
             needs=("image", "style"),
             defaults={"steps": 200, "way": "gram", "search": "lbfgs"},
         ),
+        "texture": Kind(
+            "striate.verbs.kinds.styles:texture",
+            "noise with the texture of a picture",
+            takes=("style", "layer", "search", "size", "steps"),
+            needs=("style",),
+            defaults={"steps": 200, "search": "lbfgs"},
+        ),
     },
     hint="striate synthesize --help",
 )
