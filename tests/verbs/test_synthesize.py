@@ -23,7 +23,7 @@ from striate.verbs.synthesize import ABOUT_MAKING, options_of, synthesize
 def test_the_command_knows_every_kind_and_the_list_of_methods_too() -> None:
     (kinds, _) = get_args(get_type_hints(synthesize, include_extras=True)["kind"])
     assert sorted(get_args(kinds)) == sorted(KINDS)
-    assert sorted(METHODS) == sorted(KINDS)
+    assert set(METHODS) >= set(KINDS)  # and ways of a kind that have a paper of their own
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

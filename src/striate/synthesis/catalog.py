@@ -79,6 +79,16 @@ METHODS: Registry[Any] = Registry(
             "morphs: frames between two pictures, by pixels, by the codes of a layer, or by those of a generator",
             ("shoemake1985animating", "white2016sampling"),
         ),
+        "mrf_style": Entry(
+            "striate.synthesis.mrf:patch_style_images",
+            "style transfer by patches: each patch of the codes near one of the style's",
+            ("li2016combining",),
+        ),
+        "texture": Entry(
+            "striate.synthesis.texture:textures",
+            "texture: noise brought to the Gram matrices of a picture",
+            ("gatys2015texture",),
+        ),
     },
     hint="striate methods",
 )

@@ -84,7 +84,10 @@ def style_images(
     colours: Gatys et al. 2016, "Preserving color". They weigh layers by hand, for VGG-19 with average pooling, over
     pixels. Over the spectrum (Olah et al. 2017) other nets work as well: their strides leave a grid on pixels.
     """
-    _check(net, contents, styles, content=content, weights=style_weights, masks=masks, colours=colours)
+    check_pictures(net, contents, styles, content=content)
+    _check_weights(style_weights, len(styles))
+    _check_masks(masks, contents, len(styles))
+    _check_colours(colours, net)
     shown, given = _in_colours(contents, styles, colours)
     losses = style_losses(
         net, shown, given, style_weights=style_weights, layers=layers, content_layers=content_layers, masks=masks,
@@ -117,7 +120,7 @@ def style_images(
         seed=seed,
         objective=None if grey else losses.total(content),
         steady=False,
-        sources=_sources(stems, contents, given),
+        sources=sources_of(stems, contents, given),
         source=stems,
         tables=(measured(net, losses, found.images, names=stems, grey=grey, memory=memory),),
         notes=found.notes,
@@ -150,22 +153,18 @@ def _in_colours(contents: Tensor, styles: Sequence[Tensor], colours: Colours) ->
     return (contents if colours == "matched" else to_channels(to_channels(contents, 1), 3).clamp(0.0, 1.0)), own
 
 
-def _sources(stems: Sequence[str], contents: Tensor, styles: Sequence[Tensor]) -> dict[str, Tensor]:
+def sources_of(stems: Sequence[str], contents: Tensor, styles: Sequence[Tensor]) -> dict[str, Tensor]:
     """The pictures to show beside: contents by their stems, and styles (that of the first content)."""
     own = {f"of-style-{k}": batch_of(each)[0] for k, each in enumerate(styles)}
     return {**dict(zip(stems, contents, strict=True)), **own}
 
 
-def _check(
-    net: Net,
-    contents: Tensor,
-    styles: Sequence[Tensor],
-    *,
-    content: float,
-    weights: Sequence[float],
-    masks: Sequence[Tensor],
-    colours: str,
-) -> None:
+def check_pictures(net: Net, contents: Tensor, styles: Sequence[Tensor], *, content: float) -> None:
+    """Whether a net can read these pictures.
+
+    Raises:
+        StriateError: It cannot; there is no style; the weight of the content is below 0.
+    """
     net.check(contents)
     if not styles:
         raise StriateError("no style", accepted="at least one picture")
@@ -178,11 +177,16 @@ def _check(
             )
     if content < 0:
         raise StriateError(f"content is {content:g}", accepted="a weight of at least 0")
-    if weights and (len(weights) != len(styles) or min(weights) < 0 or not sum(weights) > 0):
+
+
+def _check_weights(weights: Sequence[float], styles: int) -> None:
+    if weights and (len(weights) != styles or min(weights) < 0 or not sum(weights) > 0):
         raise StriateError(
-            f"style_weights are {list(weights)} for {len(styles)} styles", accepted="one at least 0 for each, one above"
+            f"style_weights are {list(weights)} for {styles} styles", accepted="one at least 0 for each, one above"
         )
-    _check_masks(masks, contents, len(styles))
+
+
+def _check_colours(colours: str, net: Net) -> None:
     if colours not in get_args(Colours):
         raise UnknownNameError("colours", colours, get_args(Colours))
     if colours != "style" and net.channels != 3:

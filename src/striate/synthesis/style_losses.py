@@ -79,38 +79,74 @@ def style_losses(
     """
     size = (contents.shape[-2], contents.shape[-1])
     sites = shares_of(layers or style_sites(net, size))
-    own = shares_of(content_layers or (content_site(net, size),))
-    codes = code_of(net, contents, [*sites, *own], memory=memory)
+    codes = code_of(net, contents, sites, memory=memory)
     regions: list[Tensor | None] = [rows_of(mask) for mask in masks]
     weights = _style_weights(style_weights, len(styles), whole=not masks)
     relative, plain, style_of = [], [], contents.new_zeros(len(contents))
     for picture, weight, region in zip(styles, weights, regions or [None] * len(styles), strict=True):
         told = code_of(net, batch_of(picture).to(contents), sites, memory=memory)
         for site, share in sites.items():
-            gram = gram_of(told[site])
-            distance = gram_distance(site, gram, region)
-            far = _far(gram_of(codes[site], region), gram) / (4 * gram.shape[-1] ** 2)
-            scale = _apart(far, gram.flatten(1).square().sum(1) / (4 * gram.shape[-1] ** 2), site, "style")
-            relative.append((weight * share, weighted(distance, 1 / scale, f"{distance.words} as a share")))
-            plain.append((weight * share, distance))
-            style_of = style_of + weight * share * far
-    others = [code_of(net, _stretched(batch_of(each), size).to(contents), own, memory=memory) for each in styles]
-    content, halves, content_of = [], [], contents.new_zeros(len(contents))
-    for site, share in own.items():
-        far = torch.stack([_far(codes[site], other[site]) for other in others]).mean(0)
-        scale = _apart(far, codes[site].flatten(1).square().sum(1), site, "content")
+            each = apart_in(site, gram_of(told[site]), gram_of(codes[site], region), region)
+            relative.append((weight * share, each.relative))
+            plain.append((weight * share, each.plain))
+            style_of = style_of + weight * share * each.far
+    others = [stretched(batch_of(each).to(contents), size) for each in styles]
+    content, halves, content_of, own = content_losses(net, contents, others, content_layers, memory=memory)
+    return Losses(Sum(tuple(relative)), content, Sum(tuple(plain)), halves, (style_of, content_of), (tuple(sites), own))
+
+
+def content_losses(
+    net: Net, contents: Tensor, others: Sequence[Tensor], layers: Weights = (), *, memory: int = 1 << 30
+) -> tuple[Objective, Objective, Tensor, tuple[str, ...]]:
+    """The content's part of `Losses`: ``content``, ``content_sum``, that of the styles, and the sites.
+
+    Args:
+        net: Whose layers are read.
+        contents: (N, C, H, W).
+        others: The styles at the contents' size, each (1 or N, C, H, W); what divides is the mean over them.
+        layers: Sites, with weights or of equal ones; by default that of `stages.content_site`.
+        memory: Bytes beside the net.
+    """
+    sites = shares_of(layers or (content_site(net, (contents.shape[-2], contents.shape[-1])),))
+    codes = code_of(net, contents, sites, memory=memory)
+    told = [code_of(net, each, sites, memory=memory) for each in others]
+    relative, halves, far_of = [], [], contents.new_zeros(len(contents))
+    for site, share in sites.items():
+        far = torch.stack([_far(codes[site], each[site]) for each in told]).mean(0)
+        scale = apart_at_least(far, codes[site].flatten(1).square().sum(1), site)
         distance = code_distance(site, codes[site])
-        content.append((share, weighted(distance, 1 / scale, f"{distance.words} as a share")))
+        relative.append((share, weighted(distance, 1 / scale, f"{distance.words} as a share")))
         halves.append((0.5, distance))
-        content_of = content_of + far / 2
-    return Losses(
-        Sum(tuple(relative)),
-        Sum(tuple(content)),
-        Sum(tuple(plain)),
-        Sum(tuple(halves)),
-        (style_of, content_of),
-        (tuple(sites), tuple(own)),
-    )
+        far_of = far_of + far / 2
+    return Sum(tuple(relative)), Sum(tuple(halves)), far_of, tuple(sites)
+
+
+@dataclass(frozen=True, eq=False)
+class Apart:
+    """A distance of Gram matrices at a site: as a share of what it is at the start, as it is, and that of the start."""
+
+    relative: Objective
+    plain: Objective
+    far: Tensor
+
+
+def apart_in(site: str, gram: Tensor, start: Tensor, shares: Tensor | None = None) -> Apart:
+    """The distance from the style's Gram matrices (1 or N, C, C), where the start has those of ``start`` (N, C, C).
+
+    Args:
+        site: Where.
+        gram: Of the style.
+        start: Of the pictures that the share refers to.
+        shares: The region of the style, (1 or N, h, w).
+
+    Raises:
+        StriateError: The site is silent for both.
+    """
+    norm = 4 * gram.shape[-1] ** 2
+    plain = gram_distance(site, gram, shares)
+    far = _far(start, gram) / norm
+    scale = apart_at_least(far, gram.flatten(1).square().sum(1) / norm, site)
+    return Apart(weighted(plain, 1 / scale, f"{plain.words} as a share"), plain, far)
 
 
 def measured(
@@ -165,7 +201,7 @@ def _far(one: Tensor, other: Tensor) -> Tensor:
     return (one - other).flatten(1).square().sum(1)
 
 
-def _apart(far: Tensor, size: Tensor, site: str, what: str) -> Tensor:
+def apart_at_least(far: Tensor, size: Tensor, site: str) -> Tensor:
     """How far two sources are from each other at a site, at least a thousandth of what the site says.
 
     Raises:
@@ -173,9 +209,10 @@ def _apart(far: Tensor, size: Tensor, site: str, what: str) -> Tensor:
     """
     apart = torch.maximum(far, ALIKE * size.expand(far.shape))
     if not bool((apart > 0).all()):
-        raise StriateError(f"{site!r} says nothing of the pictures", accepted=f"another layer for the {what}")
+        raise StriateError(f"{site!r} says nothing of the pictures", accepted="another layer")
     return apart
 
 
-def _stretched(picture: Tensor, size: tuple[int, int]) -> Tensor:
+def stretched(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pictures (n, C, h, w) at a size, whatever becomes of their shape."""
     return picture if tuple(picture.shape[-2:]) == size else Geometry(size, crop="none").apply(picture)

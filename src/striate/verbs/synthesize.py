@@ -43,6 +43,7 @@ def synthesize(
             "pair",
             "style",
             "stylize",
+            "texture",
             "unit",
         ],
         Option("what to paint"),
@@ -68,6 +69,7 @@ def synthesize(
     pair: what two channels answer to at once, and each alone (Olah et al. 2017).
     style: the content of one picture in the style of others (Gatys et al. 2016; by patches: Li & Wand 2016).
     stylize: pictures in a style that a painter has learnt, in one pass (Johnson et al. 2016).
+    texture: noise with the texture of a picture (Gatys et al. 2015).
     unit: what one unit answers to (Erhan et al. 2009).
 
     Every image is looked at again after rounding to 8 bits, under small shifts and turns that the search never saw, and

@@ -139,6 +139,13 @@ KINDS: Registry[Callable[[Ask], Made]] = Registry(
             needs=("image",),
             defaults={"count": 12},
         ),
+        "texture": Kind(
+            "striate.verbs.kinds.styles:texture",
+            "noise with the texture of a picture",
+            takes=("style", "layer", "search", "size", "steps"),
+            needs=("style",),
+            defaults={"steps": 200, "search": "lbfgs"},
+        ),
     },
     hint="striate synthesize --help",
 )

@@ -7,7 +7,10 @@ from torch import Tensor
 
 from striate.core.errors import StriateError, UnknownNameError
 from striate.synthesis.made import Made
+from striate.synthesis.mrf import CONTENT as PATCH_CONTENT
+from striate.synthesis.mrf import patch_style_images
 from striate.synthesis.style import CONTENT, style_images
+from striate.synthesis.texture import textures
 from striate.verbs.options import words
 
 from .ask import Ask
@@ -20,6 +23,8 @@ def style(ask: Ask) -> Made:
     if ask["way"] not in WAYS:
         raise UnknownNameError("way of style", ask["way"], WAYS)
     names, contents = _of_one_size(ask)
+    if ask["way"] == "mrf":
+        return _by_patches(ask, names, contents)
     return style_images(
         ask.net,
         contents,
@@ -28,6 +33,43 @@ def style(ask: Ask) -> Made:
         layers=layers(ask),
         masks=_masks(ask),
         colours="content" if ask["keep_colour"] else "style",
+        search=ask["search"],
+        steps=ask["steps"],
+        seed=ask.seed,
+        names=names,
+        memory=ask.memory,
+        watch=ask.watch,
+    )
+
+
+def texture(ask: Ask) -> Made:
+    """Textures of pictures."""
+    names, pictures = ask.pictures("style")
+    return textures(
+        ask.net,
+        pictures,
+        size=ask.size if ask["size"] else None,
+        layers=layers(ask),
+        search=ask["search"],
+        steps=ask["steps"],
+        seed=ask.seed,
+        names=names,
+        memory=ask.memory,
+        watch=ask.watch,
+    )
+
+
+def _by_patches(ask: Ask, names: list[str], contents: Tensor) -> Made:
+    for option in ("mask", "keep_colour"):
+        if ask[option]:
+            shown = option.replace("_", "-")
+            raise StriateError(f"--{shown} does nothing for style by patches", hint="--way gram")
+    return patch_style_images(
+        ask.net,
+        contents,
+        ask.pictures("style")[1],
+        content=PATCH_CONTENT if ask["content"] is None else ask["content"],
+        layers=layers(ask),
         search=ask["search"],
         steps=ask["steps"],
         seed=ask.seed,
