@@ -34,8 +34,8 @@ class Perceptual:
 
     site: str
     grams: Mapping[str, Tensor]
-    content: float = 0.1
-    smoothness: float = 2.0
+    content: float = 0.5
+    smoothness: float = 10.0
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -72,7 +72,13 @@ class Perceptual:
 
 
 def perceptual(
-    net: Net, style: Tensor, *, sites: Sequence[str] = (), site: str = "", content: float = 0.1, smoothness: float = 2.0
+    net: Net,
+    style: Tensor,
+    *,
+    sites: Sequence[str] = (),
+    site: str = "",
+    content: float = 0.5,
+    smoothness: float = 10.0,
 ) -> Perceptual:
     """The loss with the Gram matrices of a style picture (C, H, W) in a net.
 
