@@ -35,6 +35,11 @@ def test_a_kind_names_options_that_exist_and_its_code_is_there(kind: str) -> Non
     assert callable(KINDS.load(kind))
 
 
+def test_every_option_does_something_for_some_kind() -> None:
+    used = {name for kind in KINDS for name in kind_named(kind).takes}
+    assert [name for name in ABOUT_MAKING if name not in used] == []
+
+
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_an_option_that_does_nothing_for_a_kind_is_refused(kind: str) -> None:
     entry = kind_named(kind)
