@@ -23,7 +23,7 @@ from .style_losses import Losses, Weights, apart_at_least, content_losses, measu
 from .watch import Watch
 
 CITES = ("li2016combining", "olah2017feature", "nocedal2006numerical")
-CONTENT = 0.2  # weight of the content against the patches
+CONTENT = 0.4  # weight of the content against the patches
 PATCH = 3  # side of a patch, in places of a layer
 ACROSS = 28  # patches along the shorter side of a layer, about: finer layers are looked at in steps
 SITES = 3  # layers whose patches are matched

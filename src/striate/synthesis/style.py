@@ -87,8 +87,8 @@ def style_images(
     check_pictures(net, contents, styles, content=content)
     _check_weights(style_weights, len(styles))
     _check_masks(masks, contents, len(styles))
-    _check_colours(colours, net)
-    shown, given = _in_colours(contents, styles, colours)
+    check_colours(colours, net)
+    shown, given = in_colours(contents, styles, colours)
     losses = style_losses(
         net, shown, given, style_weights=style_weights, layers=layers, content_layers=content_layers, masks=masks,
         memory=memory,
@@ -144,12 +144,18 @@ def canvas_of(images: Tensor, *, grey: bool = False) -> Canvas:
     return Grey(spectrum, images.shape[1]) if grey else spectrum
 
 
-def _in_colours(contents: Tensor, styles: Sequence[Tensor], colours: Colours) -> tuple[Tensor, list[Tensor]]:
-    """Contents and styles as they are looked at: in luminance, or the styles in each content's colours."""
+def in_colours(
+    contents: Tensor, styles: Sequence[Tensor], colours: Colours, *, first: bool = False
+) -> tuple[Tensor, list[Tensor]]:
+    """Contents and styles as they are looked at: in luminance, or the styles in the content's colours.
+
+    Each style is fitted to each content, (N, C, h, w), or to the ``first`` alone, (1, C, h, w).
+    """
     if colours == "style":
         return contents, list(styles)
     fitted = same_light if colours == "content" else same_colours
-    own = [torch.stack([fitted(each.to(one), one).clamp(0.0, 1.0) for one in contents]) for each in styles]
+    goals = contents[:1] if first else contents
+    own = [torch.stack([fitted(each.to(one), one).clamp(0.0, 1.0) for one in goals]) for each in styles]
     return (contents if colours == "matched" else to_channels(to_channels(contents, 1), 3).clamp(0.0, 1.0)), own
 
 
@@ -186,7 +192,12 @@ def _check_weights(weights: Sequence[float], styles: int) -> None:
         )
 
 
-def _check_colours(colours: str, net: Net) -> None:
+def check_colours(colours: str, net: Net) -> None:
+    """Whether a net has the colours that are to be kept.
+
+    Raises:
+        StriateError: It sees one channel, or there is no such way.
+    """
     if colours not in get_args(Colours):
         raise UnknownNameError("colours", colours, get_args(Colours))
     if colours != "style" and net.channels != 3:

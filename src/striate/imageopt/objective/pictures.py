@@ -106,7 +106,7 @@ def weighted_distance(images: Tensor, weights: Tensor) -> Objective:
         images: (N, C, H, W), or (1, C, H, W) for all.
         weights: (N, C, H, W), or with sizes of 1 that stand for all, such as (N, 1, H, W).
 
-    Source: Ruder et al. 2016, equation 7, with their ``D`` the number of values.
+    Source: Ruder et al. 2016, section 4.2, with their ``D`` the number of values.
     """
 
     def score(seen: Seen) -> Tensor:

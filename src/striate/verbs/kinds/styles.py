@@ -13,7 +13,7 @@ from striate.synthesis.style import CONTENT, style_images
 from striate.synthesis.texture import textures
 from striate.verbs.options import words
 
-from .ask import Ask
+from .ask import USUAL, Ask
 
 WAYS = ("gram", "mrf")
 
@@ -43,8 +43,9 @@ def style(ask: Ask) -> Made:
 
 
 def texture(ask: Ask) -> Made:
-    """Textures of pictures."""
-    names, pictures = ask.pictures("style")
+    """Textures of pictures, which are read at the net's usual size whatever that of the texture."""
+    usual = min(ask.net.geometry.size) if ask.net.geometry else USUAL
+    names, pictures = ask.pictures("style", side=usual)
     return textures(
         ask.net,
         pictures,
