@@ -13,7 +13,7 @@ from striate.training.payload import Training
 
 from . import FOLDERS
 from .options import DataArgument, Learning, NetLike, Option, count, number, words
-from .session import number_folder, session, shown
+from .session import Session, number_folder, session, shown
 from .signature import read_signature
 from .tasks import check_task, splits_for, subject_for
 
@@ -93,37 +93,44 @@ def train(
     if begun:
         given, options = taken_up(given, options, Path(str(out)))
     with session("train", given, options, Learning) as run:
-        from striate.training.loop import fit
-
         if resume and out is None:
             raise StriateError("--resume is given without --out", accepted="the run folder to go on with")
-        teaching = check_task(given, defaults_of("train"))
-        name = given["recipe"] or teaching.recipe
-        how = varied(name, epochs=given["epochs"], rate=given["rate"], batch=run["batch"])
-        how = prepared(how, augment=given["augment"], preprocess=given["preprocess"])
         folder = Path(out if out is not None else number_folder(FOLDERS["train"], {"data": data}))
-        splits, judge = splits_for(run, given)
-        run.progress.say(splits.said)
         if resume and not begun:
             run.progress.say(f"{folder} holds no run yet: it begins now")
-        result = fit(
-            subject_for(run, given, splits, judge),
-            splits,
-            out=folder,
-            recipe=how,
-            seed=run["seed"],
-            resume=begun,
-            overwrite=run["overwrite"],
-            device=run["device"],
-            precision=run["precision"],
-            workers=run["workers"],
-            weights_root=Path(run["weights_root"]) if run["weights_root"] else None,
-            asked=asked_for(given, options),
-            progress=run.progress,
-        )
-        files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
-        cites = (*teaching.cites, *cites_of(name, how))
-        return run.report(replace(result, run=str(shown(folder))), files=files, cites=cites)
+        return trained(run, given, options, folder=folder, resume=begun)
+
+
+def trained(
+    run: Session, given: Mapping[str, Any], options: Mapping[str, Any], *, folder: Path, resume: bool
+) -> Report[Training]:
+    """The report of a run that is begun, or gone on with, in this folder."""
+    from striate.training.loop import fit
+
+    teaching = check_task(given, defaults_of("train"))
+    name = given["recipe"] or teaching.recipe
+    how = varied(name, epochs=given["epochs"], rate=given["rate"], batch=run["batch"])
+    how = prepared(how, augment=given["augment"], preprocess=given["preprocess"])
+    splits, judge = splits_for(run, given)
+    run.progress.say(splits.said)
+    result = fit(
+        subject_for(run, given, splits, judge),
+        splits,
+        out=folder,
+        recipe=how,
+        seed=run["seed"],
+        resume=resume,
+        overwrite=run["overwrite"],
+        device=run["device"],
+        precision=run["precision"],
+        workers=run["workers"],
+        weights_root=Path(run["weights_root"]) if run["weights_root"] else None,
+        asked=asked_for(given, options),
+        progress=run.progress,
+    )
+    files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
+    cites = (*teaching.cites, *cites_of(name, how))
+    return run.report(replace(result, run=str(shown(folder))), files=files, cites=cites)
 
 
 def cites_of(name: str, recipe: Recipe) -> tuple[str, ...]:
