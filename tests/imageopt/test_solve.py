@@ -131,7 +131,8 @@ def test_keeps_differ_as_they_say() -> None:
             keep=keep,
         )
 
-    first, best, nearest = run("first"), run("best"), run("nearest")
+    first, best, nearest, last = run("first"), run("best"), run("nearest"), run("last")
+    torch.testing.assert_close(last.scores, last.history[-1])
     assert bool((best.scores > first.scores).all())
     assert bool((nearest.distances["2"] < best.distances["2"]).all())
     torch.testing.assert_close(nearest.distances["2"], first.distances["2"])

@@ -13,11 +13,11 @@ from striate.imageopt.objective import Objective, code_of, cosine, dot
 from striate.imageopt.score import scores_of
 from striate.nets.net import Net
 
+from .ascending import ascended, joined, start_from_noise, words_of
 from .layers import check_layer
 from .made import Made
 from .payload import Measured
 from .presets import OLAH, Preset, preset_named
-from .visualise import ascended, joined, start_from_noise, words_of
 from .watch import Watch
 
 POWER = 4.0  # of the cosine

@@ -14,10 +14,11 @@ from striate.imageopt.objective import code_of, weighted
 from striate.imageopt.objective.units import by_channel
 from striate.nets.net import Net
 
+from .ascending import ascended, penalised, start_from_noise, words_of
 from .made import Made
 from .payload import Measured
 from .presets import OLAH, Preset, preset_named
-from .visualise import ascended, checked_targets, penalised, start_from_noise, words_of
+from .visualise import checked_targets
 from .watch import Watch
 
 NEAREST = 15  # pictures whose mean an image begins with

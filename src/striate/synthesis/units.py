@@ -26,12 +26,12 @@ from striate.imageopt.score import scores_of
 from striate.nets.net import Net
 from striate.nets.site import Pair
 
+from .ascending import COPY, Start, ascended, ascended_apart, joined, start_from_noise, words_of
 from .layers import check_layer, checked_channels, fitting_size
 from .made import Made
 from .payload import Measured
 from .presets import OLAH, Preset, preset_named
 from .sheet import contact_sheet
-from .visualise import COPY, Start, ascended, ascended_apart, joined, start_from_noise, words_of
 from .watch import Watch
 
 _HELD = 12  # tensors of the images' size that a search holds

@@ -1,10 +1,9 @@
-"""Images that raise an objective from noise: the ascent that all of them share, and class images."""
+"""Class images: what a net holds for typical of a class."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,210 +11,15 @@ from torch import Tensor
 
 from striate.core.errors import StriateError
 from striate.core.image import from_bytes, to_bytes
-from striate.core.progress import SILENT
-from striate.core.rng import Rng
-from striate.imageopt.canvas import Fourier
 from striate.imageopt.found import Found
-from striate.imageopt.objective import Objective, diversity, of_rows, squared_distance, total_variation, weighted
-from striate.imageopt.problem import Problem
-from striate.imageopt.search.adam import Adam
-from striate.imageopt.solve import solve
-from striate.imageopt.view import Jitter
+from striate.imageopt.objective import weighted
 from striate.nets.net import Net
 
+from .ascending import COPY, Start, ascended, ascended_apart, joined, penalised, start_from_noise, words_of
 from .judge import seen_by
 from .made import Made
 from .presets import DEFAULT, Preset, preset_named
-from .waking import waking_rules
 from .watch import Watch
-
-WAKING = 16  # steps in which a silent unit is brought to speak, as in Olah et al. 2017
-APART = 2.0  # weight of the diversity of images of one target, in units of their scores
-COPY = 1 << 32  # what the ids of several images of one target lie apart
-SLOPE = 10.0  # gradient's L2 norm of a class's log-odds at grey, for which weights of the total variation are meant
-GREY = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class Start:
-    """Where images begin, and how steep their scores are there.
-
-    Attributes:
-        images: (N, C, H, W).
-        slopes: L2 norm of the gradient of each score by the pixels, (N,); 0 where it has none.
-        passes: ``forward`` and ``backward`` passes of single images that this took.
-    """
-
-    images: Tensor
-    slopes: Tensor
-    passes: dict[str, int]
-
-    def at(self, rows: Tensor) -> Start:
-        """The start of these rows; its passes are counted once, with those of the first part."""
-        return Start(self.images[rows], self.slopes[rows], dict.fromkeys(self.passes, 0))
-
-
-@dataclass(eq=False)
-class _Slope:
-    """A search that takes no step and notes how long the gradients at the start are."""
-
-    slopes: Tensor
-    words: str = "no step"
-
-    def __call__(self, problem: Problem) -> Iterator[Tensor]:
-        answer = problem.ask(problem.start)
-        self.slopes[answer.rows] = answer.gradient.flatten(1).double().square().sum(1).sqrt().to(self.slopes)
-        yield from ()
-
-
-def start_from_noise(
-    net: Net,
-    score: Objective,
-    *,
-    ids: Tensor,
-    size: tuple[int, int],
-    noise: float,
-    seed: int = 0,
-    memory: int = 1 << 30,
-    images: Tensor | None = None,
-) -> Start:
-    """Grey noise for each id, or the given images; where the score has no slope there, images that wake it.
-
-    A rectified unit says 0 of grey and has no gradient. Then `WAKING` steps go up a gradient that rectifiers let
-    through (`waking.Redirected`). Cost: two forward passes and a backward one an image, and about `WAKING + 4` of each
-    for a silent one.
-    """
-    rng = Rng(seed, "synthesis/class")
-    if images is None:
-        images = (GREY + noise * rng.normal(ids, (net.channels, *size))).clamp(0, 1)
-    slopes, passes = _slopes(net, score, images, memory)
-    silent = (slopes == 0).nonzero().squeeze(1)
-    rules = waking_rules(net, size)
-    if len(silent) > 0 and rules:
-        woken = solve(
-            net,
-            of_rows(score, silent),
-            start=images[silent],
-            search=Adam(0.1),
-            steps=WAKING,
-            canvas=Fourier(size),
-            keep="last",
-            seed=seed,
-            ids=ids[silent],
-            rules=rules,
-            memory=memory,
-        )
-        images = images.index_copy(0, silent, woken.images)
-        again, more = _slopes(net, of_rows(score, silent), woken.images, memory)
-        slopes = slopes.index_copy(0, silent, again)
-        passes = {name: passes[name] + woken.passes[name] + more[name] for name in passes}
-    return Start(images, slopes, passes)
-
-
-def _slopes(net: Net, score: Objective, images: Tensor, memory: int) -> tuple[Tensor, dict[str, int]]:
-    probe = _Slope(torch.zeros(len(images)))
-    found = solve(net, score, start=images, search=probe, steps=1, memory=memory)
-    return probe.slopes, dict(found.passes)
-
-
-def ascended(
-    net: Net,
-    score: Objective,
-    start: Start,
-    *,
-    ids: Tensor,
-    preset: Preset,
-    steps: int,
-    smoothness: float = 0.0,
-    relative: bool = False,
-    seed: int = 0,
-    memory: int = 1 << 30,
-    watch: Watch | None = None,
-    label: str = "images",
-) -> Found:
-    """Images that raise a score from a start, as a preset does; ``scores`` and ``history`` are less its penalties.
-
-    Args:
-        net: Looked at.
-        score: What is raised.
-        start: Where images begin, from `start_from_noise`.
-        ids: What random draws hang on, (N,).
-        preset: How.
-        steps: Of its search.
-        smoothness: Weight of the total variation, divided by the shorter side.
-        relative: Whether that weight is in units of the slope at the start over `SLOPE`, as it is in class images.
-        seed: Seed of the views.
-        memory: Bytes beside the net.
-        watch: Who looks on.
-        label: What the progress is called.
-    """
-    size = (start.images.shape[-2], start.images.shape[-1])
-    objective, scale = penalised(score, preset, start, smoothness=smoothness, relative=relative)
-    found = solve(
-        net,
-        objective,
-        start=start.images,
-        search=preset.search,
-        steps=steps,
-        canvas=preset.canvas(size),
-        view=preset.view(min(size)),
-        keep=preset.keep,
-        seed=seed,
-        ids=ids,
-        memory=memory,
-        progress=SILENT if watch is None else watch.progress,
-        label=label,
-        callback=watch,
-    )
-    passes = {name: found.passes[name] + start.passes[name] for name in found.passes}
-    return replace(found, scores=found.scores / scale, history=found.history / scale, passes=passes)
-
-
-def ascended_apart(
-    net: Net, score: Objective, start: Start, *, ids: Tensor, site: str, preset: Preset, steps: int, **more: Any
-) -> Found:
-    """Images of one score that are to look unlike each other, all in one pass: the score plus their `diversity`.
-
-    A first quarter of the steps goes without it; its weight is then `APART` times the mean size of the scores.
-
-    Raises:
-        StriateError: They do not fit one pass.
-
-    Source: Olah et al. 2017, "Diversity".
-    """
-    alone = max(1, steps // 4)
-    first = ascended(net, score, start, ids=ids, preset=preset, steps=alone, **more)
-    if steps <= alone:
-        return first
-    weight = APART * float(first.scores.abs().mean())
-    both = score + weight * diversity(site, len(ids))
-    again = ascended(
-        net, both, replace(start, images=first.images), ids=ids, preset=preset, steps=steps - alone, **more
-    )
-    return replace(again, history=torch.cat([first.history[:-1], again.history]))
-
-
-def penalised(
-    score: Objective, preset: Preset, start: Start, *, smoothness: float = 0.0, relative: bool = False
-) -> tuple[Objective, Tensor]:
-    """The score less a preset's penalties, and by what each image's is multiplied, (N,).
-
-    With a penalty on the contrast c that is ``(c sqrt(n) / slope) score - ||I - 1/2||^2 / 2``, n values an image, which
-    is the score less ``lambda ||I - 1/2||^2``, multiplied by ``c sqrt(n) / slope`` with lambda half its inverse: a
-    linear score is highest ``c sqrt(n)`` from grey in the direction of its gradient, ``w / (2 lambda)``, and gradient
-    ascent at a rate r comes there by ``1 - r`` a step, whatever the score.
-    """
-    side, scale = min(start.images.shape[-2:]), torch.ones(len(start.images))
-    if preset.contrast:
-        length = preset.contrast * math.sqrt(start.images[0].numel())
-        scale = torch.where(start.slopes > 0, length / start.slopes, 1.0)
-        score = weighted(score, scale) - 0.5 * squared_distance(GREY)
-    elif smoothness and relative:
-        scale = torch.where(start.slopes > 0, SLOPE / start.slopes, 1.0)
-        score = weighted(score, scale)
-    if smoothness:
-        score = score - smoothness / side * total_variation()
-    return score, scale
 
 
 def class_images(
@@ -347,37 +151,6 @@ def deepest_maps(net: Net, size: tuple[int, int]) -> str:
         if len(site.shape) == 3 and site.shape[1] * site.shape[2] > 1:
             return site.name
     raise StriateError(f"{net.name} has no maps to tell images apart by", accepted="count 1")
-
-
-def joined(parts: Sequence[Found]) -> Found:
-    """The results of several runs on different images as one."""
-    first = parts[0]
-    return replace(
-        first,
-        images=torch.cat([each.images for each in parts]),
-        scores=torch.cat([each.scores for each in parts]),
-        history=torch.cat([each.history for each in parts], 1),
-        passes={name: sum(each.passes[name] for each in parts) for name in first.passes},
-    )
-
-
-def words_of(preset: Preset, score: str, size: tuple[int, int], used: Tensor | None = None) -> str:
-    """What was raised, and how, in words; ``used`` are the weights of the total variation."""
-    side = min(size)
-    parts = [score]
-    if used is not None and any(preset.smoothness):
-        weights = " or ".join(f"{each / side:.3g}" for each in sorted(set(used.tolist()), reverse=True))
-        parts.append(f" - {weights} * total variation")
-    if preset.contrast:
-        parts.append(f" - lambda ||I - 1/2||^2 (contrast {preset.contrast:g} of a linear score)")
-    view = preset.view(side)
-    if preset.spectrum:
-        parts.append(f" over the {preset.canvas(size).words}")
-    if isinstance(view, Jitter):
-        parts.append(f", shifted by up to {view.pixels} px at each step")
-    elif view is not None:
-        parts.append(f", {view.words}")
-    return f"{''.join(parts)}; {preset.search.words}"
 
 
 def checked_targets(net: Net, targets: Sequence[int]) -> Tensor:
