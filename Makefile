@@ -6,7 +6,7 @@ STAMP := $(VENV)/.stamp
 DATA ?= shapes
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help env demo test lint format docs browser proofs bench lock clean
+.PHONY: help env demo test lint format docs gallery browser proofs bench lock clean
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -35,6 +35,9 @@ format: env  ## rewrite the files as the formatter has them
 
 docs: env  ## reference pages from the signatures
 	@$(BIN)/python docs/build.py
+
+gallery: env  ## the pictures of docs/painting.md; PART=name for one
+	@$(BIN)/python docs/gallery.py $(PART)
 
 browser: env  ## a Chromium for the page tests
 	@$(BIN)/python docs/browser.py

@@ -88,6 +88,20 @@ def find_copies() -> dict[str, Any]:
     return copies_found()
 
 
+def paint_classes() -> dict[str, Any]:
+    """Class images of `shapes`, and how often a net of another family agrees."""
+    from painted import classes_painted
+
+    return classes_painted()
+
+
+def fool_nets() -> dict[str, Any]:
+    """Fooling images by each way: how sure their nets are, and how sure an independent one."""
+    from fooling import fooled
+
+    return fooled(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -95,7 +109,9 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         lambda: train_small("FashionMNIST", 3),
     ),
     "nets": ("sites of large nets, one a family", sweep_nets),
+    "painted": ("class images of `shapes` by `small`, and a judge of another family", paint_classes),
     "check": ("copies that `check` finds (needs STRIATE_DATA)", find_copies),
+    "fool": ("fooling images (needs STRIATE_DATA and STRIATE_WEIGHTS)", fool_nets),
 }
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 TOP = HERE.parent
 FOLDER = TOP / ".venv-bench"
-PEERS = ("captum==0.9.0", "foolbox==3.3.4")
-SCRIPTS = ("startup", "loop", "evaluate", "augment", "expected")
+PEERS = ("captum==0.9.0", "foolbox==3.3.4", "torch-lucent==0.1.8")
+SCRIPTS = ("startup", "loop", "evaluate", "augment", "painting", "expected")
 
 
 def environment() -> Path:

@@ -21,11 +21,22 @@ def test_two_residual_nets_are_wrong_on_78_and_65_of_932_images(
     assert row.claims[1].source == "8.75, 7.51"
 
 
+def test_a_layers_energy_rises_tenfold_in_a_dream_of_clouds_and_of_noise(
+    weights_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIATE_WEIGHTS", str(weights_root))
+    result, pictures = reproduce_figures(["dream"])
+    row = result.figures[0]
+    assert row.passed, row.claims
+    assert [claim.ours for claim in row.claims] == ["yes"] * 4 + ["4, 4, 4, 4"]
+    assert len(pictures) == 1
+
+
 @pytest.mark.parametrize("name", [name for name in FIGURES if figure(name).needs])
 def test_a_figure_whose_files_are_missing_says_what_it_needs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in ("STRIATE_DATA", "STRIATE_WEIGHTS"):
         monkeypatch.setenv(variable, str(tmp_path))
-    with pytest.raises(StriateError, match=f"{name} needs .*STRIATE_DATA.*STRIATE_WEIGHTS"):
+    with pytest.raises(StriateError, match=f"{name} needs .*STRIATE_(DATA|WEIGHTS)"):
         reproduce_figures([name])

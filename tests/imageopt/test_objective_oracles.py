@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from oracles import imageopt_objectives as slow
+from oracles.synthesis_dream import guided
 from striate.core.errors import StriateError, UnknownNameError
 from striate.imageopt.objective import (
     alpha_norm,
+    best_match,
     channel,
     code_distance,
     code_of,
@@ -29,6 +31,7 @@ from striate.imageopt.objective import (
     patch_distance,
     patches_of,
     pixel_range,
+    places_of,
     total_variation,
     unit,
 )
@@ -168,6 +171,25 @@ def test_an_image_made_of_the_given_patches_is_at_distance_zero_and_equal_patche
     units = torch.eye(2, dtype=torch.float64)[[0, 1, 0, 1]]
     for memory in (1, 1 << 20):
         assert nearest_patch(torch.tensor([[0.0, 2.0], [3.0, 0.0]]).double(), units, memory=memory).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("memory", [1, 1 << 20])
+def test_the_best_match_is_that_of_the_notebook_in_score_and_gradient(memory: int) -> None:
+    leaf, guide = drawn(3, 5, 4, 6).requires_grad_(True), drawn(2, 5, 3, 3, seed=1)
+    objective = best_match("maps", places_of(guide), memory=memory)
+    assert objective.words == "best_match('maps', 18 vectors)"
+    seen = Pass(torch.zeros(3, 1, 1, 1), torch.zeros(3, 2), torch.arange(3), {"maps": leaf})
+    scores = objective(seen)
+    (grad,) = torch.autograd.grad(scores.sum(), leaf)
+    both = np.concatenate(guide.numpy(), axis=1)
+    for k in range(3):
+        score, pulled = guided(leaf[k].detach().numpy(), both)
+        assert float(scores[k].detach()) == pytest.approx(score, rel=1e-10)
+        np.testing.assert_allclose(grad[k], pulled, atol=1e-12)
+    with pytest.raises(StriateError, match="vectors of 4 numbers for 'maps'; accepted: 5"):
+        best_match("maps", torch.zeros(2, 4))(seen)
+    with pytest.raises(StriateError, match=r"vectors of shape \(0, 5\)"):
+        best_match("maps", torch.zeros(0, 5))
 
 
 @pytest.mark.parametrize("beta", [1.0, 1.5, 2.0, 3.0])

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from oracles.imageopt_elites import archive_of
 from oracles.imageopt_searches import polynomial_change
 from striate.core.errors import StriateError
 from striate.core.rng import Rng
@@ -263,6 +264,51 @@ def test_map_elites_fills_a_known_map_with_its_best() -> None:
     assert bool((rising.diff(dim=0).nan_to_num(0.0) >= 0).all())
 
 
+@pytest.mark.parametrize("children", [1, 3, 11])
+def test_every_niche_holds_the_best_child_ever_seen(children: int) -> None:
+    """What the net was shown is replayed by the oracle: the archive is its, after each step, and never falls."""
+    niches, bred = 4, []
+    wish = torch.randn(2, niches, generator=torch.Generator().manual_seed(3)).double()
+
+    def every(seen: Seen) -> Tensor:
+        scores = (3 * seen.images.flatten(1) @ wish).sin()
+        bred.extend(zip(seen.images.flatten(1).tolist(), scores.tolist(), strict=True))
+        return scores
+
+    own = Term("own", lambda seen: (3 * seen.images.flatten(1) @ wish).sin().gather(1, seen.rows[:, None]).squeeze(1))
+    start = torch.rand(niches, 1, 1, 2, generator=torch.Generator().manual_seed(4)).double()
+    held = []
+    net = net_of(2)
+    search = MapElites(Term("every", every), GaussianMutation(0.1), children)
+    found = solve(net, own, start=start, search=search, steps=12, callback=lambda moment: held.append(moment.z.clone()))
+    generations = [bred[:niches], *(bred[niches + k * children :][:children] for k in range(12))]
+    assert [len(each) for each in generations] == [niches] + [children] * 12
+    after = archive_of(generations, niches)[1:]
+    holders, scores = (
+        torch.tensor([[each[k] for each in step] for step in after], dtype=torch.float64) for k in (0, 1)
+    )
+    assert torch.equal(torch.stack(held).flatten(2), holders)
+    assert torch.equal(found.history[:-1], scores)
+    assert bool((found.history[:-1].diff(dim=0) >= 0).all())
+    assert found.passes["forward"] == sum(net.module.seen) == niches + 12 * children + niches
+
+
+def test_children_are_bred_for_rows_in_turn_and_reach_their_goals_alone() -> None:
+    """With fewer children than rows each row still gets its own; one that reaches its row's goal is kept at once."""
+    cells, asked = 5, []
+
+    def niches(seen: Seen) -> Tensor:
+        asked.extend(seen.rows.tolist())
+        return niches_of(cells)(seen)
+
+    goal = Goal("row 3 alone", lambda seen: seen.rows == 3, frozenset())
+    search = MapElites(Term("niches", niches), GaussianMutation(0.2), 2)
+    start = torch.full((cells, 1, 1, 2), 0.1)
+    found = solve(net_of(2), own_niche(cells), start=start, search=search, steps=5, goal=goal)
+    assert asked[cells:] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
+    assert found.success.tolist() == [False, False, False, True, False]
+
+
 def test_map_elites_offers_its_niches_to_the_keep_and_rows_leave() -> None:
     cells, net = 4, net_of(2)
     goal = Goal("quality above .5", lambda seen: own_niche(cells)(seen) > 0.5, frozenset())
@@ -313,6 +359,7 @@ def bright_of(images: Tensor) -> Tensor:
         (lambda: GaussianMutation(rate=0.0), "rate is 0"),
         (lambda: PolynomialMutation(halving=0), "halving 0"),
         (lambda: MapElites(niches_of(2), offer=-1), "offer is -1"),
+        (lambda: MapElites(niches_of(2), children=0), "children is 0"),
         (
             lambda: solve(
                 net_of(2), own_niche(3), start=torch.zeros(2, 1, 1, 2), search=MapElites(niches_of(3)), steps=1

@@ -273,3 +273,13 @@ def test_a_row_that_reaches_its_goal_in_a_line_search_costs_nothing_more() -> No
 def test_searches_that_cannot_be_are_refused_with_their_value(make: Callable[[], object], message: str) -> None:
     with pytest.raises(StriateError, match=message):
         make()
+
+
+def test_steps_in_the_mean_divide_the_gradient_by_its_mean_absolute_value_image_by_image() -> None:
+    slopes = torch.tensor([[3.0, -1.0, 0.0, 4.0], [0.0, 0.0, 0.0, 0.0], [1e-30, 0.0, 0.0, 1e-30]], dtype=torch.float64)
+    objective = Term("slopes", lambda seen: (seen.images.flatten(1) * slopes[seen.rows]).sum(1))
+    start = torch.zeros(3, 1, 1, 4, dtype=torch.float64)
+    found = climbed(objective, start, Steepest(0.5, norm="mean"), 2, keep="last")
+    expected = torch.tensor([[1.5, -0.5, 0.0, 2.0], [0.0, 0.0, 0.0, 0.0], [2.0, 0.0, 0.0, 2.0]], dtype=torch.float64)
+    torch.testing.assert_close(found.images.flatten(1), expected, atol=1e-12, rtol=0)
+    assert found.origin["search"] == "steepest ascent by 0.5 in the mean"

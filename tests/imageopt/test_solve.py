@@ -20,6 +20,7 @@ from striate.imageopt.search.steepest import Steepest
 from striate.imageopt.solve import Moment, solve
 from striate.imageopt.view import Chain, Jitter
 from striate.nets.net import Net
+from striate.nets.passes import counting
 
 
 class Line(nn.Module):
@@ -230,6 +231,24 @@ def test_views_are_seeded_by_image_and_evaluation_and_scores_are_judged_on_fresh
     assert torch.allclose(all_four.scores, plain, atol=0.5)
 
 
+def test_the_last_image_is_kept_whatever_its_score_and_scored_as_it_is_without_fresh_views() -> None:
+    """A step that leaps over the top and lands lower."""
+    peak = Term("peak", lambda seen: -(seen.images - 0.5).flatten(1).square().sum(1))
+    start, view = torch.full((1, 1, 4, 4), 0.45), Jitter(1)
+    leap = {"start": start, "search": Steepest(0.2), "steps": 1, "view": view}
+    last = solve(line(), peak, keep="last", fresh=0, **leap)
+    torch.testing.assert_close(last.images, torch.full_like(start, 0.65))
+    assert float(last.scores) == pytest.approx(-16 * 0.15**2, rel=1e-5)
+    torch.testing.assert_close(solve(line(), peak, keep="best", **leap).images, start)
+    with counting() as passes:
+        plain = solve(line(), logit(0), keep="last", fresh=0, **leap)
+    assert passes.forward == plain.passes["forward"] == 3
+    with torch.no_grad():
+        assert float(plain.scores) == pytest.approx(float(line()(plain.images)[0, 0]), abs=1e-6)
+    with pytest.raises(StriateError, match="fresh is -1; accepted: at least 0 views"):
+        solve(line(), peak, fresh=-1, **leap)
+
+
 def test_jitter_only_shifts_and_chains_draw_apart() -> None:
     from striate.core.rng import Rng
 
@@ -372,3 +391,13 @@ def test_steps_of_negative_length_are_refused() -> None:
         Steepest(1.0, momentum=2.0)
     with pytest.raises(StriateError, match="rate is 0"):
         Adam(0.0)
+
+
+def test_an_objective_without_slope_is_refused_where_that_is_asked_and_noted_otherwise() -> None:
+    net, silent = line(), Term("silence", lambda seen: 0.0 * seen.images.flatten(1).sum(1))
+    options = {"start": grey(2), "search": Adam(0.1), "steps": 3}
+    with pytest.raises(StriateError, match=r"silence in .* has no slope .* for any image"):
+        solve(net, silent, **options, sloped=True)
+    assert "no slope" in solve(net, silent, **options).notes[0]
+    one = Term("one of two", lambda seen: (seen.rows == 1) * seen.images.flatten(1).sum(1))
+    assert solve(net, one, **options, sloped=True).flat.tolist() == [True, False]

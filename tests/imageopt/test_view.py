@@ -13,7 +13,16 @@ from striate.imageopt import view as views
 from striate.imageopt.objective import logit
 from striate.imageopt.search.steepest import Steepest
 from striate.imageopt.solve import solve
-from striate.imageopt.view import Chain, Jitter, Perspective, ResizedCrop, Rotation, Scale, View
+from striate.imageopt.view import (
+    Chain,
+    Jitter,
+    Perspective,
+    ResizedCrop,
+    Rotation,
+    Scale,
+    View,
+    print_and_photograph,
+)
 from striate.nets.net import Net
 
 IDS = torch.tensor([5, 6, 40])
@@ -76,3 +85,33 @@ def test_an_image_is_found_alike_alone_and_together_under_any_view(view: View) -
     together = run([0, 1, 2])
     torch.testing.assert_close(run([1])[0], together[1], atol=1e-5, rtol=0)
     assert float((together - (IMAGES * 0.5 + 0.25)).abs().max()) > 0.01
+
+
+def test_print_and_photograph_moves_lights_and_blurs_by_the_seed_and_keeps_to_the_range() -> None:
+    view, rng = print_and_photograph(), Rng(2, "view")
+    images = torch.cat([IMAGES, torch.ones(1, 3, 12, 14), torch.zeros(1, 3, 12, 14)])
+    ids = torch.arange(5)
+    shown = view(images, ids, rng, step=1)
+    assert shown.shape == images.shape
+    assert float(shown.min()) >= 0
+    assert float(shown.max()) <= 1
+    assert torch.equal(view(images, ids, rng, step=1), shown)
+    for other in (view(images, ids, rng, step=2), view(images, ids, Rng(3, "view"), step=1)):
+        assert float((other - shown).abs().mean()) > 0.01
+    assert len(view.motions(view.draw(ids, rng, shape=(3, 12, 14)), (12, 14))) == 1
+
+
+def test_a_print_photographed_from_the_front_in_its_own_light_is_the_image() -> None:
+    view = print_and_photograph(aside=0, turn=0, scale=(1, 1), light=0, contrast=0, cast=0, blur=0, noise=0)
+    torch.testing.assert_close(view(IMAGES, IDS, Rng(0, "view")), IMAGES, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("option", "value"), [("light", 0.3), ("cast", 0.3)])
+def test_light_and_cast_of_a_photograph_stay_in_their_ranges(option: str, value: float) -> None:
+    still = {"aside": 0, "turn": 0, "scale": (1, 1), "light": 0, "contrast": 0, "cast": 0, "blur": 0, "noise": 0}
+    view = print_and_photograph(**{**still, option: value})
+    flat = torch.full((400, 3, 4, 4), 0.5)
+    shown = view(flat, torch.arange(400), Rng(0, "view")).mean((2, 3)) / 0.5
+    assert 1 - value <= float(shown.min()) < 1 - 0.9 * value
+    assert 1 + 0.9 * value < float(shown.max()) <= 1 + value
+    assert (float(shown.std(1).max()) > 0.01) == (option == "cast")

@@ -264,8 +264,8 @@ def test_sizes_are_read_from_the_head_of_a_picture() -> None:
         stream = io.BytesIO()
         image.save(stream, "WEBP", **options)
         assert size_of(stream.getvalue(), "a") == (37, 21)
-    with pytest.raises(ImageError, match=r"'a\.gif' of the album is neither PNG nor WebP"):
-        Shelf({"a.gif": b"GIF89a" + bytes(40)}).show("a.gif", "x")
+    with pytest.raises(ImageError, match=r"'a\.bmp' of the album is neither PNG, WebP nor GIF"):
+        Shelf({"a.bmp": b"BM" + bytes(40)}).show("a.bmp", "x")
 
 
 def test_pictures_are_kept_by_importance_until_the_budget_is_spent() -> None:

@@ -13,7 +13,7 @@ from striate.nets.net import Net
 from striate.synthesis.catalog import METHODS
 from striate.synthesis.made import told
 from striate.synthesis.payload import Synthesis
-from striate.synthesis.visualise import CITES, PRESETS, SOURCES, Preset
+from striate.synthesis.presets import PRESETS, Preset
 from striate.synthesis.visualise import class_images as paint
 
 
@@ -108,9 +108,7 @@ def test_the_net_is_left_in_its_mode_without_gradients() -> None:
 
 
 def test_methods_are_cited() -> None:
-    assert set(SOURCES) == set(PRESETS)
-    assert all(cite(key) for keys in SOURCES.values() for key in keys)
-    assert all(cite(key).bibtex for key in CITES)
+    assert all(cite(key).bibtex for preset in PRESETS.values() for key in preset.cites)
     assert METHODS.load("class") is paint
 
 

@@ -207,3 +207,18 @@ def test_resume_needs_only_the_folder_and_begins_where_nothing_is_yet(tmp_path: 
         st.train("digits", out=tmp_path / "a", resume=True, seed=4, quiet=True)
     fresh = st.train("digits", net="striate/linear", epochs=1, limit=80, out=tmp_path / "b", resume=True, quiet=True)
     assert fresh.result.epochs == 1
+
+
+def test_data_are_looked_through_once_a_call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from striate.data import load
+
+    seen: list[str] = []
+    found = load._found
+
+    def counted(source: str | Path, request: object) -> object:
+        seen.append(str(source))
+        return found(source, request)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(load, "_found", counted)
+    st.evaluate("striate/small", "shapes", limit=30, quiet=True)  # the split itself, and dev for the temperature
+    assert seen == ["shapes"]

@@ -31,6 +31,7 @@ def load_splits(
     layout: str = "",
     division: Division | None = None,
     progress: Progress = SILENT,
+    unlabelled: bool = False,
 ) -> Splits:
     """Train, dev and test of a named data set, a folder, ``FILE.py:function``, or data loaded already.
 
@@ -49,6 +50,7 @@ def load_splits(
         division: How data that come undivided are divided: shares, a fold, a file that keeps it; None for 60/20/20.
         layout: Read a folder or archive by this layout (a name of `LAYOUTS`), not by the first that fits.
         progress: How downloads and the checking of many files are shown.
+        unlabelled: Take a folder of images that nothing gives a class, without labels.
 
     Raises:
         UnknownNameError: No such name; the message holds the nearest ones.
@@ -69,7 +71,7 @@ def load_splits(
         )
     else:
         request = Request(
-            str(source), data_roots(root), seed, partial, skip_broken, download, layout, division, progress
+            str(source), data_roots(root), seed, partial, skip_broken, download, layout, division, progress, unlabelled
         )  # fmt: skip
         splits = _found(source, request)
     if division is not None and splits.division != division:

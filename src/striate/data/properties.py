@@ -41,6 +41,13 @@ def image_properties(data: Dataset, *, progress: Progress = SILENT, workers: int
     [32.0, 32.0, 32.0]
     """
     out = {name: torch.empty(len(data), dtype=torch.float64) for name in PROPERTIES}
+    if workers < 0:
+        raise StriateError(f"workers is {workers}", accepted="a whole number of at least 0")
+    if len(data) and _kept(data):
+        for rows in torch.split(torch.arange(len(data)), _chunk(data.channels, data.size)):
+            for name, values in pixel_properties(data.images(rows)).items():
+                out[name][rows] = values
+        return out
     with progress.task("measure images", len(data)) as step:
         for rows, images in stored_images(data, workers=workers):
             if isinstance(images, ImageError):
@@ -127,8 +134,7 @@ def stored_images(data: Dataset, *, workers: int = 0) -> Iterator[tuple[Tensor, 
     if workers < 0:
         raise StriateError(f"workers is {workers}", accepted="a whole number of at least 0")
     store = data.store
-    size = store.size
-    each = 1 if size is None else max(1, _VALUES // (store.channels * size[0] * size[1]))
+    each = _chunk(store.channels, store.size)
 
     def read(rows: Tensor) -> Tensor | StriateError:
         try:
@@ -160,6 +166,15 @@ def stored_images(data: Dataset, *, workers: int = 0) -> Iterator[tuple[Tensor, 
         finally:
             for _, one in waiting:
                 one.cancel()
+
+
+def _kept(data: Dataset) -> bool:
+    """Whether the images lie in memory as they are stored, so that nothing has to be decoded or drawn again."""
+    return data.geometry is None and data.in_memory and data.channels == data.store.channels and data.size is not None
+
+
+def _chunk(channels: int, size: tuple[int, int] | None) -> int:
+    return 1 if size is None else max(1, _VALUES // (channels * size[0] * size[1]))
 
 
 def _colourfulness(images: Tensor) -> Tensor:

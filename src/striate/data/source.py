@@ -28,6 +28,7 @@ class Request:
         division: How undivided data are to be divided; None for 60/20/20.
         layout: The layout that a folder or archive is read by; "" for the first that fits.
         progress: How downloads and the reading of many files are shown.
+        unlabelled: Take a folder of images that nothing gives a class.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Request:
     layout: str = ""
     division: Division | None = None
     progress: Progress = SILENT
+    unlabelled: bool = False
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -274,9 +274,31 @@ _FIGURES: dict[str, Figure] = {
         ),
     ),
     **_figures(
+        "dreams",
+        (
+            "dream",
+            "A net dreams of clouds and of noise",
+            "B; U; K11",
+            "P",
+            "mordvintsev2015inceptionism mordvintsev2015deepdream",
+        ),
+        needs="weights of SqueezeNet 1.0",
+    ),
+    **_figures(
         "trained",
         ("cifar-resnet-error", "Two residual nets on CIFAR-10", "C ResNet", "E", "he2016deep"),
         needs="the test images of CIFAR-10, weights of ResNet-20 and ResNet-32",
+    ),
+    **_figures(
+        "painted",
+        (
+            "class-images",
+            "What MobileNetV2 holds for typical of twelve classes",
+            "K11; V; U; B",
+            "P",
+            "simonyan2013deep olah2017feature",
+        ),
+        needs="weights of MobileNetV2 and of SqueezeNet 1.0",
     ),
     **_figures(
         "trees",

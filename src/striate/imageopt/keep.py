@@ -79,11 +79,23 @@ class Nearest:
         return torch.where(held.reached, among_reached, new.reached | (new.score > held.score))
 
 
-KEEPS: dict[str, Keep] = {"first": First(), "best": Best(), "nearest": Nearest()}
+@dataclass(frozen=True)
+class Last:
+    """The image where the search ended, whatever its score: for methods that go a stated number of steps."""
+
+    words: str = "last"
+    leaves: bool = False
+
+    def better(self, new: Tried, held: Tried) -> Tensor:  # noqa: ARG002
+        """Whatever has a score replaces what was before."""
+        return new.score > -torch.inf
+
+
+KEEPS: dict[str, Keep] = {"first": First(), "best": Best(), "nearest": Nearest(), "last": Last()}
 
 
 def keep_named(keep: str | Keep) -> Keep:
-    """The keep of this name (first, best, nearest), or the one given."""
+    """The keep of this name (first, best, nearest, last), or the one given."""
     if not isinstance(keep, str):
         return keep
     if keep not in KEEPS:

@@ -83,6 +83,13 @@ class Problem(Protocol):
         a row and all that reach the goal are offered to the keep.
         """
 
+    def ask_each(self, z: Tensor, rows: Tensor, *, objective: Objective | None = None) -> Tensor:
+        """Scores of candidates ``z`` (m, ...), each of the row named beside it in ``rows`` (m,), which may come again.
+
+        As `ask_many`, but a row may have any number of candidates, and with another ``objective``, which may give K
+        scores, (m, K): then only those that reach the goal are offered to the keep.
+        """
+
     def leave(self, rows: Tensor) -> None:
         """These rows have come to rest: they are done and cost nothing more."""
 

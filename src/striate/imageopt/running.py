@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -24,7 +24,7 @@ from .region import Region
 from .view import View
 
 FRESH_VIEWS = 8  # a score under random views is judged on so many that the search never saw
-_GOLDEN = -7046029254386353131  # 2**64 over the golden ratio, as a signed word: spreads the counts over the ids
+GOLDEN = -7046029254386353131  # 2**64 over the golden ratio, as a signed word: spreads the counts over the ids
 Look = Callable[[Tensor, Tensor], nets.Seen]
 
 
@@ -48,12 +48,12 @@ class Shown:
 
 
 @contextmanager
-def looking(net: Net, sites: frozenset[str]) -> Iterator[Look]:
+def looking(net: Net, sites: frozenset[str], rules: Mapping[str, nets.Rule] | None = None) -> Iterator[Look]:
     """One look over the sites, held open for all passes; a plain pass where only the output is wanted."""
-    if sites <= {"input", "output"}:
+    if sites <= {"input", "output"} and not rules:
         yield lambda images, rows: nets.Seen(images, net(images), rows, {})
     else:
-        with net.look(read=sites) as look:
+        with net.look(read=sites, rules=rules) as look:
             yield look
 
 
@@ -70,6 +70,7 @@ class Running:
     steps: int
     view: View | None
     draws: int
+    fresh: int
     goal: Goal
     keep: Keep
     rng: Rng
@@ -140,24 +141,34 @@ class Running:
     def ask_many(self, z: Tensor, *, rows: Tensor | None = None) -> Tensor:
         """Evaluates several candidates of each row and offers to the keep those that count."""
         rows = self.alive if rows is None else rows
-        many, chunk = z.shape[1], self.chunk
-        scores = [self.score.new_empty(0)]
-        for place in range(0, len(rows) * many, chunk):
-            at = torch.arange(place, min(place + chunk, len(rows) * many), device=rows.device)
-            part = rows[at // many]
-            answer, output = self._evaluate(z[part, at % many], part, False, self.objective)
-            for chosen in _rounds(answer):
-                shown = None if output is None else output[chosen]
-                self._offer(answer.at(chosen), shown, counts=True, judged=True)
-            scores.append(answer.score.to(self.score))
-        raw = torch.cat(scores).view(len(rows), many)
-        wrong = raw.isnan()
-        self._check_numbers(rows[wrong.any(1)], rows[wrong.all(1)], self.objective)
-        self.asked[rows.cpu()] += 1
-        table = raw.nan_to_num(-torch.inf, torch.inf, -torch.inf)
+        many = z.shape[1]
+        at = torch.arange(len(rows) * many, device=rows.device)
+        table = self._asked_each(lambda k: z[rows[k // many], k % many], rows[at // many], None).view(len(rows), many)
         if len(rows) > 0:
             self.latest[rows] = table.amax(1)
         return table
+
+    def ask_each(self, z: Tensor, rows: Tensor, *, objective: Objective | None = None) -> Tensor:
+        """Evaluates candidates, each of the row named beside it, and offers to the keep those that count."""
+        return self._asked_each(lambda k: z[k], rows, objective)
+
+    def _asked_each(self, pick: Callable[[Tensor], Tensor], rows: Tensor, objective: Objective | None) -> Tensor:
+        """Scores of candidates, given by their places, of rows that may come several times."""
+        wanted = self.objective if objective is None else objective
+        counts = objective is None
+        scores = [self.score.new_empty(0)]
+        for place in range(0, len(rows), self.chunk):
+            at = torch.arange(place, min(place + self.chunk, len(rows)), device=rows.device)
+            answer, output = self._evaluate(pick(at), rows[at], False, wanted)
+            for chosen in _rounds(answer, best=counts):
+                shown = None if output is None else output[chosen]
+                self._offer(answer.at(chosen), shown, counts=counts, judged=True)
+            scores.append(answer.score.to(self.score))
+        raw = torch.cat(scores[1:] or scores)
+        wrong = raw.isnan().reshape(len(raw), -1).any(1)
+        self._check_numbers(rows[wrong], rows[~torch.isin(rows, rows[~wrong])], wanted)
+        self.asked[rows.cpu()] += 1
+        return raw.nan_to_num(-torch.inf, torch.inf, -torch.inf)
 
     def verdict(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Scores, success and class scores of the kept images, from passes on exactly what is returned.
@@ -173,7 +184,7 @@ class Running:
                 seen = self._see(self.best[rows], self.best[rows], rows)
                 self.score[rows], self.reached[rows] = self.objective(seen), self.goal(seen)
                 self._record(self._output(seen), rows)
-                if self.view is not None:
+                if self.view is not None and self.fresh:
                     self.score[rows] = self._fresh_score(rows)
         return self.score, self.reached, self.output
 
@@ -216,13 +227,13 @@ class Running:
         if self.view is None:
             return image
         at = rows.cpu()
-        keys = self.ids[at] ^ (self.asked[at] + 1) * _GOLDEN  # every evaluation of an image draws anew
+        keys = self.ids[at] ^ (self.asked[at] + 1) * GOLDEN  # every evaluation of an image draws anew
         return self.view(image, keys, step=draw, rng=self.rng.child("view"))
 
     def _fresh_score(self, rows: Tensor) -> Tensor:
         assert self.view is not None
         fresh, ids, scores = self.rng.child("fresh"), self.ids[rows.cpu()], []
-        for draw in range(FRESH_VIEWS):
+        for draw in range(self.fresh):
             shown = self.view(self.best[rows], ids, step=draw, rng=fresh)
             scores.append(self.objective(self._see(self.best[rows], shown, rows)))
         return torch.stack(scores).mean(0)
@@ -239,7 +250,7 @@ class Running:
     def _cleaned(self, answer: Answer) -> Answer:
         """The answer with gradients that are not finite set to 0; the first of a row tells whether it is flat."""
         grad, rows = answer.gradient, answer.rows
-        sums = grad.flatten(1).abs().sum(1)
+        sums = torch.linalg.vector_norm(grad.flatten(1), 1, 1)
         finite = bool(sums.isfinite().all())
         if not bool(self.graded[rows].all()):
             new = rows[~self.graded[rows]]
@@ -279,12 +290,19 @@ class Running:
         self.output[rows] = output
 
 
-def _rounds(answer: Answer) -> Iterator[Tensor]:
-    """Places of an answer in which a row comes several times, each row once a round: its best and all that reach."""
-    score, rows = answer.score.nan_to_num(-torch.inf, torch.inf, -torch.inf), answer.rows
+def _rounds(answer: Answer, *, best: bool) -> Iterator[Tensor]:
+    """Places of an answer in which a row may come several times, each row once a round: all that reach, and its best.
+
+    Without ``best`` only those that reach.
+    """
+    rows = answer.rows
     names, member = torch.unique(rows, return_inverse=True)
-    top = score.new_full((len(names),), -torch.inf).scatter_reduce(0, member, score, "amax")
-    left = (answer.reached | (score == top[member])).nonzero().squeeze(1)
+    wanted = answer.reached
+    if best:
+        score = answer.score.nan_to_num(-torch.inf, torch.inf, -torch.inf)
+        top = score.new_full((len(names),), -torch.inf).scatter_reduce(0, member, score, "amax")
+        wanted = wanted | (score == top[member])
+    left = wanted.nonzero().squeeze(1)
     while len(left) > 0:
         mine = member[left]
         place = torch.arange(len(left), device=left.device)

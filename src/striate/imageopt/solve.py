@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,6 +13,8 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress, Step
 from striate.core.rng import Rng, image_ids
+from striate.nets.layout import laid_out
+from striate.nets.look import Rule
 from striate.nets.net import Net
 from striate.nets.passes import Passes, counting
 from striate.nets.undisturbed import undisturbed
@@ -24,7 +26,7 @@ from .keep import Keep, keep_named
 from .objective import Objective
 from .problem import Search
 from .region import Box, Region
-from .running import Running, looking
+from .running import FRESH_VIEWS, Look, Running, looking
 from .view import View
 
 CPU_VALUES = 8 * 3 * 224 * 224  # pixels that a CPU passes at once at its fastest: 8 photographs, 1,536 of 28 x 28
@@ -56,6 +58,8 @@ def solve(
     within: Region | None = None,
     view: View | None = None,
     draws: int = 1,
+    fresh: int = FRESH_VIEWS,
+    rules: Mapping[str, Rule] | None = None,
     goal: Goal | None = None,
     keep: str | Keep = "best",
     seed: int = 0,
@@ -65,11 +69,11 @@ def solve(
     label: str = "solve",
     callback: Callable[[Moment], bool | None] | None = None,
     patience: int | None = None,
+    sloped: bool = False,
 ) -> Found:
     """Images near ``start`` that raise an objective, one for each, found by a search within a region.
 
-    Every image is treated as if it were alone: scores, draws and verdict do not depend on neighbours, order or chunks.
-    Rows that are done cost nothing more. The net is left as it was found.
+    Every image is treated as if alone, whatever its neighbours, order or chunk. The net is left as it was found.
 
     Args:
         net: Looked at in eval mode; no gradient of its parameters is computed.
@@ -81,8 +85,10 @@ def solve(
         within: Where the images stay; by default values in [0, 1].
         view: Random transform under which the objective is looked at; the goal and the result are not transformed.
         draws: Views averaged in each evaluation.
-        goal: What counts as success; by default nothing does.
-        keep: ``"first"`` (leaves once the goal is reached), ``"best"`` score, ``"nearest"`` that reaches the goal.
+        fresh: Views that the search never saw over which the final score is averaged; 0 scores the image as it is.
+        rules: What takes the place of the backward of which site, as in `Net.look`.
+        goal: What counts as success; by default nothing.
+        keep: ``"first"`` (leaves once it reaches the goal), ``"best"`` score, ``"nearest"`` that does, ``"last"``.
         seed: Seed of every random draw.
         ids: Ids (N,) that random draws hang on; by default made from the pixels, so equal images draw alike.
         memory: Bytes beside the net that a chunk may take.
@@ -90,18 +96,18 @@ def solve(
         label: What it is called there.
         callback: Called after each step; the search stops early where it gives True.
         patience: A row leaves once so many steps in a row have not raised its score; None waits to the end.
+        sloped: Refuse an objective that has no slope at the start for any image; otherwise ``flat`` says so.
 
     Raises:
         StriateError: The start is no batch of images in the region, steps are below 1, the objective is not a number.
     """
     within, goal = within or Box(), goal or none()
-    _check(start, within, steps=steps, draws=draws, patience=patience)
-    with ExitStack() as stack:
-        passes = stack.enter_context(counting())
-        stack.enter_context(undisturbed(net))
+    _check(start, within, steps=steps, draws=draws, fresh=fresh, patience=patience)
+    memory_format = best_format(net, start)
+    with looked_at(net, objective.sites | goal.sites, memory_format, rules) as (passes, look):
         running = Running(
             net=net,
-            look=stack.enter_context(looking(net, objective.sites | goal.sites)),
+            look=look,
             objective=objective,
             images=start,
             canvas=canvas or Pixels(),
@@ -109,17 +115,27 @@ def solve(
             steps=steps,
             view=view,
             draws=draws,
+            fresh=fresh,
             goal=goal,
             keep=keep_named(keep),
             rng=Rng(seed, "imageopt"),
             ids=_ids(start, ids),
-            chunk=_chunk(net, start, memory),
-            memory_format=best_format(net, start),
+            chunk=chunk_of(net, start, memory, whole=not objective.per_image),
+            memory_format=memory_format,
         )
         with progress.task(label, steps, unit="steps") as step:
-            history = _search(running, search, step, callback, patience)
+            history = _search(running, search, step, callback=callback, patience=patience, sloped=sloped)
         verdict = running.verdict()
     return _found(running, verdict, history, passes, _origin(running, search, seed))
+
+
+@contextmanager
+def looked_at(
+    net: Net, sites: frozenset[str], memory_format: torch.memory_format, rules: Mapping[str, Rule] | None = None
+) -> Iterator[tuple[Passes, Look]]:
+    """The count of passes, and a look over sites of a net that is left as it was found, its weights laid out once."""
+    with counting() as passes, undisturbed(net), laid_out(net, memory_format), looking(net, sites, rules) as look:
+        yield passes, look
 
 
 def _found(
@@ -163,10 +179,10 @@ def _notes(running: Running) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _chunk(net: Net, start: Tensor, memory: int) -> int:
-    """Images a pass: what fits the memory, on a CPU no more than stay near its caches."""
+def chunk_of(net: Net, start: Tensor, memory: int, *, whole: bool = False) -> int:
+    """Images a pass: what fits the memory; on a CPU no more than stay near its caches, unless all have to be there."""
     fits = net.batch_size((start.shape[-2], start.shape[-1]), memory=memory, backward=True)
-    return fits if start.device.type != "cpu" else max(1, min(fits, CPU_VALUES // start[0].numel()))
+    return fits if whole or start.device.type != "cpu" else max(1, min(fits, CPU_VALUES // start[0].numel()))
 
 
 def best_format(net: Net, images: Tensor) -> torch.memory_format:
@@ -179,13 +195,22 @@ def _search(
     running: Running,
     search: Search,
     step: Step,
+    *,
     callback: Callable[[Moment], bool | None] | None,
     patience: int | None,
+    sloped: bool,
 ) -> Tensor:
     """Runs the search to its end, or until no row is left; gives the scores at the start and after each step."""
     history, z = [], running.start
     highest, risen = running.score.clone().fill_(-torch.inf), torch.zeros_like(running.first)
     for z in search(running):
+        if sloped and bool(running.flat.all()):
+            raise StriateError(
+                f"{running.objective.words} in {running.net.name} has no slope (0 or not finite) at the start, "
+                "for any image",
+                accepted="an objective that the pixels change through gradients",
+                hint="another start, layer or unit; a net without no_grad, detach or rounding on the way",
+            )
         history.append(running.latest.clone())
         risen[history[-1] > highest] = running.step
         highest = torch.fmax(highest, history[-1])
@@ -203,7 +228,7 @@ def _search(
     return torch.stack(history)
 
 
-def _check(start: Tensor, within: Region, *, steps: int, draws: int, patience: int | None) -> None:
+def _check(start: Tensor, within: Region, *, steps: int, draws: int, fresh: int, patience: int | None) -> None:
     if not isinstance(start, Tensor) or start.ndim != 4 or len(start) == 0 or not start.is_floating_point():
         shown = f"{tuple(start.shape)} {start.dtype}" if isinstance(start, Tensor) else type(start).__name__
         raise StriateError(f"start is {shown}", accepted="float images (N, C, H, W), N at least 1")
@@ -215,6 +240,8 @@ def _check(start: Tensor, within: Region, *, steps: int, draws: int, patience: i
         raise StriateError(f"steps is {steps}", accepted="at least 1")
     if draws < 1:
         raise StriateError(f"draws is {draws}", accepted="at least 1")
+    if fresh < 0:
+        raise StriateError(f"fresh is {fresh}", accepted="at least 0 views")
     if patience is not None and patience < 1:
         raise StriateError(f"patience is {patience}", accepted="at least 1 step, or None")
     inside = within.contains(start, torch.arange(len(start), device=start.device))

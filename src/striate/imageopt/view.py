@@ -31,6 +31,7 @@ from striate.data.transforms.window import ResizedCrop
 __all__ = [
     "Blur", "Brightness", "Chain", "ColourCast", "Contrast", "Elastic", "Hue", "Jitter", "MotionBlur", "Noise",
     "Perspective", "ResizedCrop", "Rotation", "Saturation", "Scale", "Shear", "Translation", "View",
+    "print_and_photograph",
 ]  # fmt: skip
 
 
@@ -87,3 +88,47 @@ class Jitter(Transform):
         """Shifts by whole pixels."""
         moves = parameters["corner"].flip(1).cpu() - self.pixels
         return (Motion(shifted(moves), size, fill="reflect"),)
+
+
+def print_and_photograph(
+    *,
+    aside: float = 0.2,
+    turn: float = 22.5,
+    scale: tuple[float, float] = (0.9, 1.4),
+    light: float = 0.3,
+    contrast: float = 0.3,
+    cast: float = 0.3,
+    blur: float = 1.0,
+    noise: float = 0.1,
+) -> Chain:
+    """The view of an image that was printed and photographed: from aside, turned, nearer or farther, in other light.
+
+    One resampling for all that moves pixels; what comes from outside repeats the edge. Values stay in [0, 1].
+
+    Args:
+        aside: Largest move of a corner inwards, as a share of half of each side.
+        turn: Largest turn, degrees.
+        scale: Smallest and largest enlargement.
+        light: Largest relative change of the brightness.
+        contrast: Largest relative change of the contrast: faded ink, haze.
+        cast: Largest relative change of each channel by itself: ink, paper and lamp.
+        blur: Largest standard deviation in pixels of the Gaussian of a camera out of focus.
+        noise: Largest standard deviation of the sensor's noise.
+
+    Source: Athalye, Engstrom, Ilyas & Kwok 2018, the tables of transformations in their supplement: scale and turn of
+    the 2D case; channels (.7 to 1.3) and noise (to .1) of the printed 3D case, where brightness goes from half to
+    double, which cuts most values, so that ours goes less far. Perspective, contrast and blur: Kurakin, Goodfellow &
+    Bengio 2017, section 3, who photograph prints from aside by hand and measure the last two; these ranges are ours.
+    """
+    return Chain(
+        (
+            Perspective(aside, fill="edge"),
+            Rotation(turn, fill="edge"),
+            Scale(*scale, fill="edge"),
+            Contrast(contrast),
+            Brightness(light),
+            ColourCast(cast),
+            Blur(blur),
+            Noise(noise),
+        )
+    )

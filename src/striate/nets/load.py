@@ -157,7 +157,14 @@ def _from_path(
         )
     if not file.is_file():
         raise StriateError(f"no file {path}", accepted=_FORMS)
-    arch = (read_metadata(file) if file.suffix == ".safetensors" else read_weights(file).metadata).get("net", "")
+    said = read_metadata(file) if file.suffix == ".safetensors" else read_weights(file).metadata
+    task, arch = said.get("task", "classify"), said.get("net", "")
+    if task != "classify":
+        raise StriateError(
+            f"{path} holds what a run of the task {task!r} has learnt",
+            accepted="the run of a classifier",
+            hint=f"striate synthesize ... --prior {path}",
+        )
     if not arch:
         raise StriateError(
             f"{file.name} does not say which network its weights are for",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from striate.core.report import Report
+from striate.measure.payload import Evaluation
 
 from . import evidence, looks, record, weaknesses
 from .checked import data_sections
@@ -27,6 +28,16 @@ def outline(report: Report[Examination]) -> Outline:
         headlines=verdict(result),
         pictures=tuple(_by_importance(result)),
         sections=lambda shelf, dropped: _sections(report, shelf, dropped),
+    )
+
+
+def evaluation_outline(report: Report[Evaluation]) -> Outline:
+    """The page of an evaluation: that of an examination, without what needs more passes."""
+    given, data = report.origin.arguments, report.origin.data or {}
+    split = f", {data['split']}" if data.get("split") else ""
+    seen = Examination(str(given.get("net", "a net")), f"{given.get('data', 'data')}{split}", report.result)
+    return outline(
+        Report(report.verb, seen, report.findings, report.origin, report.cost, report.files, album=report.album)
     )
 
 

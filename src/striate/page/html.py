@@ -19,8 +19,10 @@ from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.core.version import VERSION
 from striate.measure.compared import Comparison
+from striate.measure.payload import Evaluation
+from striate.synthesis.payload import Synthesis
 
-from . import checked, compared, examined
+from . import checked, compared, examined, painted
 from .format import behind, count, fixed, interval_of, is_share, named, norm, radius, readable, shown, value_of
 from .glossary import Terms
 from .outline import Outline
@@ -35,6 +37,8 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Examination: examined.outline,
     Checked: checked.outline,
     Comparison: compared.outline,
+    Evaluation: examined.evaluation_outline,
+    Synthesis: painted.outline,
 }
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
 
@@ -75,7 +79,14 @@ def outline_of(report: Report[Any]) -> Outline:
     for kind, outline in OUTLINES.items():
         if isinstance(report.result, kind):
             return outline(report)
-    raise StriateError(f"a report of {report.verb} has no page", accepted="reports of examine, check and compare")
+    raise StriateError(
+        f"a report of {report.verb} has no page", accepted="reports of examine, evaluate, check, compare, synthesize"
+    )
+
+
+def has_page(report: Report[Any]) -> bool:
+    """Whether there is a page for this kind of payload."""
+    return isinstance(report.result, tuple(OUTLINES))
 
 
 def _render(report: Report[Any], outline: Outline, order: list[str], keep: frozenset[str] | None) -> str:

@@ -41,7 +41,7 @@ class Shelf:
     """The pictures of a page: counts where each is shown, and puts one that is shown twice into the page only once.
 
     Args:
-        album: Key to PNG or WebP bytes.
+        album: Key to PNG, WebP or GIF bytes.
         keep: Keys that may be shown; None for all.
     """
 
@@ -125,12 +125,15 @@ def shown_size(width: int, height: int, target: int) -> tuple[int, int]:
 
 
 def size_of(data: bytes, name: str) -> tuple[int, int]:
-    """Width and height of a PNG or WebP, read from its head.
+    """Width and height of a PNG, WebP or GIF, read from its head.
 
     Raises:
-        ImageError: It is neither.
+        ImageError: It is none of them.
     """
     kind = _kind(data, name)
+    if kind == "image/gif":
+        width, height = struct.unpack("<HH", data[6:10])
+        return width, height
     if kind == "image/png":
         width, height = struct.unpack(">II", data[16:24])
         return width, height
@@ -147,6 +150,8 @@ def size_of(data: bytes, name: str) -> tuple[int, int]:
 def _kind(data: bytes, name: str) -> str:
     if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
         return "image/png"
+    if data[:6] in (b"GIF87a", b"GIF89a") and len(data) >= 10:
+        return "image/gif"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and len(data) >= 30:
         return "image/webp"
-    raise ImageError(f"picture {name!r} of the album is neither PNG nor WebP", accepted="bytes of one of the two")
+    raise ImageError(f"picture {name!r} of the album is neither PNG, WebP nor GIF", accepted="bytes of one of them")

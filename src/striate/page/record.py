@@ -9,7 +9,7 @@ from striate.core.cite import citations
 from striate.core.number import Number
 from striate.core.report import Cost, Origin, Report
 from striate.nets.payload import Field, Summary
-from striate.training.payload import Training
+from striate.training.payload import Epoch, Training
 
 from .charts import Axis, Chart, Series, line_chart, sparkline
 from .format import bytes_of, count, fixed, large, named, seconds, value_of
@@ -20,9 +20,10 @@ def training_section(training: Training | None) -> Section | None:
     """Loss and accuracy over the epochs."""
     if training is None or not training.history:
         return None
-    content: dict[str, Any] = {"training": training, "charts": [], "spark": ""}
+    shares = all(each.dev_accuracy is not None for each in training.history)
+    content: dict[str, Any] = {"training": training, "charts": [], "spark": "", "shares": shares}
     if len(training.history) > 1:
-        content["charts"] = [_accuracies(training), _losses(training)]
+        content["charts"] = [*([_accuracies(training)] if shares else []), _losses(training)]
         content["spark"] = sparkline([epoch.rate for epoch in training.history])
     return Section("training", "Training", training_claim(training), content)
 
@@ -35,7 +36,7 @@ def training_claim(training: Training) -> str:
     what = best.metric.replace("_", " ")
     claim = f"Its weights are those of epoch {best.epoch} of {training.epochs}, the best by {what}: {reached}."
     last = training.history[-1]
-    gap = 100 * (last.train_accuracy - last.dev_accuracy)
+    gap = 100 * ((last.train_accuracy or 0.0) - (last.dev_accuracy or 0.0))  # a task without accuracy has no gap
     if gap >= 5:
         claim += f" In the last epoch it is {fixed(gap, 1)} points better on the images it trained on."
     return claim if training.complete else f"{claim} The run was stopped before its end."
@@ -44,12 +45,12 @@ def training_claim(training: Training) -> str:
 def _accuracies(training: Training) -> Chart:
     history, best = training.history, training.best
     at_best = next((each for each in history if each.epoch == best.epoch), history[-1])
-    value = Number(at_best.dev_accuracy)
+    value = Number(at_best.dev_accuracy, why="the task has none" if at_best.dev_accuracy is None else "")
     return line_chart(
         f"Dev accuracy is {value_of(value, percent=True)} at epoch {at_best.epoch}",
         [
-            Series("dev", tuple((each.epoch, Number.of(each.dev_accuracy)) for each in history)),
-            Series("train", tuple((each.epoch, Number.of(each.train_accuracy)) for each in history)),
+            Series("dev", _points(history, "dev_accuracy")),
+            Series("train", _points(history, "train_accuracy")),
         ],
         key="training-accuracy",
         x=Axis("epoch"),
@@ -58,18 +59,23 @@ def _accuracies(training: Training) -> Chart:
     )
 
 
+def _points(history: Sequence[Epoch], name: str) -> tuple[tuple[float, Number], ...]:
+    """A column of the history by epoch, where there is a number."""
+    return tuple((each.epoch, Number.of(value)) for each in history if (value := getattr(each, name)) is not None)
+
+
 def _losses(training: Training) -> Chart:
     history = training.history
     lowest = min(history, key=lambda each: each.dev_loss)
     return line_chart(
         f"Dev loss is lowest, {fixed(lowest.dev_loss, 3)}, at epoch {lowest.epoch}",
         [
-            Series("dev", tuple((each.epoch, Number.of(each.dev_loss)) for each in history)),
-            Series("train", tuple((each.epoch, Number.of(each.train_loss)) for each in history)),
+            Series("dev", _points(history, "dev_loss")),
+            Series("train", _points(history, "train_loss")),
         ],
         key="training-loss",
         x=Axis("epoch"),
-        y=Axis("loss, nats", 0),
+        y=Axis("loss, nats" if training.task == "classify" else "loss", 0),
         mark=(lowest.epoch, Number(lowest.dev_loss), fixed(lowest.dev_loss, 3)),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from striate.attacks.payload import Robustness
@@ -10,7 +11,7 @@ from striate.core.report import Report
 from striate.figures.payload import Reproduction
 from striate.inside.payload import Explanation
 from striate.nets.payload import Summaries, Summary
-from striate.training.payload import Training
+from striate.training.payload import Epoch, Training
 
 from . import (  # noqa: F401  they register their renderers
     text_augment,
@@ -156,20 +157,30 @@ def _training(result: Training, width: int, color: bool) -> list[str]:
     chosen = [
         each for each in result.history if each.epoch % step == 0 or each in (result.history[0], result.history[-1])
     ]
-    body = [
-        (
-            f"{each.epoch}",
-            fixed(each.train_loss, 3),
-            fixed(each.dev_loss, 3),
-            fixed(100 * each.train_accuracy, 1),
-            fixed(100 * each.dev_accuracy, 1),
-            f"{each.rate:.3g}",
-            fixed(each.seconds, 1),
-        )
-        for each in chosen
-    ]
-    names = ("epoch", "train loss", "dev loss", "train %", "dev %", "rate", "s")
-    return [*lines, "", *table(names, body, width=width, numbers=frozenset(range(7)))]
+    more = tuple(result.history[-1].more) if result.history else ()
+    names = (
+        "epoch",
+        "train loss",
+        "dev loss",
+        "train %",
+        "dev %",
+        *(name.replace("_", " ") for name in more),
+        "rate",
+        "s",
+    )
+    body = [_epoch_cells(each, more) for each in chosen]
+    there = [place for place in range(len(names)) if any(row[place] for row in body)]
+    shown = [tuple(row[place] for place in there) for row in body]
+    heads = tuple(names[place] for place in there)
+    return [*lines, "", *table(heads, shown, width=width, numbers=frozenset(range(len(heads))))]
+
+
+def _epoch_cells(row: Epoch, more: Sequence[str]) -> tuple[str, ...]:
+    """The cells of an epoch, empty where the task has no such figure."""
+    shares = ("" if each is None else fixed(100 * each, 1) for each in (row.train_accuracy, row.dev_accuracy))
+    losses = (fixed(row.train_loss, 3), fixed(row.dev_loss, 3))
+    others = (f"{row.more[name]:.3g}" for name in more)
+    return (f"{row.epoch}", *losses, *shares, *others, f"{row.rate:.3g}", fixed(row.seconds, 1))
 
 
 @result_lines.register

@@ -15,8 +15,8 @@ def _synthesis(result: Synthesis, width: int, color: bool) -> list[str]:
     judge = result.judge
     columns = {
         "for": [image.target for image in result.images],
-        "score": [fixed(image.score, 2) for image in result.images],
-        "fresh views": ["" if image.fresh is None else fixed(image.fresh, 2) for image in result.images],
+        "score": [score_text(image.score) for image in result.images],
+        "fresh views": ["" if image.fresh is None else score_text(image.fresh) for image in result.images],
         "probability": [
             "" if image.probability is None else value_of(image.probability, percent=True) for image in result.images
         ],
@@ -47,10 +47,15 @@ def measured_lines(measured: Measured, width: int) -> list[str]:
     return table(measured.columns, rows, width=width, numbers=numbers)
 
 
+def score_text(score: float) -> str:
+    """A score to two decimals; where that is more than seven digits, to three digits."""
+    return fixed(score, 2) if abs(score) < 1e5 else f"{score:.3g}"
+
+
 def cell_text(cell: float | str | None) -> str:
-    """A cell as people read it: three digits, a dash for nothing."""
+    """A cell as people read it: three digits, whole numbers from 1,000 to a million, a dash for nothing."""
     if cell is None:
         return "-"
     if isinstance(cell, str):
         return readable(cell)
-    return f"{cell:,.0f}" if float(cell).is_integer() and abs(cell) < 1e9 else f"{cell:.3g}"
+    return f"{cell:,.0f}" if abs(cell) < 1e6 and (abs(cell) >= 1000 or float(cell).is_integer()) else f"{cell:.3g}"

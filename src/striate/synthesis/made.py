@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -45,6 +45,7 @@ class Made:
         films: Films, by file name.
         notes: What has to be said about them.
         cites: Keys of the papers.
+        conclude: What the method adds to the report once its images are rounded and judged; None adds nothing.
     """
 
     images: Tensor
@@ -66,6 +67,7 @@ class Made:
     films: Mapping[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     cites: tuple[str, ...] = ()
+    conclude: Callable[[Synthesis], Synthesis] | None = None
 
     @property
     def meant(self) -> tuple[int | None, ...]:
@@ -127,6 +129,8 @@ def told(
         films=tuple(made.films),
         notes=made.notes,
     )
+    if made.conclude is not None:
+        result = made.conclude(result)
     saved = dict(zip(made.stems, rounded, strict=True)) | dict(made.sources)
     return result, {**{f"{stem}.png": encode_png(enlarge(image, SIDE)) for stem, image in saved.items()}, **made.films}
 

@@ -70,11 +70,13 @@ class Measured:
         title: What it shows, a sentence.
         columns: Heads, units in them.
         rows: Texts and numbers; None where there is none.
+        draw: Columns that a page draws over the rows.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[float | str | None, ...], ...]
+    draw: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

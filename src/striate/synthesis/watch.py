@@ -36,8 +36,13 @@ class Watch:
         """Look at a moment of the search."""
         if self.film and moment.step % self.film == 0:
             self.frames.append(to_bytes(moment.paint()).cpu())
-        if self.show is not None and time.monotonic() - self._shown >= self.every:
+        if self.due:
             self.look(moment.paint())
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to look again; painting for nobody costs."""
+        return self.show is not None and time.monotonic() - self._shown >= self.every
 
     def look(self, images: Tensor) -> None:
         """Show these images now."""

@@ -16,6 +16,16 @@ RECIPES: Registry[Recipe] = Registry(
             "striate.training.recipes:QUICK",
             "a small net on small images in about a minute: SGD, one cycle, label smoothing, mirrored images",
             ("smith2018super", "sutskever2013importance", "szegedy2016rethinking"),
-        )
+        ),
+        "style": Entry(
+            "striate.training.recipes:STYLE",
+            "a painter in one style (task style): AdamW without decay, one cycle, batches of 4, mirrored and shifted",
+            ("loshchilov2019decoupled", "smith2018super"),
+        ),
+        "decode": Entry(
+            "striate.training.recipes:DECODE",
+            "a decoder of a layer's code (task decode): AdamW without decay, one cycle, batches of 32",
+            ("loshchilov2019decoupled", "smith2018super"),
+        ),
     },
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from .payload import Best, Epoch
+from .payload import BY_ACCURACY, Best, Choice, Epoch
 from .task import Task
 
 EVENTS = ("run_start", "epoch_start", "step", "epoch_end", "checkpoint", "run_end", "interrupted")
@@ -30,7 +30,7 @@ class State:
         step: Steps that are finished.
         saved: Epochs that the checkpoint holds.
         rate: Learning rate of the latest step.
-        figures: ``loss`` and ``accuracy`` of the latest step, means over its batch.
+        figures: The task's figures of the latest step, means over its batch.
         history: One row for each finished epoch.
     """
 
@@ -81,10 +81,11 @@ class Events:
 Observer = Callable[[Events], AbstractContextManager[None]]
 
 
-def best_of(history: list[Epoch] | tuple[Epoch, ...]) -> Best:
-    """The epoch with the highest dev accuracy; of equal ones that with the lowest dev loss, then the earliest.
+def best_of(history: list[Epoch] | tuple[Epoch, ...], choice: Choice = BY_ACCURACY) -> Best:
+    """The epoch that is best on dev; of equal ones that with the lowest dev loss, then the earliest.
 
-    As the highest of several, its accuracy is a little too good for new images: the test split tells the truth.
+    As the best of several, its figure is a little too good for new images: the test split tells the truth.
     """
-    best = max(history, key=lambda row: (row.dev_accuracy, -row.dev_loss, -row.epoch))
-    return Best("dev accuracy", best.dev_accuracy, best.epoch)
+    sign = 1 if choice.highest else -1
+    best = max(history, key=lambda row: (sign * row.dev(choice.figure), -row.dev_loss, -row.epoch))
+    return Best(f"dev {choice.figure}", best.dev(choice.figure), best.epoch)

@@ -55,7 +55,7 @@ def fit(
 
     The run lies in the folder ``out``; a kill at any moment loses at most the epoch that was running, and ``resume``
     with the same arguments ends, bit for bit, where the uninterrupted run would have ended (on the same machine with
-    as many threads; seconds apart). As the best of several epochs, the accuracy on dev is a little too good.
+    as many threads; seconds apart). As the best of several epochs, its figure on dev is a little too good.
 
     Args:
         subject: A net by name (``striate/small``: from scratch), a net (a copy is trained), or a `Task`.
@@ -126,17 +126,8 @@ def train(
                     learnt = learn(state, recipe, feed, events, fabric)
                     judged = evaluate(state.task, dev)
                 state.epoch += 1
-                state.history.append(
-                    Epoch(
-                        epoch=state.epoch,
-                        train_loss=learnt["loss"],
-                        train_accuracy=learnt["accuracy"],
-                        dev_loss=judged["loss"],
-                        dev_accuracy=judged["accuracy"],
-                        rate=state.rate,
-                        seconds=time.perf_counter() - begun,
-                    )
-                )
+                seconds = time.perf_counter() - begun
+                state.history.append(Epoch.of(state.epoch, learnt, judged, rate=state.rate, seconds=seconds))
                 events.emit("epoch_end", state)
         except BaseException:
             events.emit("interrupted", state)
@@ -145,12 +136,12 @@ def train(
 
 
 def learn(state: State, recipe: Recipe, feed: Feed, events: Events, fabric: Fabric) -> dict[str, float]:
-    """One pass over the training split; gives mean loss and accuracy of the batches as they were met.
+    """One pass over the training split; gives the task's mean figures of the batches as they were met.
 
     Raises:
         RunError: The loss is no number; the message holds epoch, step and learning rate.
     """
-    task, seen, sums = state.task, 0, {"loss": 0.0, "accuracy": 0.0}
+    task, seen, sums = state.task, 0, dict.fromkeys(state.task.figures, 0.0)
 
     def update(loss: Tensor, name: str) -> None:
         optimizer = state.optimizers[name]
@@ -178,13 +169,13 @@ def learn(state: State, recipe: Recipe, feed: Feed, events: Events, fabric: Fabr
 
 @torch.no_grad()
 def evaluate(task: Task, feed: Feed) -> dict[str, float]:
-    """Mean loss and accuracy of the task over every image of a split, in eval mode.
+    """The task's mean figures over every image of a split, in eval mode.
 
     Raises:
         RunError: The loss is no number.
     """
     set_mode(task, training=False)
-    seen, sums = 0, {"loss": 0.0, "accuracy": 0.0}
+    seen, sums = 0, dict.fromkeys(task.figures, 0.0)
     for batch in feed.plain():
         judged = task.judge(task.predict(batch), batch)
         seen += len(batch.rows)

@@ -15,6 +15,7 @@ from striate.core.progress import Progress, Step
 from striate.core.storage import write_bytes
 from striate.nets.load import save_weights
 from striate.nets.net import Net
+from striate.nets.weights import FORMAT, write_weights
 
 from .events import Events, Observer, State, best_of
 from .payload import Epoch
@@ -22,7 +23,7 @@ from .run import CHECKPOINT, WEIGHTS, Record, save_history
 
 
 def progress_bar(progress: Progress) -> Observer:
-    """Images done of all epochs together, with the loss of the latest step and the latest accuracy on dev."""
+    """Images done of all epochs together, with the loss of the latest step and what chooses the epoch, on dev."""
 
     @contextmanager
     def watch(events: Events) -> Iterator[None]:
@@ -34,7 +35,9 @@ def progress_bar(progress: Progress) -> Observer:
                 steps.append(stack.enter_context(progress.task("training", total)))
 
             def count(state: State) -> None:
-                dev = f", dev {state.history[-1].dev_accuracy:.1%}" if state.history else ""
+                figure = state.task.choice.figure
+                form = ".1%" if figure == "accuracy" else ".3g"
+                dev = f", dev {state.history[-1].dev(figure):{form}}" if state.history else ""
                 epoch = f"epoch {min(state.epoch + 1, state.epochs)}/{state.epochs}"
                 steps[0](state.batch, f"{epoch}, loss {state.figures['loss']:.3f}{dev}")
 
@@ -64,7 +67,7 @@ def checkpoints(folder: Path, record: Record) -> Observer:
     @contextmanager
     def watch(events: Events) -> Iterator[None]:
         def save(state: State) -> None:
-            if best_of(state.history).epoch == state.epoch:
+            if best_of(state.history, state.task.choice).epoch == state.epoch:
                 save_best(folder, state, record)
             save_checkpoint(folder, state)
             state.saved = state.epoch
@@ -78,17 +81,19 @@ def checkpoints(folder: Path, record: Record) -> Observer:
 
 def save_best(folder: Path, state: State, record: Record) -> None:
     """``weights.safetensors`` of the first net, ``weights.NAME.safetensors`` of others."""
-    row = state.history[-1]
+    row, figure = state.history[-1], state.task.choice.figure
     said = {
         "data": record.data,
         "recipe": record.recipe.name,
         "epoch": str(row.epoch),
-        "dev_accuracy": repr(row.dev_accuracy),
+        f"dev_{figure}": repr(row.dev(figure)),
     }
     for index, (name, net) in enumerate(state.nets.items()):
         path = folder / (WEIGHTS if index == 0 else f"weights.{name}.safetensors")
-        assert isinstance(net, Net)  # checked before the run began
-        save_weights(net, path, metadata=said)
+        if isinstance(net, Net):
+            save_weights(net, path, metadata=said)
+        else:
+            write_weights(net, path, {"striate": FORMAT, "task": record.task, **record.about, **said})
 
 
 def save_checkpoint(folder: Path, state: State) -> None:

@@ -40,9 +40,12 @@ def build_task(
     Raises:
         RunError: Net and data do not fit, or the data cannot teach it.
     """
-    check_splits(splits)
     if not isinstance(subject, (str, Path, nn.Module)):
+        check_splits(splits, labelled=subject.labelled)
+        if recipe.augment.mixer and not subject.labelled:
+            raise RunError(f"{recipe.augment.mixer} mixes labels", accepted="transforms of images, for this task")
         return subject
+    check_splits(splits)
     with seeded(seed, "train/init"):  # for a Python function that draws its weights by itself
         if isinstance(subject, str) and _from_scratch(subject):
             net = _fresh(subject, splits.train, recipe=recipe, seed=seed)
@@ -55,12 +58,19 @@ def build_task(
     return Classification(net, label_smoothing=recipe.label_smoothing)
 
 
-def check_splits(splits: Splits) -> None:
-    """Both splits hold images of known classes, and every class has some to learn from; `RunError` otherwise."""
+def check_splits(splits: Splits, *, labelled: bool = True) -> None:
+    """Both splits hold images, where it matters of known classes and of every class; `RunError` otherwise."""
     for part in (splits.train, splits.dev):
-        part.classified()
+        if labelled:
+            part.classified()
         if not len(part):
             raise RunError(f"the {part.split} split of {part.name} is empty", accepted="at least one image")
+    if labelled:
+        _check_classes(splits)
+
+
+def _check_classes(splits: Splits) -> None:
+    for part in (splits.train, splits.dev):
         if part.classes != splits.train.classes:
             raise RunError(f"classes of train and {part.split} differ", accepted="splits of one data set")
         wrong = sorted({label for label in part.labels.tolist() if not 0 <= label < len(part.classes)})
@@ -124,13 +134,14 @@ def fingerprint(task: Task) -> str:
     """Hash of all weights of the task's nets.
 
     Raises:
-        RunError: One of them is not a `Net`, so that nobody could load what the run will save.
+        RunError: One of a classifier is not a `Net`, so that nobody could load what the run will save.
     """
     digest = hashlib.sha256()
     for name, net in task.nets.items():
-        if not isinstance(net, Net):
+        if not isinstance(net, Net) and task.name == Classification.name:
             raise RunError(f"net {name!r} of the task is a {type(net).__name__}", accepted="striate.Net(module, ...)")
-        digest.update(f"{name}={net.fingerprint()};".encode())
+        known = net if isinstance(net, Net) else Net(net)
+        digest.update(f"{name}={known.fingerprint()};".encode())
     return digest.hexdigest()
 
 
@@ -160,7 +171,10 @@ def describe(
         dev=dev,
         threads=torch.get_num_threads(),
         versions=versions(),
-        notes=split_notes(splits),
+        notes=split_notes(splits) if task.labelled else (),
+        task=task.name,
+        about=dict(task.about),
+        choice=task.choice,
         device=device,
         precision=precision,
         memory_format=memory_format,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .recipe import Augment, Recipe, Sgd
+from .recipe import AdamW, Augment, Recipe, Sgd
 from .schedules import Schedule
 
 QUICK = Recipe(
@@ -17,4 +17,21 @@ QUICK = Recipe(
     batch=128,
     label_smoothing=0.05,
     augment=Augment(mirror=0.5),
+)
+
+STYLE = Recipe(
+    name="style",
+    optimizer=AdamW(rate=3e-3, weight_decay=0.0),
+    schedule=Schedule("one_cycle", {"warm": 0.1, "start": 0.1, "end": 0.02}),
+    samples=12_000,
+    most=200,
+    batch=4,
+    augment=Augment(mirror=0.5, shift=8),
+)
+DECODE = Recipe(
+    name="decode",
+    optimizer=AdamW(rate=3e-3, weight_decay=0.0),
+    schedule=Schedule("one_cycle", {"warm": 0.1, "start": 0.1, "end": 0.0}),
+    samples=120_000,
+    batch=32,
 )

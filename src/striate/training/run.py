@@ -26,12 +26,14 @@ from striate.core.storage import write_text
 from .events import State, best_of
 from .lock import NAME as LOCK
 from .lock import locked
-from .payload import Epoch, Training
+from .payload import BY_ACCURACY, Choice, Epoch, Training
 from .recipe import Recipe
 
 FORMAT = 1
 RECORD, METRICS, WEIGHTS, CHECKPOINT = "run.json", "metrics.csv", "weights.safetensors", "checkpoints/last.pt"
-_IDENTITY = ("net", "start", "train", "dev", "recipe", "seed", "device", "precision", "memory_format")
+_IDENTITY = (
+    "task", "about", "net", "start", "train", "dev", "recipe", "seed", "device", "precision", "memory_format",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class Record:
         state: ``running`` (or killed), ``stopped`` (can be resumed), ``complete``.
         why: Why it was stopped.
         asked: Options that the caller gave; one who resumes need not give them again.
+        task: What is learnt.
+        about: What else the task says of it.
+        choice: By which figure on dev the best epoch is chosen.
     """
 
     net: str
@@ -85,6 +90,9 @@ class Record:
     state: Literal["running", "stopped", "complete"] = "running"
     why: str = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
+    task: str = "classify"
+    about: Mapping[str, str] = field(default_factory=dict)
+    choice: Choice = BY_ACCURACY
     format: int = field(default=FORMAT, metadata={"name": "striate"})
 
 
@@ -153,8 +161,9 @@ def save_history(folder: Path, history: list[Epoch]) -> None:
     """Write ``metrics.csv``: one row for each epoch, numbers in full so that they read back as they were."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([each.name for each in dataclasses.fields(Epoch)])
-    writer.writerows([repr(value) for value in dataclasses.astuple(row)] for row in history)
+    plain = [each.name for each in dataclasses.fields(Epoch) if each.name != "more"]
+    writer.writerow(list(history[0].columns) if history else plain)
+    writer.writerows([repr(value) for value in row.columns.values()] for row in history)
     write_text(folder / METRICS, text.getvalue())
 
 
@@ -181,9 +190,7 @@ def read_history(folder: Path) -> tuple[Epoch, ...]:
     try:
         with path.open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))
-        return tuple(
-            Epoch(epoch=int(row["epoch"]), **{key: float(row[key]) for key in row if key != "epoch"}) for row in rows
-        )
+        return tuple(_epoch(row) for row in rows)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"cannot read {path}: {error}") from error
 
@@ -204,11 +211,22 @@ def read_run(folder: str | Path) -> Training:
         data=record.data,
         recipe=record.recipe.name,
         epochs=record.epochs,
-        best=best_of(history),
+        best=best_of(history, record.choice),
         history=history,
         complete=record.state == "complete",
         notes=record.notes,
+        task=record.task,
+        about=record.about,
     )
+
+
+def _epoch(row: Mapping[str, str]) -> Epoch:
+    numbers = {key: float(value) for key, value in row.items() if key != "epoch"}
+    parts = {
+        part: {key.removeprefix(f"{part}_"): value for key, value in numbers.items() if key.startswith(f"{part}_")}
+        for part in ("train", "dev")
+    }
+    return Epoch.of(int(row["epoch"]), parts["train"], parts["dev"], rate=numbers["rate"], seconds=numbers["seconds"])
 
 
 def _json_of(folder: Path) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Task: what is trained. Classification is the first; a segmenter, a detector or a GAN is another class like it."""
+"""Task: what is trained. Classification is the first; a painter, a decoder or a segmenter is another class like it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
@@ -13,6 +14,7 @@ from striate.core.errors import RunError
 from striate.nets.net import Net
 
 from .losses import cross_entropy
+from .payload import BY_ACCURACY, Choice
 
 Update = Callable[[Tensor, str], None]
 
@@ -21,7 +23,7 @@ Update = Callable[[Tensor, str], None]
 class Batch:
     """Images (n, C, H, W) in [0, 1] with labels, the ids (n,) their random draws hang on, rows in the split.
 
-    Labels are numbers of classes (n,), or shares of them (n, K) where images were mixed.
+    Labels are numbers of classes (n,), or shares of them (n, K) where images were mixed; -1 where there are none.
     """
 
     images: Tensor
@@ -36,27 +38,43 @@ class Task(Protocol):
     Attributes:
         nets: The nets by name, each with an optimizer of its own. While a run lasts the loop puts in their place what
             Fabric made of them (precision, devices), so `step` and `predict` must take them from here at each call.
+        name: What is learnt, as `striate train --task` calls it.
+        figures: Names of the figures that `step` and `judge` give; ``loss`` is one.
+        choice: The figure on dev by which the best epoch is chosen.
+        labelled: Whether every image needs the number of a class.
+        about: What else there is to know about what is learnt, in texts; the run folder and its weights keep it. A run
+            is gone on with only where it is the same.
     """
 
     nets: MutableMapping[str, nn.Module]
+    name: str
+    figures: tuple[str, ...]
+    choice: Choice
+    labelled: bool
+    about: Mapping[str, str]
 
     def step(self, batch: Batch, update: Update) -> Mapping[str, Tensor]:
         """Learn from one batch; ``update(loss, name)`` runs backward and the step of that net's optimizer.
 
-        Gives ``loss`` and ``accuracy``, detached, one number per image.
+        Gives the task's figures, detached, one number per image.
         """
 
     def predict(self, batch: Batch) -> Any:
         """What the nets say about a batch; the loop has set them to eval mode and switched gradients off."""
 
     def judge(self, prediction: Any, batch: Batch) -> Mapping[str, Tensor]:
-        """``loss`` and ``accuracy`` of a prediction, one number per image; higher accuracy chooses the best epoch."""
+        """The task's figures of a prediction, one number per image."""
 
 
 class Classification:
     """One net, cross-entropy, the share of images whose largest logit is the label's."""
 
     nets: MutableMapping[str, nn.Module]
+    name = "classify"
+    figures: tuple[str, ...] = ("loss", "accuracy")
+    choice = BY_ACCURACY
+    labelled = True
+    about: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, net: Net, *, label_smoothing: float = 0.0) -> None:
         if net.outputs == "other":

@@ -12,7 +12,6 @@ from .options import Computing, DataArgument, Option, OutArgument, Source
 from .session import session, shown, write_out
 
 FILES = {
-    "page": "report.html",
     "cleaned": "cleaned.csv",
     "cleaned splits": "cleaned.splits.json",
     "reasons": "reasons.csv",
@@ -74,11 +73,8 @@ def check(
         )
         report = write_out(report, out, overwrite=run["overwrite"])
         if out is not None:
-            from striate.page.html import render_page
-
             write_text(Path(out) / FILES["cleaned"], kept_csv(checking.rows, checking.result.task))
             write_text(Path(out) / FILES["reasons"], reasons_csv(checking.rows))
             kept = splits_text(splits.train.name, kept_names(checking.rows))
             write_text(Path(out) / FILES["cleaned splits"], kept)
-            write_text(Path(out) / FILES["page"], render_page(report))
         return report

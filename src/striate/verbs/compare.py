@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from striate.nets.net import Net
 
 PICTURES = 48
-PAGE = "report.html"
 TIMED_IMAGES = 256
 CITES = ("mcnemar1947note", "holm1979simple")
 
@@ -70,14 +69,7 @@ def compare(
             raise StriateError("no data are given", accepted="--data NAME or FOLDER", hint="striate datasets")
         else:
             report = _nets(run, list(nets), data, timed=not untimed, pictures=PICTURES if out else 0)
-        if out is None:
-            return report
-        from striate.core.storage import write_text
-        from striate.page.html import render_page
-
-        report = write_out(replace(report, files={"page": PAGE, **report.files}), out, overwrite=run["overwrite"])
-        write_text(Path(out) / PAGE, render_page(report))
-        return report
+        return write_out(report, out, overwrite=run["overwrite"])
 
 
 def report_file(given: Any) -> Path | None:

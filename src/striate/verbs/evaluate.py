@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT
 from striate.core.report import Report
-from striate.core.storage import write_text
 from striate.measure.payload import Evaluation
 from striate.measure.tagged import MultiLabelEvaluation
-from striate.page.payload import Examination
 
 from .options import DataArgument, DataLike, NetArgument, OnData, Option, OutArgument, numbers
 from .session import Session, session, shown, write_out
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from striate.data.dataset import Dataset
     from striate.measure.table import Table
     from striate.nets.net import Net
 
 DEV = 2000  # images of the dev split that temperature and thresholds are chosen on
-CHUNK = 1 << 20  # values of images that are measured at once
-PAGE = "report.html"
 SHOWN = 24  # pictures of mistakes, and of suspect labels
 CITES = ("guo2017calibration", "northcutt2021confident", "chung2019slice", "geifman2019bias")
 
@@ -86,21 +79,7 @@ def evaluate(
         evaluation, album = evaluation_with_pictures(evaluation, images, most=SHOWN if out else 0)
         findings = evaluation_findings(evaluation, net=str(shown(net)), data=str(shown(data)))
         report = run.report(evaluation, findings=illustrated(findings, evaluation, None), album=album, cites=CITES)
-        if out is None:
-            return report
-        report = write_out(replace(report, files={"page": PAGE}), out, overwrite=run["overwrite"])
-        named = f"{shown(data)}, {images.split}"
-        write_text(Path(out) / PAGE, page_of(report, Examination(str(shown(net)), named, evaluation)))
-        return report
-
-
-def page_of(report: Report[Any], examined: Examination) -> str:
-    """The page of an evaluation: that of an examination, without what needs more passes."""
-    from striate.page.html import render_page
-
-    return render_page(
-        Report(report.verb, examined, report.findings, report.origin, report.cost, report.files, album=report.album)
-    )
+        return write_out(report, out, overwrite=run["overwrite"])
 
 
 def measured(
@@ -114,6 +93,7 @@ def measured(
     quick: bool = False,
 ) -> Evaluation:
     """The evaluation of a table of predictions, with temperature and thresholds from dev, and all that slices need."""
+    from striate.data.properties import image_properties
     from striate.measure.analysis import analyse
     from striate.measure.operation import Costs
 
@@ -124,7 +104,7 @@ def measured(
         images,
         dev=dev,
         no_dev=no_dev,
-        properties=None if quick else properties(run, met),
+        properties=None if quick else image_properties(met, progress=run.progress, workers=run["workers"]),
         attributes=not quick,
         costs=None if cost is None else Costs(*cost),
         seed=run["seed"],
@@ -174,17 +154,3 @@ def dev_images(run: Session, given: DataLike, net: Net) -> tuple[Dataset | None,
     most = min(run["limit"] or DEV, DEV)
     rows = torch.arange(most) * len(data) // most if len(data) > most else torch.arange(len(data))
     return data.take(rows), ""
-
-
-def properties(run: Session, images: Dataset) -> dict[str, Tensor]:
-    """What the pixels of each image are like, from memory where the images are kept there as they are stored."""
-    import torch
-
-    from striate.data.properties import image_properties, pixel_properties
-
-    store = images.store
-    if images.geometry is None and images.in_memory and images.channels == store.channels and images.size:
-        step = max(1, CHUNK // (images.channels * images.size[0] * images.size[1]))
-        parts = [pixel_properties(images.images(rows)) for rows in torch.split(torch.arange(len(images)), step)]
-        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    return image_properties(images, progress=run.progress, workers=run["workers"])

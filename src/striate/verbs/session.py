@@ -36,6 +36,7 @@ T = TypeVar("T")
 ABOUT_DATA = (  # options that say which data are meant, and how they come to a net
     "data_root", "partial", "layout", "shares", "fold", "splits", "skip_broken", "geometry",
 )  # fmt: skip
+PAGE = "report.html"
 MARK = "report.json"  # a folder that holds it is ours to write over
 OWN_PLACES = {"convert", "demo", "examine", "train"}  # verbs that look after their own place
 
@@ -56,6 +57,9 @@ class Session:
     memory_format: str = "contiguous"
     findings: list[Finding] = field(default_factory=list)
     used: list[Dataset] = field(default_factory=list)
+    recognised: dict[str, Splits] = field(
+        default_factory=dict
+    )  # data are looked through once, whatever is taken of them
 
     def __getitem__(self, name: str) -> Any:
         return self.settings[name]
@@ -96,7 +100,7 @@ class Session:
         from striate.data.load import load_data
         from striate.measure.alignment import aligned
 
-        data = load_data(given, split=self["split"], **self._data_options())
+        data = load_data(self._recognised(given), split=self["split"])
         if net is not None:
             how = self["geometry"]
             data, said = aligned(as_taken(data, net, how=None if how is None else geometry(str(how))), net)
@@ -120,11 +124,14 @@ class Session:
             progress=self.progress,
         )
 
-    def splits(self, given: DataLike, *, size: int | None = None) -> Splits:
-        """All splits of the data, each cut to the limit, images brought to ``size`` where one is given."""
+    def splits(self, given: DataLike, *, size: int | None = None, unlabelled: bool = False) -> Splits:
+        """All splits of the data, each cut to the limit, images brought to ``size`` where one is given.
+
+        With ``unlabelled`` a folder of images that nothing gives a class is taken too.
+        """
         from striate.data.load import load_splits
 
-        splits = load_splits(given, size=size, **self._data_options())
+        splits = load_splits(self._recognised(given, unlabelled=unlabelled), size=size)
         limit = self["limit"]
         if limit is not None:
             splits = replace(
@@ -191,6 +198,20 @@ class Session:
         command = shlex.join([*words, *more])
         same = command == command_line(self.verb, {**self.arguments, "out": None})
         return replace(finding, command="" if same else command)
+
+    def _recognised(self, given: DataLike, *, unlabelled: bool = False) -> Dataset | Splits:
+        """What a name or a path stands for, found once a session."""
+        from striate.data.dataset import Dataset
+        from striate.data.load import load_splits
+
+        if isinstance(given, Dataset):
+            return given
+        if not isinstance(given, (str, Path)):
+            return load_splits(given, **self._data_options())
+        key = f"{given}, unlabelled" if unlabelled else str(given)
+        if key not in self.recognised:
+            self.recognised[key] = load_splits(given, unlabelled=unlabelled, **self._data_options())
+        return self.recognised[key]
 
     def _data_options(self) -> dict[str, Any]:
         root = self["data_root"]
@@ -425,7 +446,7 @@ def claim_folder(folder: Path, *, overwrite: bool) -> Path:
 
 
 def write_out(report: Report[T], out: str | Path | None, *, overwrite: bool) -> Report[T]:
-    """Write a report's JSON, its pictures, its arrays and its citations into ``out``; gives it with its files named."""
+    """Write a report into ``out``: JSON, page, pictures, arrays, citations; gives it with its files named."""
     if out is None:
         return report
     folder = claim_folder(Path(out), overwrite=overwrite)
@@ -446,8 +467,14 @@ def write_out(report: Report[T], out: str | Path | None, *, overwrite: bool) -> 
         write_text(folder / "citations.bib", bibtex(report.origin.cites) + "\n")
         files["citations"] = "citations.bib"
     files["report"] = MARK
+    from striate.page.html import has_page, render_page
+
+    if has_page(report):
+        files["page"] = PAGE
     report = replace(report, files=files)
     report.save(folder / MARK)
+    if has_page(report):
+        write_text(folder / PAGE, render_page(report))
     return report
 
 

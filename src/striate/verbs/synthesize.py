@@ -28,7 +28,26 @@ ABOUT_MAKING = tuple(name for name in Painting.__annotations__ if name not in {*
 
 
 def synthesize(
-    kind: Annotated[Literal["class", "invert", "morph"], Option("what to paint")],
+    kind: Annotated[
+        Literal[
+            "class",
+            "caricature",
+            "channel",
+            "direction",
+            "dream",
+            "facets",
+            "fool",
+            "invert",
+            "layer",
+            "morph",
+            "pair",
+            "style",
+            "stylize",
+            "texture",
+            "unit",
+        ],
+        Option("what to paint"),
+    ],
     net: NetArgument,
     *,
     out: Annotated[str | Path | None, Option("folder for the pictures", "DIR")] = None,
@@ -36,9 +55,22 @@ def synthesize(
 ) -> Report[Synthesis]:
     """Paint images by changing their pixels, or what stands for them, until a net says what is wanted of them.
 
-    class: what it holds for typical of a class (Simonyan et al. 2013).
+    class: what it holds for typical of a class (Simonyan et al. 2013); with --prior among what a decoder has learnt to
+    paint (Nguyen et al. 2016).
+    caricature: a picture drawn anew, with more of what a layer says of it (Olah et al. 2017).
+    channel: what channels of a layer answer to (Olah et al. 2017).
+    direction: what a direction among a layer's channels looks like (Olah et al. 2017).
+    dream: a picture (or noise) with more of what a layer finds in it (DeepDream, Mordvintsev et al. 2015).
+    facets: the several kinds of a class, from the means of its pictures (Nguyen et al. 2016).
+    fool: what it is sure of though it shows nothing: by gradient, or evolved (Nguyen et al. 2015).
     invert: what a layer still knows of a picture (Mahendran & Vedaldi 2015).
-    morph: pictures between two pictures, by pixels or by codes of a layer.
+    layer: what a whole layer answers to (Mordvintsev et al. 2015).
+    morph: pictures between two pictures, by pixels, by codes of a layer, or by codes of a decoder.
+    pair: what two channels answer to at once, and each alone (Olah et al. 2017).
+    style: the content of one picture in the style of others (Gatys et al. 2016; by patches: Li & Wand 2016).
+    stylize: pictures in a style that a painter has learnt, in one pass (Johnson et al. 2016).
+    texture: noise with the texture of a picture (Gatys et al. 2015).
+    unit: what one unit answers to (Erhan et al. 2009).
 
     Every image is looked at again after rounding to 8 bits, under small shifts and turns that the search never saw, and
     by another net where one is given with --judge.
@@ -78,7 +110,8 @@ def options_of(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         StriateError: An option was given that does nothing for this kind, or one that it needs was not.
     """
     entry = kind_named(kind)
-    given = {name: settings[name] for name in ABOUT_MAKING if settings.get(name) not in (None, False)}
+    given = {name: settings[name] for name in ABOUT_MAKING if settings.get(name) is not None}
+    given = {name: value for name, value in given.items() if value is not False}
     wrong = [name for name in given if name not in entry.takes]
     if wrong:
         takes = ", ".join(f"--{name.replace('_', '-')}" for name in (*entry.takes, *COMMON))
@@ -139,8 +172,11 @@ def _with_film(result: Synthesis, album: dict[str, bytes], watch: Any) -> tuple[
         return result, album
     from dataclasses import replace
 
-    from striate.core.film import encode_gif
+    from striate.core.film import encode_film
     from striate.synthesis.sheet import contact_sheet
 
-    film = encode_gif([contact_sheet(each) for each in watch.frames])
-    return replace(result, films=(*result.films, "making.gif")), {**album, "making.gif": film}
+    shapes = [tuple(each.shape) for each in watch.frames]
+    usual = max(set(shapes), key=shapes.count)  # where some images were made again, the film is of the first go
+    ending, film = encode_film([contact_sheet(each) for each in watch.frames if tuple(each.shape) == usual])
+    name = f"making.{ending}"
+    return replace(result, films=(*result.films, name)), {**album, name: film}

@@ -1,4 +1,4 @@
-"""`striate train`: train a net on labelled images."""
+"""`striate train`: train a net on images."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from striate.training.payload import Training
 
 from . import FOLDERS
 from .options import DataArgument, Learning, NetLike, Option, count, number, words
-from .session import number_folder, session, shown
+from .session import Session, number_folder, session, shown
 from .signature import read_signature
+from .tasks import check_task, splits_for, subject_for
 
 if TYPE_CHECKING:
     from striate.training.recipe import Recipe
@@ -32,7 +33,15 @@ def train(
     data: DataArgument,
     *,
     net: Annotated[NetLike, Option("net to train; a bare SOURCE/ARCH starts from scratch", "NET")] = "striate/small",
-    recipe: Annotated[str, Option("how to train; `striate methods` lists recipes", "NAME")] = "quick",
+    task: Annotated[Literal["classify", "style", "decode"], Option("what to teach")] = "classify",
+    style: Annotated[str | Path | None, Option("picture whose style is learnt (task style)", "FILE")] = None,
+    against: Annotated[
+        NetLike | None, Option("net that judges what is learnt (style: loss net; decode: encoder)", "NET")
+    ] = None,
+    layer: Annotated[str | None, Option("site of that net whose code is decoded (task decode)", "SITE")] = None,
+    recipe: Annotated[
+        str | None, Option("how to train; `striate methods` lists recipes (default: the task's)", "NAME")
+    ] = None,
     epochs: Annotated[
         int | None,
         Option("passes over the training images (default: the recipe's)", "N", lambda text: count(text, "epochs")),
@@ -58,10 +67,18 @@ def train(
     A kill at any moment loses at most the current epoch; `--resume` ends exactly where the uninterrupted run ends, and
     takes from the run folder what it is not told again; where there is no run yet it begins one. The epoch that is
     best on the dev split is kept; the test split is never looked at.
+
+    classify: a net on labelled images. style: a painter in the style of a picture (Johnson et al. 2016), for `striate
+    synthesize stylize --prior RUN`; photographs need no labels. decode: a decoder of a layer's code (Dosovitskiy & Brox
+    2016), for `striate synthesize class --prior RUN`.
     """
     given: dict[str, Any] = {
         "data": data,
         "net": net,
+        "task": task,
+        "style": None if style is None else str(style),
+        "against": against,
+        "layer": layer,
         "recipe": recipe,
         "epochs": epochs,
         "rate": rate,
@@ -76,36 +93,44 @@ def train(
     if begun:
         given, options = taken_up(given, options, Path(str(out)))
     with session("train", given, options, Learning) as run:
-        from striate.training.loop import fit
-
         if resume and out is None:
             raise StriateError("--resume is given without --out", accepted="the run folder to go on with")
-        how = varied(given["recipe"], epochs=given["epochs"], rate=given["rate"], batch=run["batch"])
-        how = prepared(how, augment=given["augment"], preprocess=given["preprocess"])
         folder = Path(out if out is not None else number_folder(FOLDERS["train"], {"data": data}))
-        splits = run.splits(data, size=given["size"])
-        if splits.train.size is None:
-            raise StriateError(f"the images of {splits.train.name} differ in size", hint="--size 64")
-        run.progress.say(splits.said)
         if resume and not begun:
             run.progress.say(f"{folder} holds no run yet: it begins now")
-        result = fit(
-            given["net"] if isinstance(given["net"], (str, Path)) else run.net(given["net"]),
-            splits,
-            out=folder,
-            recipe=how,
-            seed=run["seed"],
-            resume=begun,
-            overwrite=run["overwrite"],
-            device=run["device"],
-            precision=run["precision"],
-            workers=run["workers"],
-            weights_root=Path(run["weights_root"]) if run["weights_root"] else None,
-            asked=asked_for(given, options),
-            progress=run.progress,
-        )
-        files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
-        return run.report(replace(result, run=str(shown(folder))), files=files, cites=cites_of(given["recipe"], how))
+        return trained(run, given, options, folder=folder, resume=begun)
+
+
+def trained(
+    run: Session, given: Mapping[str, Any], options: Mapping[str, Any], *, folder: Path, resume: bool
+) -> Report[Training]:
+    """The report of a run that is begun, or gone on with, in this folder."""
+    from striate.training.loop import fit
+
+    teaching = check_task(given, defaults_of("train"))
+    name = given["recipe"] or teaching.recipe
+    how = varied(name, epochs=given["epochs"], rate=given["rate"], batch=run["batch"])
+    how = prepared(how, augment=given["augment"], preprocess=given["preprocess"])
+    splits, judge = splits_for(run, given)
+    run.progress.say(splits.said)
+    result = fit(
+        subject_for(run, given, splits, judge),
+        splits,
+        out=folder,
+        recipe=how,
+        seed=run["seed"],
+        resume=resume,
+        overwrite=run["overwrite"],
+        device=run["device"],
+        precision=run["precision"],
+        workers=run["workers"],
+        weights_root=Path(run["weights_root"]) if run["weights_root"] else None,
+        asked=asked_for(given, options),
+        progress=run.progress,
+    )
+    files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
+    cites = (*teaching.cites, *cites_of(name, how))
+    return run.report(replace(result, run=str(shown(folder))), files=files, cites=cites)
 
 
 def cites_of(name: str, recipe: Recipe) -> tuple[str, ...]:
@@ -119,9 +144,9 @@ def cites_of(name: str, recipe: Recipe) -> tuple[str, ...]:
 
 def asked_for(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that shape a run, as its folder keeps them for `--resume`."""
-    asked = {name: given[name] for name in ("recipe", "epochs", "rate", "size", "augment", "preprocess")}
-    if isinstance(given["net"], (str, Path)):
-        asked["net"] = str(given["net"])
+    names = ("task", "style", "layer", "recipe", "epochs", "rate", "size", "augment", "preprocess")
+    asked = {name: given[name] for name in names}
+    asked |= {name: str(given[name]) for name in ("net", "against") if isinstance(given[name], (str, Path))}
     asked |= {name: str(options[name]) if name == "splits" else options[name] for name in SHAPING if name in options}
     return {name: value for name, value in asked.items() if value is not None}
 
@@ -133,13 +158,18 @@ def taken_up(
     from striate.training.run import read_record
 
     asked = read_record(folder).asked
-    defaults = {name: parameter.default for name, parameter in read_signature("train")[1].items()}
+    defaults = defaults_of("train")
     plain = {name for name, value in given.items() if isinstance(value, (str, int, float, type(None)))}
     merged = {
         name: asked.get(name, value) if name in plain and name in defaults and value == defaults[name] else value
         for name, value in given.items()
     }
     return merged, {**{name: asked[name] for name in SHAPING if name in asked}, **options}
+
+
+def defaults_of(verb: str) -> dict[str, Any]:
+    """The default of each option."""
+    return {name: parameter.default for name, parameter in read_signature(verb)[1].items()}
 
 
 def varied(name: str, *, epochs: int | None, rate: float | None, batch: int | None) -> Recipe:

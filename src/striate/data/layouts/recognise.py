@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from striate.core.errors import StriateError, UnknownNameError
@@ -56,6 +56,7 @@ LAYOUTS: Registry[Any] = Registry(  # in the order in which they are asked
             "a folder of class folders, the same under train/ and test/ (and dev/, val/ or valid/)",
         ),
         "voc0": Entry("striate.data.layouts.voc:VOC0", "PASCAL VOC whose writer counts pixels from 0 (labelImg)"),
+        "images": Entry("striate.data.layouts.loose:LOOSE", "images without labels, for what needs none"),
     },
 )
 
@@ -75,6 +76,8 @@ def read_tree(tree: Tree, listing: Listing, request: Request) -> Splits:
         layout: Layout = LAYOUTS.load(name)
         if layout.fits(tree, listing):
             return layout.read(tree, listing, request)
+    if request.unlabelled and any(map(is_image, listing.names)):
+        return read_tree(tree, listing, replace(request, layout="images"))
     accepted = "; or ".join(entry.summary for _, entry in LAYOUTS.items())
     raise StriateError(f"{tree.name} {_what(listing)}", accepted=accepted)
 

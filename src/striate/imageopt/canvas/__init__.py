@@ -6,12 +6,13 @@ from .chosen import ChosenPixels
 from .cppn import CPPN
 from .delta import Delta
 from .fourier import Fourier, colour_factor
+from .grey import Grey
 from .latent import Latent
 from .patch import Patch, Placement
 from .pixels import Canvas, Pixels
 from .tanh import TanhBox
 
 __all__ = [
-    "CPPN", "Canvas", "ChosenPixels", "Delta", "Fourier", "Latent", "Patch", "Pixels", "Placement", "TanhBox",
-    "colour_factor",
+    "CPPN", "Canvas", "ChosenPixels", "Delta", "Fourier", "Grey", "Latent", "Patch", "Pixels", "Placement",
+    "TanhBox", "colour_factor",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -91,8 +92,8 @@ class Fourier:
     def paint(self, z: Tensor, rows: Tensor) -> Tensor:
         """The images."""
         del rows
-        spectrum = torch.view_as_complex(z.contiguous()) * self.scale().to(z)
-        plain = torch.fft.irfft2(spectrum, s=self.size, norm="ortho")
+        scaled = z * _scale(self.size, self.power, z.dtype, z.device)
+        plain = torch.fft.irfft2(torch.view_as_complex(scaled.contiguous()), s=self.size, norm="ortho")
         return torch.einsum("dc,nchw->ndhw", self.mixing(z.shape[1]).to(z), plain).sigmoid()
 
     def hold(self, z: Tensor, region: Region, rows: Tensor) -> Tensor:
@@ -100,6 +101,12 @@ class Fourier:
         del rows
         check_box(region, self.words)
         return z
+
+
+@functools.lru_cache(maxsize=4)
+def _scale(size: tuple[int, int], power: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The scale s for numbers (..., H, W // 2 + 1, 2), kept for the next step."""
+    return Fourier(size, power).scale()[..., None].to(device, dtype)
 
 
 def colour_factor(images: Tensor) -> Tensor:

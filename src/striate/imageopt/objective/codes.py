@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from striate.core.errors import StriateError
@@ -103,20 +104,31 @@ def cosine(site: str, code: Tensor) -> Objective:
     return Term(f"cosine({site!r})", lambda seen: _angle(seen, site, code)[1], frozenset({site}))
 
 
-def gram_of(code: Tensor) -> Tensor:
+def gram_of(code: Tensor, shares: Tensor | None = None) -> Tensor:
     """The Gram matrix of each image, (n, C, C): the mean over places of the products of two channels, not centred.
 
+    Args:
+        code: What a site said, (n, C, H, W), (n, T, C) or (n, C).
+        shares: How much each place of the picture counts, (n, h, w) or (1, h, w) for all, 0 to 1, of any size: brought
+            to that of the code by means over areas. The mean over places is then weighted so.
+
+    Raises:
+        StriateError: Shares of a code without maps, or shares that are 0 everywhere.
+
     Source: Gatys et al. 2016, equation 3, who sum over places. The mean makes images of different sizes comparable.
+    Shares: Gatys et al. 2017, equations 5 and 6: theirs multiply the code and have squares that sum to 1, ours are
+    those squares, so that a region with soft edges counts as much as it covers.
     """
-    return _gram(by_channel(code, "code"))
+    return _gram(by_channel(code, "code"), None if shares is None else _on_places(shares, code, "code"))
 
 
-def gram_distance(site: str, gram: Tensor) -> Objective:
+def gram_distance(site: str, gram: Tensor, shares: Tensor | None = None) -> Objective:
     """A quarter of the mean squared difference of Gram matrices: ``sum (G - A)^2 / (4 C^2)``, C the channels.
 
     Args:
         site: Where.
         gram: (N, C, C) with one a row, or (1, C, C) for every image, as `gram_of` gives it.
+        shares: How much each place of the image counts, (N, h, w) or (1, h, w), as `gram_of` takes them.
 
     Source: Gatys et al. 2016, equation 4: with Gram matrices of sums over M places they divide by ``4 C^2 M^2``, which
     is the same where both images have M places.
@@ -125,10 +137,11 @@ def gram_distance(site: str, gram: Tensor) -> Objective:
     def score(seen: Seen) -> Tensor:
         values = by_channel(seen[site], site)
         count = values.shape[1]
-        difference = _gram(values) - target(seen, site, gram, (count, count))
+        own = None if shares is None else _on_places(own_rows(shares, seen), seen[site], site)
+        difference = _gram(values, own) - target(seen, site, gram, (count, count))
         return difference.flatten(1).square().sum(1) / (4 * count**2)
 
-    return Term(f"gram_distance({site!r})", score, frozenset({site}))
+    return Term(f"gram_distance({site!r}{'' if shares is None else ', in a region'})", score, frozenset({site}))
 
 
 def diversity(site: str, count: int) -> Objective:
@@ -198,5 +211,22 @@ def _angle(seen: Seen, site: str, code: Tensor) -> tuple[Tensor, Tensor]:
     return product, product / (lengths[0] * lengths[1])
 
 
-def _gram(values: Tensor) -> Tensor:
-    return values @ values.transpose(1, 2) / values.shape[2]
+def _gram(values: Tensor, shares: Tensor | None = None) -> Tensor:
+    if shares is None:
+        return values @ values.transpose(1, 2) / values.shape[2]
+    return (values * shares) @ values.transpose(1, 2)
+
+
+def _on_places(shares: Tensor, code: Tensor, site: str) -> Tensor:
+    """Shares of a picture's places as those of a code, (n or 1, 1, places), with the sum 1."""
+    if code.ndim != 4 or shares.ndim != 3:
+        raise StriateError(
+            f"shares of shape {tuple(shares.shape)} for a code of shape {tuple(code.shape)} at {site!r}",
+            accepted="shares (n, h, w) of maps (n, C, H, W)",
+        )
+    small = F.adaptive_avg_pool2d(shares.to(code)[:, None], (code.shape[2], code.shape[3])).flatten(2)
+    total = small.sum(2, keepdim=True)
+    if not bool((total > 0).all()):
+        row = int((total.flatten() <= 0).nonzero()[0])
+        raise StriateError(f"the region of image {row} is empty", accepted="shares above 0 somewhere")
+    return small / total

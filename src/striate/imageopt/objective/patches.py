@@ -9,6 +9,7 @@ from torch import Tensor
 from striate.core.errors import StriateError
 
 from .term import Objective, Seen, Term
+from .units import by_channel
 
 _TINY = 1e-12
 
@@ -62,6 +63,43 @@ def patch_distance(site: str, patches: Tensor, *, size: int = 3, stride: int = 1
         return torch.stack(distances)
 
     return Term(f"patch_distance({site!r}, {size} x {size}, {len(patches)} patches)", score, frozenset({site}))
+
+
+def best_match(site: str, vectors: Tensor, *, memory: int = 1 << 28) -> Objective:
+    """The sum over places of the inner product of what stands there with the given vector where it is largest.
+
+    The choice is made anew in each pass; the gradient by what stands at a place is the vector chosen for it. Cost:
+    places * vectors * channels; ``memory`` bounds the bytes of the table of products.
+
+    Args:
+        site: Where.
+        vectors: (vectors, channels), the same for every image: the places of another picture (`places_of`).
+        memory: Bytes.
+
+    Raises:
+        StriateError: No vectors; at the first pass, the site has another number of channels.
+
+    Source: Mordvintsev et al. 2015, the notebook's ``objective_guide``.
+    """
+    if vectors.ndim != 2 or len(vectors) == 0:
+        raise StriateError(f"vectors of shape {tuple(vectors.shape)}", accepted="(vectors, channels), at least one")
+    fixed = vectors.detach()
+
+    def score(seen: Seen) -> Tensor:
+        value = by_channel(seen[site], site)
+        if value.shape[1] != fixed.shape[1]:
+            raise StriateError(f"vectors of {fixed.shape[1]} numbers for {site!r}", accepted=f"{value.shape[1]}")
+        own, given = value.transpose(1, 2), fixed.to(value)
+        return torch.stack(
+            [(one * given[nearest_patch(one.detach(), given, memory=memory)]).sum() for one in own.unbind(0)]
+        )
+
+    return Term(f"best_match({site!r}, {len(vectors)} vectors)", score, frozenset({site}))
+
+
+def places_of(code: Tensor) -> Tensor:
+    """What stands at each place of a code (n, C, H, W), (n, T, C) or (n, C), of all images together: (places, C)."""
+    return by_channel(code, "code").transpose(1, 2).flatten(0, 1)
 
 
 def nearest_patch(patches: Tensor, units: Tensor, *, memory: int) -> Tensor:

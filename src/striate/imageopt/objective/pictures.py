@@ -97,3 +97,20 @@ def squared_distance(centre: float | Tensor) -> Objective:
         return (seen.images - middle).flatten(1).square().sum(1)
 
     return Term(f"squared_distance({'images' if isinstance(centre, Tensor) else f'{centre:g}'})", score)
+
+
+def weighted_distance(images: Tensor, weights: Tensor) -> Objective:
+    """The mean over values of a weight times the squared difference from images.
+
+    Args:
+        images: (N, C, H, W), or (1, C, H, W) for all.
+        weights: (N, C, H, W), or with sizes of 1 that stand for all, such as (N, 1, H, W).
+
+    Source: Ruder et al. 2016, section 4.2, with their ``D`` the number of values.
+    """
+
+    def score(seen: Seen) -> Tensor:
+        difference = seen.images - own_rows(images, seen).to(seen.images)
+        return (own_rows(weights, seen).to(difference) * difference.square()).flatten(1).mean(1)
+
+    return Term("weighted_distance(images)", score)

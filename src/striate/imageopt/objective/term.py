@@ -122,6 +122,44 @@ class Sum(Objective):
         return f"<objective {self.words}>"
 
 
+def weighted(objective: Objective, weights: Tensor, words: str = "") -> Objective:
+    """An objective times a weight of each row's own, (N,); ``words`` say what that is."""
+
+    def score(seen: Seen) -> Tensor:
+        own = objective(seen)
+        return own_rows(weights, seen).to(own) * own
+
+    return Term(words or f"own weight * ({objective.words})", score, objective.sites, objective.per_image)
+
+
+@dataclass(frozen=True)
+class _Renumbered:
+    """A pass whose rows are some of an objective's."""
+
+    seen: Seen
+    rows: Tensor
+
+    @property
+    def images(self) -> Tensor:
+        return self.seen.images
+
+    @property
+    def output(self) -> Tensor:
+        return self.seen.output
+
+    def __getitem__(self, site: str) -> Tensor:
+        return self.seen[site]
+
+
+def of_rows(objective: Objective, rows: Tensor) -> Objective:
+    """An objective for some of its rows alone, (n,) int64: what is seen as row k counts as ``rows[k]``."""
+
+    def score(seen: Seen) -> Tensor:
+        return objective(_Renumbered(seen, rows.to(seen.rows.device)[seen.rows]))
+
+    return Term(objective.words, score, objective.sites, objective.per_image)
+
+
 def _parts(objective: Objective) -> tuple[tuple[float, Objective], ...]:
     """The terms of a sum, or the objective itself: sums of sums print as one."""
     return objective.parts if isinstance(objective, Sum) else ((1.0, objective),)

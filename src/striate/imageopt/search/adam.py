@@ -49,10 +49,17 @@ class Adam:
         for step in range(1, problem.steps + 1):
             answer = problem.ask(z).only(problem.alive)
             rows, grad = answer.rows, answer.gradient
-            first[rows] = self.beta1 * first[rows] + (1 - self.beta1) * grad
-            second[rows] = self.beta2 * second[rows] + (1 - self.beta2) * grad.square()
+            if len(rows) == len(z):
+                first.lerp_(grad, 1 - self.beta1)
+                second.mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
+                one, two, here = first, second, z
+            else:
+                one = first[rows].lerp_(grad, 1 - self.beta1)
+                two = second[rows].mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
+                first[rows], second[rows], here = one, two, z[rows]
             share = (1 + math.cos(math.pi * step / problem.steps)) / 2 if self.falling else 1.0
-            mean = first[rows] / (1 - self.beta1**step)
-            root = (second[rows] / (1 - self.beta2**step)).sqrt()
-            z = z.index_copy(0, rows, problem.project(z[rows] + share * self.rate * mean / (root + self.epsilon), rows))
+            length = share * self.rate / (1 - self.beta1**step)
+            root = (two / (1 - self.beta2**step)).sqrt_().add_(self.epsilon)
+            moved = problem.project(torch.addcdiv(here, one, root, value=length), rows)
+            z = moved if len(rows) == len(z) else z.index_copy(0, rows, moved)
             yield z

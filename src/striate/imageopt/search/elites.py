@@ -97,9 +97,10 @@ DIRECT = PolynomialMutation()
 class MapElites:
     """One archive with a niche for each row of the start; each child competes in all niches at once.
 
-    Each step every row that is not done gets one child, of a parent drawn among all filled niches, and one forward
-    pass. The child takes each niche in which it scores higher. The keep sees what a niche holds at the end, or after
-    every ``offer`` steps (a forward pass a niche), so only then can a row reach its goal.
+    Each step breeds so many children, each of a parent drawn among all filled niches, for one forward pass each. A
+    child takes each niche in which it scores higher; of the children of one step the best one does. The keep sees what
+    a niche holds at the end, or after every ``offer`` steps (a forward pass a niche); before that only a child that
+    reaches the goal of the row it was bred for.
 
     The niches share one archive, so this is no search image by image: what a row gets depends on the others.
 
@@ -107,6 +108,8 @@ class MapElites:
         niches: Scores (n, K) of an image in each of as many niches as there are rows; -inf where it does not belong.
             The objective of `solve` gives the score of a row's own niche.
         mutation: How a child differs from its parent.
+        children: Bred each step, for the rows that are not done in turn; None is one for each of them. More use a batch
+            better where niches are few, fewer take the better parents sooner where there are many.
         offer: Steps between looks at what the niches hold; 0 is at the end alone.
 
     Source: Mouret & Clune 2015, section 3; all classes at once: Nguyen et al. 2015, section 2.3.
@@ -114,42 +117,48 @@ class MapElites:
 
     niches: Objective
     mutation: Mutation = DIRECT
+    children: int | None = None
     offer: int = 0
 
     def __post_init__(self) -> None:
+        if self.children is not None and self.children < 1:
+            raise StriateError(f"children is {self.children}", accepted="at least 1 a step, or None for one a row")
         if self.offer < 0:
             raise StriateError(f"offer is {self.offer}", accepted="at least 0 steps")
 
     @property
     def words(self) -> str:
         """How it searches."""
-        return f"MAP-Elites over {self.niches.words}, {self.mutation.words}"
+        bred = "a child a niche" if self.children is None else f"{self.children} children"
+        return f"MAP-Elites over {self.niches.words}, {bred} a step, {self.mutation.words}"
 
     def __call__(self, problem: Problem) -> Iterator[Tensor]:
-        """One child a row for each value yielded, which holds what the niches hold.
+        """A generation for each value yielded, which holds what the niches hold.
 
         Raises:
             StriateError: The niches are not as many as the rows.
         """
         archive = problem.start.clone()
         best = torch.full((len(archive),), -torch.inf, dtype=archive.dtype, device=archive.device)
-        archive, best = self._entered(problem, archive, best, archive, problem.alive)
+        rows = problem.alive
+        archive, best = self._entered(problem, archive, best, archive[rows], rows)
         for step in range(problem.steps):
-            rows = problem.alive
-            if len(rows) == 0:
+            alive = problem.alive
+            if len(alive) == 0:
                 return
-            children = archive.clone()
-            children[rows] = self._children(problem, archive, best, rows, step)
-            archive, best = self._entered(problem, archive, best, children, rows)
+            count = len(alive) if self.children is None else self.children
+            turn = torch.arange(step * count, (step + 1) * count, device=alive.device) % len(alive)
+            children = self._children(problem, archive, best, alive[turn], step)
+            archive, best = self._entered(problem, archive, best, children, alive[turn])
             if self.offer > 0 and (step + 1) % self.offer == 0:
                 problem.ask(archive, rows=(best > -torch.inf).nonzero().squeeze(1), grad=False)
-            problem.report(best[rows], rows)
+            problem.report(best[alive], alive)
             yield archive
 
     def _children(self, problem: Problem, archive: Tensor, best: Tensor, rows: Tensor, step: int) -> Tensor:
         filled = (best > -torch.inf).nonzero().squeeze(1)
         parents = filled if len(filled) > 0 else torch.arange(len(best), device=best.device)
-        rng, ids = problem.rng.child("elites"), rows.cpu()
+        rng, ids = problem.rng.child("elites"), torch.arange(len(rows))
         drawn = rng.child("parent").integers(ids, high=len(parents), step=step).to(parents.device)
         changed = self.mutation(archive[parents[drawn]], ids, rng.child("mutation"), step=step)
         return problem.project(changed, rows)
@@ -157,14 +166,14 @@ class MapElites:
     def _entered(
         self, problem: Problem, archive: Tensor, best: Tensor, children: Tensor, rows: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Archive and scores once each child of these rows has competed in every niche."""
-        scores = problem.ask(children, rows=rows, grad=False, objective=self.niches).score
+        """Archive and scores once each child, bred for one of these rows, has competed in every niche."""
+        scores = problem.ask_each(children, rows, objective=self.niches)
         if scores.ndim != 2 or scores.shape[1] != len(best):
             raise StriateError(
                 f"niches {self.niches.words} gave scores {tuple(scores.shape)} for {len(best)} rows",
                 accepted="a score for each row's niche",
             )
-        top, child = scores.to(best).nan_to_num(-torch.inf, torch.inf, -torch.inf).max(0)
+        top, child = scores.to(best).max(0)
         won = top > best
-        archive = archive.index_copy(0, won.nonzero().squeeze(1), children[rows[child[won]]])
+        archive = archive.index_copy(0, won.nonzero().squeeze(1), children[child[won]])
         return archive, torch.where(won, top, best)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.imageopt.problem import Problem
 from striate.imageopt.region import steepest_direction
+from striate.imageopt.region.direction import per_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,17 +22,18 @@ class Steepest:
 
     Args:
         size: Length of a step in the norm; one number, or a tensor (N,) with one a row.
-        norm: Norm whose steepest direction is taken; None is the region's own.
+        norm: Norm whose steepest direction is taken; None is the region's own. ``"mean"`` is the direction of L2 with
+            its length in mean absolute value: the gradient divided by its own mean absolute value.
         momentum: Share of the earlier direction that is kept; gradients are then added at a mean absolute value of 1.
         random_start: Begin at a random point of the region, drawn for each image by its id.
         falling: Whether the length falls along a half cosine to zero over the steps, so that it ends at rest.
 
     Source: Goodfellow et al. 2015, section 4; Madry et al. 2018, section 2.1; momentum: Dong et al. 2018, algorithm 1;
-    falling: Loshchilov & Hutter 2017, equation 5.
+    falling: Loshchilov & Hutter 2017, equation 5; mean: Mordvintsev et al. 2015, the notebook's ``make_step``.
     """
 
     size: float | Tensor
-    norm: float | None = None
+    norm: float | Literal["mean"] | None = None
     momentum: float = 0.0
     random_start: bool = False
     falling: bool = False
@@ -47,6 +50,7 @@ class Steepest:
         size = f"{self.size:g}" if isinstance(self.size, (int, float)) else "its own size"
         extra = f", momentum {self.momentum:g}" if self.momentum else ""
         extra += ", falling to 0" if self.falling else ""
+        size += " in the mean" if self.norm == "mean" else ""
         return f"steepest ascent by {size}{extra}{', random start' if self.random_start else ''}"
 
     def __call__(self, problem: Problem) -> Iterator[Tensor]:
@@ -57,8 +61,7 @@ class Steepest:
             answer = problem.ask(z).only(problem.alive)
             rows, grad = answer.rows, answer.gradient
             if velocity is not None:
-                mean = grad.flatten(1).abs().mean(1).view(-1, *[1] * (grad.ndim - 1))
-                grad = self.momentum * velocity[rows] + grad / torch.where(mean > 0, mean, 1.0)
+                grad = self.momentum * velocity[rows] + even(grad)
                 velocity[rows] = grad
             size = self.size
             if isinstance(size, Tensor):
@@ -67,8 +70,16 @@ class Steepest:
                 size = size * ((1 + math.cos(math.pi * step / problem.steps)) / 2)
             if self.norm is None:
                 direction = problem.within.steepest(grad, rows)
+            elif self.norm == "mean":
+                direction = even(grad)
             else:
                 direction = steepest_direction(grad, self.norm)
             moved = problem.project(z[rows] + size * direction, rows)
             z = moved if len(rows) == len(z) else z.index_copy(0, rows, moved)
             yield z
+
+
+def even(grad: Tensor) -> Tensor:
+    """Each image's gradient (n, ...) divided by its mean absolute value; 0 where it is 0."""
+    mean = per_image(grad.flatten(1).abs().mean(1), grad)
+    return grad / torch.where(mean > 0, mean, 1.0)

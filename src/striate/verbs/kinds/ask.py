@@ -64,16 +64,16 @@ class Ask:
             return list(range(min(default, len(self.net.classes))))
         return [class_number(name, self.net.classes) for name in names]
 
-    def pictures(self, option: str) -> tuple[list[str], list[Tensor]]:
+    def pictures(self, option: str, *, side: int | None = None) -> tuple[list[str], list[Tensor]]:
         """Stems and pixels (C, H, W) of the files of an option, each at its own aspect where the net takes any size.
 
-        Such a net gets them with the shorter side at ``--size``, else at that of the net's geometry, else at 224. A net
-        of one size gets them by its own geometry.
+        Such a net gets them with the shorter side at ``side``, else at ``--size``, else at that of the net's geometry,
+        else at 224. A net of one size gets them by its own geometry.
         """
         paths = [Path(each) for each in files(self[option])]
         if not paths:
             raise StriateError(f"{option} names no file", accepted="the path of an image file")
-        return [path.stem for path in paths], [self._picture(path) for path in paths]
+        return [path.stem for path in paths], [self._picture(path, side or self["size"]) for path in paths]
 
     def alike(self, option: str) -> tuple[list[str], Tensor]:
         """Stems and pixels (N, C, H, W) of the files of an option; where their sizes differ, the middle square of each.
@@ -93,13 +93,13 @@ class Ask:
             raise StriateError(f"{option} names {len(found)} files", accepted=f"one, for {self.kind}")
         return names[0], found[0]
 
-    def _picture(self, path: Path) -> Tensor:
+    def _picture(self, path: Path, side: int | None) -> Tensor:
         net = self.net
         if not path.is_file():
             raise ImageError(f"{path} does not exist", accepted="the path of an image file")
         if net.size is not None:
             return read_image(path, channels=net.channels, geometry=net.geometry or Geometry(net.size))
-        side = self["size"] or (min(net.geometry.size) if net.geometry else USUAL)
+        side = side or (min(net.geometry.size) if net.geometry else USUAL)
         header = read_header(path)
         share = side / min(header.height, header.width)
         size = (max(side, round(header.height * share)), max(side, round(header.width * share)))

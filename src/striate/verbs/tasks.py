@@ -1,0 +1,141 @@
+"""What `striate train --task` can teach: which options each task takes, and how it is built. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.core.errors import StriateError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from striate.data.dataset import Splits
+    from striate.nets.net import Net
+    from striate.training.task import Task
+
+    from .options import NetLike
+    from .session import Session
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """One task.
+
+    Attributes:
+        recipe: Used where none is named.
+        takes: Options that other tasks may not take.
+        needs: Those of them that must be given.
+        cites: Keys of the papers.
+    """
+
+    recipe: str
+    takes: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    cites: tuple[str, ...] = ()
+
+
+TASKS: Mapping[str, Teaching] = {
+    "classify": Teaching("quick", ("net", "preprocess")),
+    "style": Teaching(
+        "style",
+        ("against", "style"),
+        ("style", "against"),
+        ("johnson2016perceptual", "ulyanov2016instance", "odena2016deconvolution"),
+    ),
+    "decode": Teaching(
+        "decode",
+        ("against", "layer"),
+        ("against", "layer"),
+        ("dosovitskiy2016inverting", "dosovitskiy2016generating"),
+    ),
+}
+
+
+def check_task(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Teaching:
+    """The task that is asked for.
+
+    Raises:
+        StriateError: There is none of this name, an option was given that does nothing for it, or one that it needs was
+            not.
+    """
+    name = given["task"]
+    if name not in TASKS:
+        raise StriateError(f"task is {name!r}", accepted=", ".join(TASKS))
+    task = TASKS[name]
+    special = dict.fromkeys(option for each in TASKS.values() for option in each.takes)
+    for option in special:
+        if option not in task.takes and not _same(given[option], defaults[option]):
+            takes = ", ".join(f"--{each}" for each in task.takes)
+            raise StriateError(f"--{option} does nothing for the task {name!r}", accepted=takes)
+    missing = [option for option in task.needs if given[option] is None]
+    if missing:
+        raise StriateError(f"the task {name!r} needs --{missing[0]}", hint="striate train --help")
+    return task
+
+
+def splits_for(run: Session, given: Mapping[str, Any]) -> tuple[Splits, Net | None]:
+    """The data as the task takes them, and the net that it is judged by.
+
+    Raises:
+        StriateError: Images differ in size, or are not what that net takes.
+    """
+    labelled, against = given["task"] == "classify", None
+    if not labelled:
+        origin = run.net_origin
+        against = run.net(given["against"])
+        run.net_origin = origin  # the report is about what is trained
+    splits = run.splits(given["data"], size=given["size"], unlabelled=not labelled)
+    if splits.train.size is None:
+        raise StriateError(f"the images of {splits.train.name} differ in size", hint="--size 64")
+    if against is not None:
+        parts = (part.as_channels(against.channels) for part in splits)
+        train, dev, test = parts
+        splits = replace(splits, train=train, dev=dev, test=test)
+        if against.size not in (None, train.size) or min(train.size or (0,)) < against.least_size:
+            wanted = against.size or (against.least_size, against.least_size)
+            raise StriateError(
+                f"images of {train.size} for {against.name}",
+                accepted=f"{'' if against.size else 'at least '}{wanted[0]} x {wanted[1]}",
+                hint=f"--size {wanted[0]}",
+            )
+    return splits, against
+
+
+def subject_for(run: Session, given: Mapping[str, Any], splits: Splits, against: Net | None) -> NetLike | Task:
+    """What is trained: a net by name or as an object, or a task built for these data."""
+    if against is None:
+        net: NetLike = given["net"]
+        return net if isinstance(net, (str, Path)) else run.net(net)
+    seed = run["seed"]
+    if given["task"] == "decode":
+        from striate.synthesis.decoder import Decoding
+
+        return Decoding(against, given["layer"], splits.train, seed=seed)
+    from striate.synthesis.painter import Styling
+
+    assert splits.train.size is not None
+    return Styling(against, style_picture(Path(given["style"]), against, min(splits.train.size)), seed=seed)
+
+
+def style_picture(path: Path, against: Net, side: int) -> Tensor:
+    """The style picture (C, H, W) at its own aspect, its shorter side that of the training images.
+
+    A loss net of one size gets it at that size.
+    """
+    from striate.core.image import Geometry, read_header, read_image
+
+    if not path.is_file():
+        raise StriateError(f"{path} does not exist", accepted="the path of an image file")
+    if against.size is not None:
+        return read_image(path, channels=against.channels, geometry=Geometry(against.size))
+    header = read_header(path)
+    share = side / min(header.height, header.width)
+    size = (max(side, round(header.height * share)), max(side, round(header.width * share)))
+    return read_image(path, channels=against.channels, geometry=Geometry(size, crop="none"))
+
+
+def _same(given: Any, default: Any) -> bool:
+    return given is default or (isinstance(given, (str, type(None))) and given == default)
