@@ -35,6 +35,9 @@ CITES = (
 )
 
 
+RESTING = 1e-9  # largest slope by a pixel that counts as none: the normalised loss has slopes of 1e-6 at 224 px
+
+
 @dataclass(frozen=True)
 class Inversion:
     """How codes are inverted. What differs by depth has three values: to .3, to .6 and beyond, as in the paper.
@@ -79,7 +82,11 @@ class Inversion:
 
     def search(self, layer: Layer, share: float = 1.0) -> Search:
         """The search, at a share of its rate."""
-        return LBFGS() if self.rates is None else Adam(share * self.rates[_third(layer.depth)], falling=True)
+        return (
+            LBFGS(tolerance=RESTING)
+            if self.rates is None
+            else Adam(share * self.rates[_third(layer.depth)], falling=True)
+        )
 
 
 ADAM = Inversion()

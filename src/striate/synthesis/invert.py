@@ -27,7 +27,7 @@ from .watch import Watch
 
 @dataclass(frozen=True, eq=False)
 class Inverses:
-    """The inverses at one layer, rounded to 8 bits: row ``k * P + p`` is the k-th of picture p.
+    """The inverses at one layer, row ``k * P + p`` the k-th of picture p; measured after rounding to 8 bits.
 
     Attributes:
         layer: Where.
@@ -111,7 +111,7 @@ def invert(
         found.append(
             Inverses(
                 layer,
-                rounded,
+                searched.images,
                 searched.scores,
                 searched.history,
                 tuple(code_error(again, code)),
