@@ -64,6 +64,16 @@ def test_the_guide_to_measuring_runs(tmp_path: Path) -> None:
     assert "Number(value=0.475" in run_in(tmp_path, code)
 
 
+def test_the_guide_to_painting_runs_and_names_every_kind(tmp_path: Path) -> None:
+    from striate.verbs.kinds import KINDS
+
+    text = (TOP / "docs" / "painting.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert "'forward':" in run_in(tmp_path, code)
+    assert [kind for kind in KINDS if f"`{kind} " not in text and f"`{kind}`" not in text] == []
+    assert [name for name in re.findall(r'src="(img/[^"]+)"', text) if not (TOP / "docs" / name).is_file()] == []
+
+
 def test_the_guide_to_data_names_every_layout() -> None:
     from striate.data.layouts.recognise import LAYOUTS
 
