@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from oracles import synthesis_regularised as slow
 from striate.core.errors import StriateError
 from striate.imageopt.canvas import Fourier
-from striate.imageopt.objective import Objective, Term, channel, squared_distance, weighted
+from striate.imageopt.objective import Objective, Term, channel, of_rows, squared_distance, weighted
+from striate.imageopt.score import scores_of
 from striate.imageopt.search.adam import Adam
 from striate.imageopt.search.ascent import Ascent
 from striate.imageopt.search.regularised import Blurred, ClippedContribution, ClippedNorm, Decay, Regularised
@@ -119,6 +120,14 @@ def test_weights_of_rows_multiply_scores_and_slopes() -> None:
     assert objective.words == "own weight * (linear)"
     found = solve(double(), objective, start=start, search=Ascent(0.01), steps=1, keep="last")
     torch.testing.assert_close(found.images - start, 0.01 * weights.view(2, 1, 1, 1) * direction)
+
+
+def test_an_objective_of_some_rows_scores_them_as_the_whole_one_does() -> None:
+    images, weights = some(3, scale=0.2), some(3, seed=5)
+    whole = scores_of(double(), linear(weights), images)
+    rows = torch.tensor([2, 0])
+    torch.testing.assert_close(scores_of(double(), of_rows(linear(weights), rows), images[rows]), whole[rows])
+    assert not torch.allclose(scores_of(double(), linear(weights), images[rows]), whole[rows])
 
 
 def test_what_cannot_be_regularised_is_refused() -> None:

@@ -69,6 +69,21 @@ def test_two_planted_kinds_of_a_class_are_found_and_painted() -> None:
     assert {"facet-0.png", "mean-0.png"} <= set(album)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_pictures_nearest_to_the_middle_of_their_cluster_are_found(seed: int) -> None:
+    """Three heaps of 20, 12 and 7 codes on a plane, the middle of each its mean."""
+    draw = torch.Generator().manual_seed(seed)
+    heaps = [torch.randn(count, 2, generator=draw) + 20 * torch.randn(2, generator=draw) for count in (12, 20, 7)]
+    codes = torch.cat(heaps)
+    found = clusters_of(codes, 3, nearest=4, seed=seed)
+    heap = torch.arange(3).repeat_interleave(torch.tensor([12, 20, 7]))
+    for cluster, own in enumerate((1, 0, 2)):
+        rows = (heap == own).nonzero().squeeze(1)
+        assert torch.equal((found.member == cluster).nonzero().squeeze(1), rows)
+        away = (codes[rows] - codes[rows].mean(0)).norm(dim=1)
+        assert found.nearest[cluster].tolist() == rows[away.argsort()[:4]].tolist()
+
+
 def test_facets_are_the_same_again_and_differ_by_seed_only_in_their_views() -> None:
     net = Net(Lines(), channels=1, size=12, classes=("line", "none"))
     images, _ = lines(10, 8)
