@@ -290,6 +290,17 @@ _FIGURES: dict[str, Figure] = {
         needs="the test images of CIFAR-10, weights of ResNet-20 and ResNet-32",
     ),
     **_figures(
+        "inversion",
+        (
+            "inversion-curve",
+            "What each layer of ResNet-20 still knows of an image",
+            "B; V",
+            "E",
+            "mahendran2015understanding",
+        ),
+        needs="the test images of CIFAR-10, weights of ResNet-20",
+    ),
+    **_figures(
         "painted",
         (
             "class-images",

@@ -88,7 +88,7 @@ def morph(
     """
     if space == "latent":
         raise StriateError(
-            "latent space needs a generator", accepted="pixel, code", hint="synthesis.morph.morph_latent in Python"
+            "latent space needs a generator", accepted="pixel, code", hint="--prior RUN, or morph_latent in Python"
         )
     if space not in SPACES:
         raise UnknownNameError("space", space, SPACES)
@@ -116,6 +116,7 @@ def morph_latent(
     start_code: Tensor,
     end_code: Tensor,
     *,
+    ends: Tensor | None = None,
     names: tuple[str, str] = ("start", "end"),
     frames: int = 12,
     way: Way = "spherical",
@@ -130,6 +131,7 @@ def morph_latent(
         decode: Codes (n, ...) to images (n, C, H, W) in [0, 1]; called without gradient.
         start_code: Without batch axis; `fit_codes` finds that of a picture.
         end_code: Of the same shape.
+        ends: The pictures (2, C, H, W) that these are codes of, to show beside; by default what the generator makes.
         names: Of the two codes.
         frames: How many, the ends included, at least 2.
         way: ``spherical`` for codes drawn from a normal distribution, of which short ones are rare.
@@ -149,7 +151,9 @@ def morph_latent(
     net.check(images)
     images = images.clamp(0, 1)
     words = f"codes of a generator, {way} interpolation"
-    return between.made(images, images[[0, -1]], words=words, cites=SPHERICAL if way == "spherical" else ())
+    return between.made(
+        images, images[[0, -1]] if ends is None else ends, words=words, cites=SPHERICAL if way == "spherical" else ()
+    )
 
 
 def fit_codes(

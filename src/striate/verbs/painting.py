@@ -78,7 +78,7 @@ class Painting(Computing, total=False):
     ]
     keep_colour: Annotated[bool, Option("keep the picture's own colours", default=False)]
     search: Annotated[str | None, Option("adam, or lbfgs (default: the kind's)", "NAME")]
-    space: Annotated[str | None, Option("pixel, code or latent (morph: code where --layer is given)", "NAME")]
+    space: Annotated[str | None, Option("morph: pixel, code or latent (by --layer code, by --prior latent)", "NAME")]
     steps: Annotated[
         int | None, Option("steps of the search (default: the kind's)", "N", parse=lambda t: count_of(t, "steps"))
     ]
@@ -104,7 +104,7 @@ class Painting(Computing, total=False):
         int | None, Option("frames of a film that zooms into the dream", "FRAMES", lambda t: count_of(t, "zoom"))
     ]
     prior: Annotated[
-        str | Path | None, Option("run of `train --task decode` (class) or `--task style` (stylize)", "RUN")
+        str | Path | None, Option("run of `train --task decode` (class, morph) or `--task style` (stylize)", "RUN")
     ]
     preset: Annotated[str | None, Option("way of ascending; `striate methods` lists them", "NAME")]
     way: Annotated[

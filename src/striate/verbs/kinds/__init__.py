@@ -134,8 +134,8 @@ KINDS: Registry[Callable[[Ask], Made]] = Registry(
         ),
         "morph": Kind(
             "striate.verbs.kinds.morph:morph_",
-            "pictures between two pictures, by pixels or by codes",
-            takes=("image", "space", "layer", "way", "count", "size", "steps"),
+            "pictures between two pictures, by pixels, codes of a layer, or a learnt decoder",
+            takes=("image", "space", "layer", "way", "count", "size", "steps", "prior"),
             needs=("image",),
             defaults={"count": 12},
         ),
