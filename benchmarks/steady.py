@@ -7,17 +7,14 @@ Painted frame by frame, and as a film with flow that is estimated; both are judg
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from striate.core.image import Geometry, read_image
-from striate.nets.load import load_net
+from striate.core.image import Geometry
 from striate.nets.net import Net
 from striate.synthesis.film_style import style_film
 from striate.synthesis.flow import Flow, warped_errors
@@ -86,7 +83,11 @@ def measure(net: Net, scene: Scene, style: Tensor, *, steps: int, later: int) ->
         "style, first": float(film.tables[0].rows[0][1] or 0),
         "style, last": float(film.tables[0].rows[-1][1] or 0),
     }
-    return {"scene": means[0], "frame by frame": means[1], "film": means[2], "share": means[2] / means[1], **shares}, alone, film.images
+    return (
+        {"scene": means[0], "frame by frame": means[1], "film": means[2], "share": means[2] / means[1], **shares},
+        alone,
+        film.images,
+    )
 
 
 def _inside(way: Tensor) -> Tensor:

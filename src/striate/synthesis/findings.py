@@ -8,6 +8,12 @@ from striate.nets.net import Net
 
 from .payload import Synthesis
 
+MEANT = {  # kinds whose images another net need not recognise: what to say of it
+    "fool": "That is what a fooling image is for.",
+    "style": "The style hides what the picture shows; more --content shows more of it.",
+    "texture": "A texture has the surface of its picture, not what stands in it.",
+}
+
 
 def synthesis_findings(result: Synthesis, *, maker: Net) -> tuple[Finding, ...]:
     """Images that only their maker recognises, and images that the maker itself loses after 8 bits."""
@@ -37,14 +43,14 @@ def synthesis_findings(result: Synthesis, *, maker: Net) -> tuple[Finding, ...]:
             Finding(
                 "synthesis/only-maker",
                 "synthesis",
-                "note" if result.kind == "fool" else "warning",
+                "warning" if result.kind not in MEANT else "note",
                 1.0,
                 f"{judge.net} sees something else in {len(alone)} of {len(asked)} images: in {shown.target}, "
                 f"{judge.sees[alone[0]]}.",
                 (Evidence("share that the judge recognises", judge.agrees, shown.picture),),
-                "Read these images as what this net responds to, not as what the thing looks like."
-                if result.kind != "fool"
-                else "That is what a fooling image is for.",
+                MEANT.get(
+                    result.kind, "Read these images as what this net responds to, not as what the thing looks like."
+                ),
             )
         )
     return tuple(found)

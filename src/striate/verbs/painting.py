@@ -60,6 +60,9 @@ class Painting(Computing, total=False):
         int | None,
         Option("side in pixels; of pictures the shorter (default: the net's own)", "PX", lambda t: count(t, "size")),
     ]
+    count: Annotated[
+        int | None, Option("how many (style_film: only the first frames)", "N", parse=lambda t: count(t, "count"))
+    ]
     preset: Annotated[str | None, Option("way of ascending; `striate methods` lists them", "NAME")]
     judge: Annotated[NetLike | None, Option("another net that says what it sees, best of another family", "NET")]
     film: Annotated[bool, Option("also write a film of the making", default=False)]

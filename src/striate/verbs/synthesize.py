@@ -28,7 +28,7 @@ ABOUT_MAKING = tuple(name for name in Painting.__annotations__ if name not in {*
 
 
 def synthesize(
-    kind: Annotated[Literal["class", "style", "texture"], Option("what to paint")],
+    kind: Annotated[Literal["class", "style", "style_film", "texture"], Option("what to paint")],
     net: NetArgument,
     *,
     out: Annotated[str | Path | None, Option("folder for the pictures", "DIR")] = None,
@@ -38,6 +38,7 @@ def synthesize(
 
     class: what it holds for typical of a class (Simonyan et al. 2013).
     style: the content of one picture in the style of others (Gatys et al. 2016; by patches: Li & Wand 2016).
+    style_film: a film, or a folder of its frames, in the style of pictures, without flicker (Ruder et al. 2016).
     texture: noise with the texture of a picture (Gatys et al. 2015).
 
     Every image is looked at again after rounding to 8 bits, under small shifts and turns that the search never saw, and
