@@ -102,6 +102,15 @@ def fool_nets() -> dict[str, Any]:
     return fooled(KEPT)
 
 
+def steady_films() -> dict[str, Any]:
+    """Flicker of films in another style, by the true flow of drawn scenes."""
+    from steady import of_files
+
+    photos, weights = TOP / "tests" / "data" / "photos", Path(os.environ["STRIATE_WEIGHTS"])
+    net = f"torchvision/squeezenet1_0@{weights / 'squeezenet1_0.safetensors'}"
+    return of_files(photos / "astronaut.jpg", photos / "chelsea.jpg", photos / "coffee.jpg", net)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -110,6 +119,7 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
     "nets": ("sites of large nets, one a family", sweep_nets),
     "painted": ("class images of `shapes` by `small`, and a judge of another family", paint_classes),
+    "films": ("flicker of films in another style (needs STRIATE_WEIGHTS)", steady_films),
     "check": ("copies that `check` finds (needs STRIATE_DATA)", find_copies),
     "fool": ("fooling images (needs STRIATE_DATA and STRIATE_WEIGHTS)", fool_nets),
 }

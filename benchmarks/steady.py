@@ -1,6 +1,6 @@
 """Flicker of films in another style, measured along flow that is known because the scenes are drawn.
 
-    python benchmarks/steady.py PHOTO STYLE NET
+    python benchmarks/steady.py PHOTO THING STYLE NET
 
 Painted frame by frame, and as a film with flow that is estimated; both are judged by the true flow.
 """
@@ -23,6 +23,7 @@ from striate.synthesis.film_style import style_film
 from striate.synthesis.flow import Flow, warped_errors
 from striate.synthesis.style import style_images
 
+SIDE = 224
 PAN = (3, 1)  # pixels that the window moves each frame, to the right and down
 MOVE = (-4, 2)  # pixels that the object moves in the picture each frame
 
@@ -37,7 +38,7 @@ class Scene:
 
 
 def panned(photo: Tensor, *, side: int, count: int) -> Scene:
-    """A window that moves over a photograph (C, h, w) of more than ``side + 3 count`` pixels a side."""
+    """A window that moves over a photograph (C, h, w) of at least ``side + 3 count`` pixels a side."""
     frames = [photo[:, PAN[1] * k : PAN[1] * k + side, PAN[0] * k : PAN[0] * k + side] for k in range(count)]
 
     def flow(one: int, two: int) -> Tensor:
@@ -77,16 +78,42 @@ def moving(photo: Tensor, thing: Tensor, *, side: int, count: int) -> Scene:
     return Scene(torch.stack(frames), flow, seen)
 
 
-def measure(net: Net, scene: Scene, style: Tensor, *, steps: int, later: int) -> dict[str, Any]:
-    """Mean warped errors along the true flow: of the scene itself, frame by frame, and as a film."""
+def measure(net: Net, scene: Scene, style: Tensor, *, steps: int) -> tuple[dict[str, float], Tensor]:
+    """Mean warped errors along the true flow (scene, frame by frame, film), and the frames of all three in a row."""
     alone = style_images(net, scene.frames, [style], steps=steps).images
-    film = style_film(net, scene.frames, [style], steps=steps, later=later)
-    means = [float(warped_errors(each, scene.flow, scene.seen).mean()) for each in (scene.frames, alone, film.images)]
-    shares = {
-        "style, first": float(film.tables[0].rows[0][1] or 0),
-        "style, last": float(film.tables[0].rows[-1][1] or 0),
+    film = style_film(net, scene.frames, [style], steps=steps)
+    before, apart, held = (
+        float(warped_errors(each, scene.flow, scene.seen).mean()) for each in (scene.frames, alone, film.images)
+    )
+    table = film.tables[0].rows
+    return {
+        "the scene itself": before,
+        "frame by frame": apart,
+        "as a film": held,
+        "share": held / apart,
+        "style of the first frame": float(table[0][1] or 0),
+        "style of the last frame": float(table[-1][1] or 0),
+    }, torch.cat([scene.frames, alone, film.images])
+
+
+def both(net: Net, *, photo: Tensor, thing: Tensor, style: Tensor, count: int = 4, steps: int = 100) -> dict[str, Any]:
+    """What is measured on both scenes, as rows of a table."""
+    scenes = {
+        "a photograph, panned": panned(photo, side=SIDE, count=count),
+        "a disc over it": moving(photo, thing, side=SIDE, count=count),
     }
-    return {"scene": means[0], "frame by frame": means[1], "film": means[2], "share": means[2] / means[1], **shares}, alone, film.images
+    return {"rows": [{"scene": name, **measure(net, each, style, steps=steps)[0]} for name, each in scenes.items()]}
+
+
+def of_files(photo: Path, thing: Path, style: Path, net: str) -> dict[str, Any]:
+    """The same, on pictures from files."""
+    wide = Geometry((SIDE + 32, SIDE + 32))
+    return both(
+        load_net(net),
+        photo=read_image(photo, channels=3, geometry=wide),
+        thing=read_image(thing, channels=3),
+        style=read_image(style, channels=3, geometry=Geometry((SIDE, SIDE))),
+    )
 
 
 def _inside(way: Tensor) -> Tensor:
@@ -94,3 +121,9 @@ def _inside(way: Tensor) -> Tensor:
     x = torch.arange(width) + way[0]
     y = torch.arange(height)[:, None] + way[1]
     return ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1))[None].float()
+
+
+if __name__ == "__main__":
+    first, second, third = map(Path, sys.argv[1:4])
+    for row in of_files(first, second, third, sys.argv[4])["rows"]:
+        print(row)

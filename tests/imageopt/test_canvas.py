@@ -16,6 +16,7 @@ from striate.imageopt.canvas import (
     ChosenPixels,
     Delta,
     Fourier,
+    Grey,
     Latent,
     Patch,
     Placement,
@@ -324,3 +325,17 @@ def test_a_canvas_that_cannot_be_projected_onto_a_region_says_so(name: str) -> N
 def test_what_does_not_fit_a_canvas_is_refused(make: object, message: str) -> None:
     with pytest.raises(StriateError, match=message):
         make(images())
+
+
+def test_a_grey_canvas_shows_one_channel_in_all_and_starts_at_the_luminance() -> None:
+    x = torch.rand(2, 3, 5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    canvas, rows = Grey(Fourier((5, 6))), torch.arange(2)
+    z = canvas.start(x, ids=rows, rng=Rng(0))
+    shown = canvas.paint(z, rows)
+    assert shown.shape == x.shape
+    assert torch.equal(shown[:, 0], shown[:, 2])
+    red, green, blue = x.unbind(1)
+    torch.testing.assert_close(shown[:, 0], 0.299 * red + 0.587 * green + 0.114 * blue)
+    assert torch.equal(canvas.hold(z, Box(), rows), z)
+    with pytest.raises(StriateError, match="grey, spectrum .* cannot be projected"):
+        canvas.hold(z, Box(0.2, 0.8), rows)

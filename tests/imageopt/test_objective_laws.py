@@ -16,6 +16,7 @@ from striate.imageopt.canvas import (
     ChosenPixels,
     Delta,
     Fourier,
+    Grey,
     Latent,
     Patch,
     Pixels,
@@ -50,6 +51,7 @@ from striate.imageopt.objective import (
     squared_distance,
     total_variation,
     unit,
+    weighted_distance,
 )
 from striate.imageopt.region import Box
 from striate.imageopt.search.adam import Adam
@@ -78,6 +80,7 @@ def objectives(net: Net, x: Tensor) -> dict[str, Callable[[], Objective]]:
     with torch.no_grad():
         codes = code_of(net, shifted, [early, late])
     labels = torch.arange(len(x)) % 3
+    parts = x.mean(1)  # shares of the places, another for each image
     return {
         "logit": lambda: logit(labels),
         "log probability": lambda: log_probability(labels),
@@ -95,6 +98,7 @@ def objectives(net: Net, x: Tensor) -> dict[str, Callable[[], Objective]]:
         "code": lambda: -code_distance(late, codes[late]),
         "normalised code": lambda: -code_distance(late, codes[late], normalised=True),
         "gram": lambda: -gram_distance(early, gram_of(codes[early])),
+        "guided gram": lambda: -gram_distance(early, gram_of(codes[early], parts), parts),
         "patches": lambda: -patch_distance(late, patches_of(codes[late][:1], size=2), size=2),
         "layers": lambda: over_layers({early: 1.0, late: 0.5}, layer_energy),
         "variation": lambda: -total_variation(1.5),
@@ -102,13 +106,14 @@ def objectives(net: Net, x: Tensor) -> dict[str, Callable[[], Objective]]:
         "range": lambda: -pixel_range(0.2, 0.8),
         "distance": lambda: -distance(shifted),
         "squared distance": lambda: -squared_distance(shifted),
+        "weighted distance": lambda: -weighted_distance(shifted, parts[:, None]),
     }
 
 
 OBJECTIVES = (
     "logit", "log probability", "cross-entropy", "log-odds", "margin", "dlr", "targeted dlr", "unit", "channel",
-    "energy", "direction", "cosine", "dot", "code", "normalised code", "gram", "patches", "layers", "variation",
-    "alpha", "range", "distance", "squared distance",
+    "energy", "direction", "cosine", "dot", "code", "normalised code", "gram", "guided gram", "patches", "layers", "variation",
+    "alpha", "range", "distance", "squared distance", "weighted distance",
 )  # fmt: skip
 
 
@@ -130,12 +135,13 @@ def canvases(x: Tensor, ids: Tensor, rows: list[int]) -> dict[str, Callable[[], 
         "chosen": lambda: ChosenPixels(own, 4),
         "bilinear": lambda: ChosenPixels(own, 4, rounded=False),
         "fourier": lambda: Fourier(size),
+        "grey": lambda: Grey(Pixels(), x.shape[1]),
         "cppn": lambda: CPPN(x.shape[1], size, width=6, depth=2),
         "latent": latent,
     }
 
 
-CANVASES = ("pixels", "tanh", "delta", "patch", "chosen", "bilinear", "fourier", "cppn", "latent")
+CANVASES = ("pixels", "tanh", "delta", "patch", "chosen", "bilinear", "fourier", "grey", "cppn", "latent")
 IDS = torch.tensor([11, 5, 8, 2])
 
 

@@ -34,6 +34,7 @@ from striate.imageopt.objective import (
     places_of,
     total_variation,
     unit,
+    weighted_distance,
 )
 from striate.imageopt.objective.patches import nearest_patch
 from striate.nets.net import Net
@@ -216,6 +217,9 @@ def test_penalties_of_pixels_are_what_their_names_say() -> None:
         over = sum(max(v - 1, 0, -v) ** 2 for v in x.flatten())
         assert float(pixel_range()(seen)[row]) == pytest.approx(over)
         assert over > 0
+        parts = np.linspace(0, 1, 20).reshape(4, 5)
+        weights = torch.from_numpy(parts).expand(3, 1, 4, 5)
+        assert float(weighted_distance(centre, weights)(seen)[row]) == pytest.approx((parts * (x - c) ** 2).mean())
         for norm, exact in ((1, abs(x - c).sum()), (2, ((x - c) ** 2).sum() ** 0.5), (math.inf, abs(x - c).max())):
             assert float(distance(centre, norm)(seen)[row]) == pytest.approx(exact)
 

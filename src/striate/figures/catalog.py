@@ -285,6 +285,17 @@ _FIGURES: dict[str, Figure] = {
         needs="weights of SqueezeNet 1.0",
     ),
     **_figures(
+        "styles",
+        (
+            "style",
+            "Content and style against each other",
+            "B style; V style; U style",
+            "P",
+            "gatys2016image gatys2015neural simonyan2015very",
+        ),
+        ("style-video", "A film in another style", "U style of videos", "P", "ruder2016artistic"),
+    ),
+    **_figures(
         "trained",
         ("cifar-resnet-error", "Two residual nets on CIFAR-10", "C ResNet", "E", "he2016deep"),
         needs="the test images of CIFAR-10, weights of ResNet-20 and ResNet-32",

@@ -211,7 +211,8 @@ VGG = {  # convolutions by stage; a 1 stands for a 1x1 window
 }
 
 
-def _vgg(name: str, classes: int = 1000) -> list[Layer]:
+def vgg(name: str, classes: int = 1000) -> list[Layer]:
+    """A VGG net, A to E, on 224 pixels: layers with their shapes and parameters."""
     steps: list[Step] = []
     for width, kernels in zip((64, 128, 256, 512, 512), VGG[name], strict=True):
         steps += [("conv", width, kernel, 1, kernel // 2) for kernel in kernels]
@@ -221,11 +222,11 @@ def _vgg(name: str, classes: int = 1000) -> list[Layer]:
 
 def vgg_table() -> Computed:
     """Parameters of the five VGG nets."""
-    found = [_total(_vgg(name)) for name in VGG]
+    found = [_total(vgg(name)) for name in VGG]
     right = [132_863_336, 133_047_848, 133_638_952, 138_357_544, 143_667_240]
     return Computed(
         (
             claim("A, B, C, D, E", found, right, says="133M, 133M, 134M, 138M, 144M"),
-            claim("D with two classes", _total(_vgg("D", classes=2)), 134_268_738, says=SAME),
+            claim("D with two classes", _total(vgg("D", classes=2)), 134_268_738, says=SAME),
         )
     )

@@ -84,6 +84,11 @@ METHODS: Registry[Any] = Registry(
             "style transfer by patches: each patch of the codes near one of the style's",
             ("li2016combining",),
         ),
+        "style_film": Entry(
+            "striate.synthesis.film_style:style_film",
+            "style transfer for films: frames that begin as, and keep to, earlier ones moved along the optical flow",
+            ("ruder2016artistic",),
+        ),
         "texture": Entry(
             "striate.synthesis.texture:textures",
             "texture: noise brought to the Gram matrices of a picture",

@@ -29,7 +29,7 @@ from .style_losses import Losses, Weights, style_losses
 from .watch import Watch
 
 CITES = ("ruder2016artistic", *STYLE_CITES, *FLOW_CITES)
-STEADY = 200.0  # weight of the mean squared difference from the frames before
+STEADY = 20.0  # weight of the mean squared difference from the frames before
 BACK = (1, 2, 4)  # so many frames back are held to
 
 
@@ -57,8 +57,8 @@ def style_film(
     """A film (T, C, H, W) in the style of other pictures (C, h, w), without the flicker of single frames.
 
     Each frame lowers ``S + content * C + steady * D``, S and C those of `style_images`, D the mean squared difference
-    from earlier painted frames, moved along the flow, where they can still be seen. It begins as the last frame moved
-    so, and where that cannot be seen as the content. Cost: about ``1.1`` times ``steps`` passes, forward and backward,
+    from earlier painted frames, moved along the flow, where they can still be seen. It begins as the last painted frame
+    moved so. Cost: about ``1.1`` times ``steps`` passes, forward and backward,
     for the first frame and ``later`` for each other, and five forward passes a frame.
 
     Args:
@@ -152,11 +152,9 @@ class _Film:
         return visible(self.flow(frame - before, frame), self.flow(frame, frame - before))
 
     def start(self, painted: Sequence[Tensor]) -> Tensor:
-        """The last painted frame moved along the flow; where it cannot be seen the content."""
+        """The last painted frame moved along the flow; what came into view begins as what hid it."""
         frame = len(painted)
-        return torch.where(
-            self.seen(frame) > 0, warped(painted[-1], self.flow(frame, frame - 1)), self.frames[frame]
-        )  # fmt: skip
+        return warped(painted[-1], self.flow(frame, frame - 1))
 
     def held(self, painted: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """What the next frame is held to (C, H, W) and where (1, H, W): the nearest frame back that shows the place.

@@ -11,6 +11,8 @@ from .payload import Synthesis
 MEANT = {  # kinds whose images are to be seen as something else, and why
     "fool": "That is what a fooling image is for.",
     "dream": "That is what a dream is for: read it as what this net finds in the picture.",
+    "style": "The style hides what the picture shows; more --content shows more of it.",
+    "texture": "A texture has the surface of its picture, not what stands in it.",
 }
 
 

@@ -132,7 +132,7 @@ def search_named(search: str | Search) -> Search:
     """The search of this name, with the numbers that suit the spectrum; or the one given."""
     if not isinstance(search, str):
         return search
-    known: dict[str, Search] = {"lbfgs": LBFGS(tolerance=0.0), "adam": Adam(0.5, falling=True)}
+    known: dict[str, Search] = {"lbfgs": LBFGS(tolerance=0.0), "adam": Adam(0.2, falling=True)}
     if search not in known:
         raise UnknownNameError("search", search, known)
     return known[search]

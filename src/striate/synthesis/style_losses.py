@@ -153,7 +153,7 @@ def measured(
     net: Net, losses: Losses, images: Tensor, *, names: Sequence[str], grey: bool = False, memory: int = 1 << 30
 ) -> Measured:
     """Both losses of the painted images rounded to 8 bits, and of the two sources."""
-    rounded = from_bytes(to_bytes(images))
+    rounded = from_bytes(to_bytes(images)).to(images)
     objectives = (losses.style_sum, losses.content_sum, losses.style, losses.content)
     told = [scores_of(net, each, rounded, memory=memory).tolist() for each in objectives]
     rows: list[tuple[float | str | None, ...]] = []

@@ -106,6 +106,9 @@ class Painting(Computing, total=False):
     prior: Annotated[
         str | Path | None, Option("run of `train --task decode` (class, morph) or `--task style` (stylize)", "RUN")
     ]
+    count: Annotated[
+        int | None, Option("how many (style_film: only the first frames)", "N", parse=lambda t: count(t, "count"))
+    ]
     preset: Annotated[str | None, Option("way of ascending; `striate methods` lists them", "NAME")]
     way: Annotated[
         str | None,

@@ -42,6 +42,7 @@ def synthesize(
             "morph",
             "pair",
             "style",
+            "style_film",
             "stylize",
             "texture",
             "unit",
@@ -68,6 +69,7 @@ def synthesize(
     morph: pictures between two pictures, by pixels, by codes of a layer, or by codes of a decoder.
     pair: what two channels answer to at once, and each alone (Olah et al. 2017).
     style: the content of one picture in the style of others (Gatys et al. 2016; by patches: Li & Wand 2016).
+    style_film: a film, or a folder of its frames, in the style of pictures, without flicker (Ruder et al. 2016).
     stylize: pictures in a style that a painter has learnt, in one pass (Johnson et al. 2016).
     texture: noise with the texture of a picture (Gatys et al. 2015).
     unit: what one unit answers to (Erhan et al. 2009).

@@ -139,6 +139,13 @@ KINDS: Registry[Callable[[Ask], Made]] = Registry(
             needs=("image",),
             defaults={"count": 12},
         ),
+        "style_film": Kind(
+            "striate.verbs.kinds.films:style_film",
+            "a film in the style of pictures, without flicker",
+            takes=("image", "style", "content", "keep_colour", "layer", "search", "size", "count", "steps"),
+            needs=("image", "style"),
+            defaults={"steps": 150, "search": "lbfgs"},
+        ),
         "texture": Kind(
             "striate.verbs.kinds.styles:texture",
             "noise with the texture of a picture",

@@ -73,7 +73,7 @@ class Ask:
         paths = [Path(each) for each in files(self[option])]
         if not paths:
             raise StriateError(f"{option} names no file", accepted="the path of an image file")
-        return [path.stem for path in paths], [self._picture(path, side or self["size"]) for path in paths]
+        return [path.stem for path in paths], [self.read(path, side=side) for path in paths]
 
     def alike(self, option: str) -> tuple[list[str], Tensor]:
         """Stems and pixels (N, C, H, W) of the files of an option; where their sizes differ, the middle square of each.
@@ -93,16 +93,25 @@ class Ask:
             raise StriateError(f"{option} names {len(found)} files", accepted=f"one, for {self.kind}")
         return names[0], found[0]
 
-    def _picture(self, path: Path, side: int | None) -> Tensor:
-        net = self.net
+    def read(self, path: Path, *, side: int | None = None) -> Tensor:
+        """Pixels (C, H, W) of a file as `pictures` gives them."""
         if not path.is_file():
             raise ImageError(f"{path} does not exist", accepted="the path of an image file")
-        if net.size is not None:
-            return read_image(path, channels=net.channels, geometry=net.geometry or Geometry(net.size))
-        side = side or (min(net.geometry.size) if net.geometry else USUAL)
         header = read_header(path)
-        share = side / min(header.height, header.width)
-        size = (max(side, round(header.height * share)), max(side, round(header.width * share)))
+        geometry = self._geometry(header.height, header.width, side=side, name=path.name)
+        return read_image(path, channels=self.net.channels, geometry=geometry)
+
+    def fitted(self, image: Tensor) -> Tensor:
+        """An image (C, h, w) brought to size as `pictures` does."""
+        return self._geometry(image.shape[-2], image.shape[-1], side=None, name="the picture").apply(image)
+
+    def _geometry(self, height: int, width: int, *, side: int | None, name: str) -> Geometry:
+        net = self.net
+        if net.size is not None:
+            return net.geometry or Geometry(net.size)
+        side = side or self["size"] or (min(net.geometry.size) if net.geometry else USUAL)
+        share = side / min(height, width)
+        size = (max(side, round(height * share)), max(side, round(width * share)))
         if min(size) < net.least_size:
-            raise ImageError(f"{path.name} at {size[1]}x{size[0]} pixels", accepted=f"at least {net.least_size} a side")
-        return read_image(path, channels=net.channels, geometry=Geometry(size, crop="none"))
+            raise ImageError(f"{name} at {size[1]}x{size[0]} pixels", accepted=f"at least {net.least_size} a side")
+        return Geometry(size, crop="none")
