@@ -37,7 +37,7 @@ class Figure(Entry):
     Attributes:
         where: The lectures in which it stands, in words.
         kind: A key of `KINDS`.
-        cost: ``"s"`` for seconds, ``"m"`` for minutes on two cores.
+        cost: ``"s"`` for seconds, ``"m"`` for minutes on two cores; such a figure is computed only when it is named.
         needs: Files that do not come with Striate, in words; such a figure is computed only when it is named.
     """
 
@@ -56,7 +56,7 @@ def figure(name: str) -> Figure:
 Row = tuple[str, str, str, Kind] | tuple[str, str, str, Kind, str]  # id, title, lectures, kind, keys of papers
 
 
-def _figures(module: str, *rows: Row, needs: str = "") -> dict[str, Figure]:
+def _figures(module: str, *rows: Row, needs: str = "", cost: Literal["s", "m"] = "s") -> dict[str, Figure]:
     found = {}
     for name, title, lectures, kind, *papers in rows:
         places = [
@@ -65,7 +65,7 @@ def _figures(module: str, *rows: Row, needs: str = "") -> dict[str, Figure]:
         ]
         target = f"striate.figures.{module}:{name.replace('-', '_')}"
         cites = tuple(papers[0].split()) if papers else ()
-        found[name] = Figure(target, title, cites, where="; ".join(places), kind=kind, needs=needs)
+        found[name] = Figure(target, title, cites, where="; ".join(places), kind=kind, needs=needs, cost=cost)
     return found
 
 
@@ -321,6 +321,17 @@ _FIGURES: dict[str, Figure] = {
             "simonyan2013deep olah2017feature",
         ),
         needs="weights of MobileNetV2 and of SqueezeNet 1.0",
+    ),
+    **_figures(
+        "generators",
+        (
+            "deep-generator",
+            "Digits through a learnt generator",
+            "C DGN-AM",
+            "E",
+            "nguyen2016synthesizing dosovitskiy2016generating",
+        ),
+        cost="m",
     ),
     **_figures(
         "trees",

@@ -82,8 +82,8 @@ class Prior:
             )
 
 
-def decoder_prior(decoded: Decoded, *, k: int = 64) -> Prior:
-    """A learnt decoder, on the first ``k`` principal components of the codes that it was trained on.
+def decoder_prior(decoded: Decoded, *, k: int | None = None) -> Prior:
+    """A learnt decoder, on the first ``k`` principal components of training codes; by default all that the run keeps.
 
     Units of a layer go together: codes that are drawn unit by unit are none of any image, and the decoder paints grey
     of them. Along the principal components their spreads and ties are those of training codes. Each component stays
@@ -98,6 +98,7 @@ def decoder_prior(decoded: Decoded, *, k: int = 64) -> Prior:
     """
     decoder = decoded.decoder
     most = len(decoder.spreads)
+    k = most if k is None else k
     if not 1 <= k <= most:
         raise StriateError(f"k is {k}", accepted=f"1 to {most} components, which the run keeps")
     components, spreads = decoder.components[:k], decoder.spreads[:k]

@@ -88,7 +88,11 @@ class Painting(Computing, total=False):
     ]
     count: Annotated[
         int | None,
-        Option("how many of each: starts, directions, facets, inverses, frames", "N", lambda t: count_of(t, "count")),
+        Option(
+            "how many of each: starts, directions, facets, inverses, frames of a film",
+            "N",
+            lambda t: count_of(t, "count"),
+        ),
     ]
     negative: Annotated[bool, Option("also what raises it least", default=False)]
     data: Annotated[str | Path | None, Option("data set with pictures of the class (facets)", "DATA")]
@@ -105,9 +109,6 @@ class Painting(Computing, total=False):
     ]
     prior: Annotated[
         str | Path | None, Option("run of `train --task decode` (class, morph) or `--task style` (stylize)", "RUN")
-    ]
-    count: Annotated[
-        int | None, Option("how many (style_film: only the first frames)", "N", parse=lambda t: count(t, "count"))
     ]
     preset: Annotated[str | None, Option("way of ascending; `striate methods` lists them", "NAME")]
     way: Annotated[
