@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +68,7 @@ def _nearest(images: Tensor, real: Tensor) -> float:
     """Mean over images of the root mean square difference from the nearest real one."""
     distances = torch.cdist(images.flatten(1), real.flatten(1)).amin(1)
     mean = float(distances.mean())
-    return mean / float(images[0].numel()) ** 0.5
+    return mean / math.sqrt(images[0].numel())
 
 
 def _trained(name: str, splits: Splits, folder: Path, seed: int) -> Net:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -93,52 +94,94 @@ def style_film(
         raise StriateError(f"steady is {steady:g}, back {list(back)}", accepted="at least 0, and numbers from 1 on")
     shown, given = in_colours(frames, styles, colours, first=True)
     film = _Film(shown, flow or (lambda one, two: dense_flow(frames[one], frames[two])), tuple(sorted(set(back))))
-    painted: list[Tensor] = []
-    told: list[tuple[Losses, Found]] = []
-    for k in range(len(frames)):
-        losses = style_losses(
-            net, shown[k : k + 1], given, layers=layers, content_layers=content_layers, memory=memory
-        )  # fmt: skip
-        objective, start = losses.total(content), shown[k : k + 1]
-        if k:
-            start = film.start(painted)[None]
-            held, where = film.held(painted)
-            if steady:
-                objective = objective - steady * weighted_distance(held[None], where[None])
-        found = solve(
-            net,
-            objective,
-            start=start,
-            search=search_named(search),
-            steps=steps if k == 0 else later or max(1, steps // 3),
-            canvas=canvas_of(shown[:1], grey=colours == "content"),
-            seed=seed,
-            memory=memory,
-            progress=SILENT if watch is None else watch.progress,
-            label=f"frame {k + 1} of {len(frames)}",
-            callback=watch,
-        )
-        painted.append(found.images[0])
-        told.append((losses, found))
-    images = torch.stack(painted)
-    final = recoloured(images, frames) if colours == "content" else images
+
+    def losses_of(frame: Tensor) -> Losses:
+        return style_losses(net, frame, given, layers=layers, content_layers=content_layers, memory=memory)
+
+    how = _How(
+        net, content, steady, search_named(search), steps, later or max(1, steps // 3), colours == "content", seed,
+        memory, watch,
+    )  # fmt: skip
+    told = _painted(how, film, shown, losses_of)
+    images = torch.stack([found.images[0] for _, found in told])
+    final = recoloured(images, frames) if how.grey else images
     stems = tuple(names) or tuple(f"frame-{k:04d}" for k in range(len(frames)))
-    ending, data = encode_film(list(final), rate=min(rate, 50.0))
-    losses = told[0][0]
+    cites = (*CITES, *(COLOUR_CITES if colours != "style" else ()))
+    table = _table(net, told, images=final, film=film, stems=stems, memory=memory)
+    return _made(how, told, final, stems=stems, table=table, rate=rate, styles=len(styles), cites=cites)
+
+
+def _made(
+    how: _How,
+    told: Sequence[tuple[Losses, Found]],
+    images: Tensor,
+    *,
+    stems: tuple[str, ...],
+    table: Measured,
+    rate: float,
+    styles: int,
+    cites: tuple[str, ...],
+) -> Made:
+    ending, data = encode_film(list(images), rate=min(rate, 50.0))
+    said = told[0][0].words(how.content, styles)
     return Made(
-        images=final,
+        images=images,
         stems=tuple(f"style-{name}" for name in stems),
         targets=tuple(f"{name} in another style" for name in stems),
-        words=f"{losses.words(content, len(styles))} - {steady:g} * difference from frames before along the flow",
+        words=f"{said} - {how.steady:g} * difference from frames before along the flow",
         scores=torch.cat([found.scores for _, found in told]),
         history=_histories([found for _, found in told]),
-        steps=steps,
-        seed=seed,
-        tables=(_table(net, told, images=final, film=film, stems=stems, memory=memory),),
+        steps=how.steps,
+        seed=how.seed,
+        tables=(table,),
         films={f"style.{ending}": data},
         notes=tuple(dict.fromkeys(note for _, found in told for note in found.notes)),
-        cites=(*CITES, *(COLOUR_CITES if colours != "style" else ())),
+        cites=cites,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _How:
+    """How each frame is painted."""
+
+    net: Net
+    content: float
+    steady: float
+    search: Search
+    steps: int
+    later: int
+    grey: bool
+    seed: int
+    memory: int
+    watch: Watch | None
+
+
+def _painted(
+    how: _How, film: _Film, shown: Tensor, losses_of: Callable[[Tensor], Losses]
+) -> list[tuple[Losses, Found]]:
+    """The frames one after the other, each with its losses."""
+    told: list[tuple[Losses, Found]] = []
+    for k in range(len(shown)):
+        losses, painted = losses_of(shown[k : k + 1]), [found.images[0] for _, found in told]
+        objective, start = losses.total(how.content), film.start(painted)[None] if k else shown[:1]
+        if k and how.steady:
+            held, where = film.held(painted)
+            objective = objective - how.steady * weighted_distance(held[None], where[None])
+        found = solve(
+            how.net,
+            objective,
+            start=start,
+            search=how.search,
+            steps=how.later if k else how.steps,
+            canvas=canvas_of(shown[:1], grey=how.grey),
+            seed=how.seed,
+            memory=how.memory,
+            progress=SILENT if how.watch is None else how.watch.progress,
+            label=f"frame {k + 1} of {len(shown)}",
+            callback=how.watch,
+        )
+        told.append((losses, found))
+    return told
 
 
 class _Film:

@@ -12,6 +12,7 @@ from striate.core.errors import StriateError, UnknownNameError
 from striate.core.image import to_channels
 from striate.core.progress import SILENT
 from striate.imageopt.canvas import Canvas, Fourier, Grey
+from striate.imageopt.found import Found
 from striate.imageopt.problem import Search
 from striate.imageopt.search.adam import Adam
 from striate.imageopt.search.lbfgs import LBFGS
@@ -20,7 +21,7 @@ from striate.nets.net import Net
 
 from .colour import recoloured, same_colours, same_light
 from .made import Made
-from .style_losses import Weights, batch_of, measured, rows_of, style_losses
+from .style_losses import Losses, Weights, batch_of, measured, rows_of, style_losses
 from .watch import Watch
 
 CITES = ("gatys2015neural", "gatys2016image", "olah2017feature", "nocedal2006numerical")
@@ -72,9 +73,9 @@ def style_images(
         search: ``"lbfgs"``, ``"adam"``, or a search.
         start: Where to start, in place of the contents.
         steps: Of the search, at least 1.
-        seed: Of nothing here: nothing is random.
+        seed: Of nothing here; nothing is random.
         names: File stems of the contents.
-        memory: Bytes beside the net.
+        memory: Beside the net, in bytes.
         watch: Who looks on.
 
     Raises:
@@ -84,10 +85,7 @@ def style_images(
     colours: Gatys et al. 2016, "Preserving color". They weigh layers by hand, for VGG-19 with average pooling, over
     pixels. Over the spectrum (Olah et al. 2017) other nets work as well: their strides leave a grid on pixels.
     """
-    check_pictures(net, contents, styles, content=content)
-    _check_weights(style_weights, len(styles))
-    _check_masks(masks, contents, len(styles))
-    check_colours(colours, net)
+    _check(net, contents, styles, content=content, weights=style_weights, masks=masks, colours=colours)
     shown, given = in_colours(contents, styles, colours)
     losses = style_losses(
         net, shown, given, style_weights=style_weights, layers=layers, content_layers=content_layers, masks=masks,
@@ -106,11 +104,49 @@ def style_images(
         label="style",
         callback=watch,
     )
+    return _made(
+        net, losses, found, contents=contents, styles=given, content=content, colours=colours, names=names, steps=steps,
+        seed=seed, cites=(*CITES, *(COLOUR_CITES if colours != "style" else ()), *(MASK_CITES if masks else ())),
+        memory=memory,
+    )  # fmt: skip
+
+
+def _check(
+    net: Net,
+    contents: Tensor,
+    styles: Sequence[Tensor],
+    *,
+    content: float,
+    weights: Sequence[float],
+    masks: Sequence[Tensor],
+    colours: Colours,
+) -> None:
+    check_pictures(net, contents, styles, content=content)
+    _check_weights(weights, len(styles))
+    _check_masks(masks, contents, len(styles))
+    check_colours(colours, net)
+
+
+def _made(
+    net: Net,
+    losses: Losses,
+    found: Found,
+    *,
+    contents: Tensor,
+    styles: Sequence[Tensor],
+    content: float,
+    colours: Colours,
+    names: Sequence[str],
+    steps: int,
+    seed: int,
+    cites: tuple[str, ...],
+    memory: int,
+) -> Made:
+    """The pictures with their losses beside those of the sources."""
     grey = colours == "content"
-    images = recoloured(found.images, contents) if grey else found.images
     stems = tuple(names) or tuple(f"content-{k}" for k in range(len(contents)))
     return Made(
-        images=images,
+        images=recoloured(found.images, contents) if grey else found.images,
         stems=tuple(f"style-{name}" for name in stems),
         targets=tuple(f"{name} in another style" for name in stems),
         words=("luminance: " if grey else "") + losses.words(content, len(styles)),
@@ -120,11 +156,11 @@ def style_images(
         seed=seed,
         objective=None if grey else losses.total(content),
         steady=False,
-        sources=sources_of(stems, contents, given),
+        sources=sources_of(stems, contents, styles),
         source=stems,
         tables=(measured(net, losses, found.images, names=stems, grey=grey, memory=memory),),
         notes=found.notes,
-        cites=(*CITES, *(COLOUR_CITES if colours != "style" else ()), *(MASK_CITES if masks else ())),
+        cites=cites,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -73,11 +73,7 @@ def textures(
         net.check(each[None])
     sites = shares_of(layers or style_sites(net, (height, width)))
     start, canvas = _noise(styles, (height, width), seed)
-    told, noise = [code_of(net, each[None], sites) for each in styles], code_of(net, start, sites, memory=memory)
-    apart: list[tuple[float, Apart]] = [
-        (share, apart_in(site, torch.cat([gram_of(each[site]) for each in told]), gram_of(noise[site])))
-        for site, share in sites.items()
-    ]
+    apart = _apart(net, styles, start, sites, memory=memory)
     objective = -Sum(tuple((share, each.relative) for share, each in apart))
     found = solve(
         net,
@@ -93,9 +89,6 @@ def textures(
         callback=watch,
     )
     stems = tuple(names) or tuple(f"{k}" for k in range(len(styles)))
-    plain = Sum(tuple((share, each.plain) for share, each in apart))
-    noisy = sum(share * each.far for share, each in apart)
-    losses = zip(scores_of(net, plain, found.images, memory=memory).tolist(), torch.as_tensor(noisy), strict=True)
     return Made(
         images=found.images,
         stems=tuple(f"texture-{name}" for name in stems),
@@ -108,15 +101,34 @@ def textures(
         objective=objective,
         sources=dict(zip(stems, styles, strict=True)),
         source=stems,
-        tables=(
-            Measured(
-                "Distances of the Gram matrices from the picture's",
-                ("texture", "distance", "of the noise"),
-                tuple((name, own, float(was)) for name, (own, was) in zip(stems, losses, strict=True)),
-            ),
-        ),
+        tables=(_measured(net, apart, found.images, stems=stems, memory=memory),),
         notes=found.notes,
         cites=CITES,
+    )
+
+
+def _apart(
+    net: Net, styles: Sequence[Tensor], start: Tensor, sites: Mapping[str, float], *, memory: int
+) -> list[tuple[float, Apart]]:
+    """For each site its share, and how far Gram matrices are from the pictures', as a share of the noise's."""
+    told, noise = [code_of(net, each[None], sites) for each in styles], code_of(net, start, sites, memory=memory)
+    return [
+        (share, apart_in(site, torch.cat([gram_of(each[site]) for each in told]), gram_of(noise[site])))
+        for site, share in sites.items()
+    ]
+
+
+def _measured(
+    net: Net, apart: Sequence[tuple[float, Apart]], images: Tensor, *, stems: Sequence[str], memory: int
+) -> Measured:
+    """How far the Gram matrices are from the pictures', and those of the noise were."""
+    plain = Sum(tuple((share, each.plain) for share, each in apart))
+    noisy = sum(share * each.far for share, each in apart)
+    losses = zip(scores_of(net, plain, images, memory=memory).tolist(), torch.as_tensor(noisy), strict=True)
+    return Measured(
+        "Distances of the Gram matrices from the picture's",
+        ("texture", "distance", "of the noise"),
+        tuple((name, own, float(was)) for name, (own, was) in zip(stems, losses, strict=True)),
     )
 
 
