@@ -14,13 +14,14 @@ from striate.core.cite import cite
 from striate.core.errors import StriateError, UnknownNameError
 from striate.data.load import load_data
 from striate.imageopt.objective import Objective
+from striate.imageopt.problem import Search
 from striate.imageopt.score import scores_of
 from striate.metrics.rank_correlation import rank_correlation
 from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.synthesis.catalog import METHODS
-from striate.synthesis.depth import layers_of
-from striate.synthesis.inverse import ADAM, CITES, EXACT, SEARCHES, image_of
+from striate.synthesis.depth import Layer, layers_of
+from striate.synthesis.inverse import ADAM, CITES, EXACT, SEARCHES, Inversion, image_of
 from striate.synthesis.invert import invert
 from striate.synthesis.made import told
 from striate.synthesis.natural import Natural
@@ -102,6 +103,31 @@ def test_the_objective_is_minus_equation_5() -> None:
     assert float(score[0]) == pytest.approx(-wanted, rel=1e-10)
 
 
+def test_weights_and_rates_go_by_thirds_of_the_depth_and_shifts_by_the_stride() -> None:
+    layers = [Layer("a", 0.3, 2.0), Layer("b", 0.6, 16.0), Layer("c", 0.61, 224.0)]
+    assert [ADAM.smoothness_at(layer) for layer in layers] == [0.05, 0.5, 1.5]
+    assert [EXACT.smoothness_at(layer) for layer in layers] == [0.5, 5.0, 50.0]
+    assert [ADAM.search(layer).rate for layer in layers] == [0.2, 0.2, 0.1]
+    assert [ADAM.shift(layer, 224) for layer in layers] == [0, 4, 16]
+    assert [EXACT.shift(layer, 224) for layer in layers] == [0, 0, 0]
+
+
+def test_the_last_steps_are_small_and_still() -> None:
+    asked: list[float] = []
+
+    class Recording(Inversion):
+        def search(self, layer: Layer, share: float = 1.0) -> Search:
+            asked.append(share)
+            return super().search(layer, share)
+
+    net, x = load_net("striate/small"), torch.rand(1, 3, 32, 32)
+    made = invert(net, x, ["stage2"], steps=20, way=Recording())
+    assert asked == [1.0, 0.125]
+    assert made.history.shape == (21, 1)
+    invert(net, x, ["stage2"], steps=20, way=Recording(jitter=0.0))
+    assert asked[2:] == [1.0]  # nothing shifts, nothing settles
+
+
 def test_on_a_trained_net_the_pixel_error_rises_with_depth() -> None:
     net = load_net("striate/small")
     made = invert(net, load_data("shapes", split="test").limit(2).images(), ["all"], steps=30)
@@ -121,6 +147,8 @@ def test_an_inverse_is_the_same_alone_or_among_others_and_differs_by_its_seed() 
     alone = invert(net, images[1:], ["stage3"], steps=6, seed=5)
     assert float((both.images[7] - alone.images[0]).abs().max()) < 1e-5
     assert both.seeds[7] == 5
+    first = invert(net, images[1:], ["stage3"], steps=6, seed=4)
+    assert float((both.images[6] - first.images[0]).abs().max()) < 1e-5
     again = invert(net, images[1:], ["stage3"], steps=6, seed=5)
     assert torch.equal(again.images, alone.images)
     assert not torch.equal(both.images[6], both.images[7])
