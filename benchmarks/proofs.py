@@ -88,6 +88,20 @@ def find_copies() -> dict[str, Any]:
     return copies_found()
 
 
+def fast_style() -> dict[str, Any]:
+    """A painter beside L-BFGS, on photographs that it never saw."""
+    from learnt import fast_style as measured
+
+    return measured(KEPT / "style")
+
+
+def decoded_classes() -> dict[str, Any]:
+    """Class images through a decoder, read by another net."""
+    from learnt import decoded_classes as measured
+
+    return measured(KEPT / "decoder")
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -96,6 +110,14 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
     "nets": ("sites of large nets, one a family", sweep_nets),
     "check": ("copies that `check` finds (needs STRIATE_DATA)", find_copies),
+    "style": (
+        "loss of a learnt painter and of L-BFGS on ten unseen photographs (needs STRIATE_DATA, STRIATE_WEIGHTS)",
+        fast_style,
+    ),
+    "decoder": (
+        "class images on `shapes` through a learnt decoder, and without, as another net sees them",
+        decoded_classes,
+    ),
 }
 
 
