@@ -111,6 +111,20 @@ def steady_films() -> dict[str, Any]:
     return of_files(photos / "astronaut.jpg", photos / "chelsea.jpg", photos / "coffee.jpg", net)
 
 
+def fast_style() -> dict[str, Any]:
+    """A painter beside L-BFGS, on photographs that it never saw."""
+    from learnt import fast_style as measured
+
+    return measured(KEPT / "style")
+
+
+def decoded_classes() -> dict[str, Any]:
+    """Class images through a decoder, read by another net."""
+    from learnt import decoded_classes as measured
+
+    return measured(KEPT / "decoder")
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -122,6 +136,14 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "films": ("flicker of films in another style (needs STRIATE_WEIGHTS)", steady_films),
     "check": ("copies that `check` finds (needs STRIATE_DATA)", find_copies),
     "fool": ("fooling images (needs STRIATE_DATA and STRIATE_WEIGHTS)", fool_nets),
+    "style": (
+        "loss of a learnt painter and of L-BFGS on ten unseen photographs (needs STRIATE_DATA, STRIATE_WEIGHTS)",
+        fast_style,
+    ),
+    "decoder": (
+        "class images on `shapes` through a learnt decoder, and without, as another net sees them",
+        decoded_classes,
+    ),
 }
 
 

@@ -427,3 +427,17 @@ def test_folders_and_tables_know_the_same_words_for_splits(tmp_path: Path, word:
         divided = {"train": 5, "dev": 2, "test": 2}  # images to train on alone are divided
         assert held == (divided if split == "train" else {"train": 0, "dev": 0, "test": 0, split: 9})
         assert splits.train.classes == ("cat", "dog", "emu")
+
+
+def test_images_without_classes_are_taken_where_no_label_is_needed(tmp_path: Path) -> None:
+    splits = load_splits(PHOTOS, unlabelled=True)
+    assert splits.said.startswith("folder of images without labels: 5 images")
+    assert (splits.train.task, splits.train.classes, set(splits.train.labels.tolist())) == ("none", (), {-1})
+    assert sum(len(part) for part in splits) == 5
+    classes_in(tmp_path / "both")
+    labelled = load_splits(tmp_path / "both", unlabelled=True)
+    assert labelled.train.task == "classes"
+    assert load_splits(tmp_path / "both", layout="images").train.task == "none"
+    (tmp_path / "none").mkdir()
+    with pytest.raises(StriateError, match="none holds no image"):
+        load_splits(tmp_path / "none", layout="images")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from striate.training.events import EVENTS, Events, State, best_of
-from striate.training.payload import Epoch
+from striate.training.payload import BY_LOSS, Best, Choice, Epoch
 
 
 def row(epoch, accuracy, loss):
@@ -40,3 +40,17 @@ def test_the_best_epoch_has_the_highest_accuracy_then_the_lowest_loss_then_is_th
     rows = [row(1, 0.5, 0.1), row(2, 0.9, 0.4), row(3, 0.9, 0.3), row(4, 0.9, 0.3), row(5, 0.8, 0.0)]
     best = best_of(rows)
     assert (best.epoch, best.value, best.metric) == (3, 0.9, "dev accuracy")
+
+
+def test_a_task_may_choose_the_lowest_or_the_highest_of_any_figure() -> None:
+    def row(epoch: int, loss: float, sharp: float) -> Epoch:
+        figures = {"loss": loss, "sharp": sharp}
+        return Epoch.of(epoch, figures, figures, rate=0.1, seconds=1.0)
+
+    rows = [row(1, 0.5, 3.0), row(2, 0.2, 1.0), row(3, 0.2, 2.0), row(4, 0.4, 3.0)]
+    assert best_of(rows, BY_LOSS) == Best("dev loss", 0.2, 2)
+    assert best_of(rows, Choice("sharp")) == Best("dev sharp", 3.0, 4)  # of equal ones that with the lower loss
+    assert best_of(rows, Choice("sharp", highest=False)) == Best("dev sharp", 1.0, 2)
+    assert (rows[0].train_accuracy, rows[0].more) == (None, {"train_sharp": 3.0, "dev_sharp": 3.0})
+    with pytest.raises(KeyError):
+        best_of(rows)

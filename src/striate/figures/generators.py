@@ -27,7 +27,7 @@ from striate.training.recipes import DECODE, QUICK
 from .claims import Computed, holds
 
 SITE = "stage3.relu"  # of the maker: 128 maps of 4 x 4
-SEEDS = 3
+SEEDS = 2
 
 
 def deep_generator() -> Computed:
@@ -41,7 +41,7 @@ def deep_generator() -> Computed:
             _trained(f"striate/{name}", splits, Path(place) / name, seed)
             for seed, name in enumerate(("small", "lenet5"))
         )
-        recipe = replace(DECODE, samples=20_000)
+        recipe = replace(DECODE, samples=12_000)
         decoding = Decoding(maker, SITE, splits.train, width=32)
         fit(decoding, splits, out=Path(place) / "decoder", recipe=recipe)
         prior = decoder_prior(load_decoder(Path(place) / "decoder"))
@@ -67,12 +67,11 @@ def deep_generator() -> Computed:
 def _nearest(images: Tensor, real: Tensor) -> float:
     """Mean over images of the root mean square difference from the nearest real one."""
     distances = torch.cdist(images.flatten(1), real.flatten(1)).amin(1)
-    mean = float(distances.mean())
-    return mean / math.sqrt(images[0].numel())
+    return float(distances.mean()) / math.sqrt(images[0].numel())
 
 
 def _trained(name: str, splits: Splits, folder: Path, seed: int) -> Net:
     """A net that has learnt the digits."""
-    recipe = replace(QUICK, epochs=15, batch=32, optimizer=AdamW(3e-3), augment=Augment(shift=2))
+    recipe = replace(QUICK, epochs=10, batch=32, optimizer=AdamW(3e-3), augment=Augment(shift=2))
     fit(name, splits, out=folder, recipe=recipe, seed=seed)
     return load_net(folder)

@@ -157,7 +157,7 @@ def _training(result: Training, width: int, color: bool) -> list[str]:
     chosen = [
         each for each in result.history if each.epoch % step == 0 or each in (result.history[0], result.history[-1])
     ]
-    more = tuple(result.history[-1].more) if result.history else ()
+    more = [name for name in result.history[-1].more if name.startswith("dev_")]  # both would be too wide
     names = (
         "epoch",
         "train loss",
