@@ -20,6 +20,8 @@ from .tasks import check_task, splits_for, subject_for
 if TYPE_CHECKING:
     from striate.training.recipe import Recipe
 
+    from .session import Session
+
 PreprocessOption = Annotated[
     Literal["mean_std", "channel_mean", "mean_image", "min_max"] | None,
     Option("what a net that starts from scratch takes from its pixels first (default: the recipe's)"),
@@ -93,37 +95,44 @@ def train(
     if begun:
         given, options = taken_up(given, options, Path(str(out)))
     with session("train", given, options, Learning) as run:
-        from striate.training.loop import fit
-
         if resume and out is None:
             raise StriateError("--resume is given without --out", accepted="the run folder to go on with")
-        teaching = check_task(given, defaults_of("train"))
-        name = given["recipe"] or teaching.recipe
-        how = varied(name, epochs=given["epochs"], rate=given["rate"], batch=run["batch"])
-        how = prepared(how, augment=given["augment"], preprocess=given["preprocess"])
         folder = Path(out if out is not None else number_folder(FOLDERS["train"], {"data": data}))
-        splits, judge = splits_for(run, given)
-        run.progress.say(splits.said)
-        if resume and not begun:
-            run.progress.say(f"{folder} holds no run yet: it begins now")
-        result = fit(
-            subject_for(run, given, splits, judge),
-            splits,
-            out=folder,
-            recipe=how,
-            seed=run["seed"],
-            resume=begun,
-            overwrite=run["overwrite"],
-            device=run["device"],
-            precision=run["precision"],
-            workers=run["workers"],
-            weights_root=Path(run["weights_root"]) if run["weights_root"] else None,
-            asked=asked_for(given, options),
-            progress=run.progress,
-        )
-        files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
-        cites = (*teaching.cites, *cites_of(name, how))
-        return run.report(replace(result, run=str(shown(folder))), files=files, cites=cites)
+        return _taught(run, given, asked_for(given, options), folder, begun=begun)
+
+
+def _taught(
+    run: Session, given: Mapping[str, Any], asked: Mapping[str, Any], folder: Path, *, begun: bool
+) -> Report[Training]:
+    """The run in ``folder``, from its beginning or from where it stopped."""
+    from striate.training.loop import fit
+
+    teaching = check_task(given, defaults_of("train"))
+    name = given["recipe"] or teaching.recipe
+    how = varied(name, epochs=given["epochs"], rate=given["rate"], batch=run["batch"])
+    how = prepared(how, augment=given["augment"], preprocess=given["preprocess"])
+    splits, judge = splits_for(run, given)
+    run.progress.say(splits.said)
+    if given["resume"] and not begun:
+        run.progress.say(f"{folder} holds no run yet: it begins now")
+    result = fit(
+        subject_for(run, given, splits, judge),
+        splits,
+        out=folder,
+        recipe=how,
+        seed=run["seed"],
+        resume=begun,
+        overwrite=run["overwrite"],
+        device=run["device"],
+        precision=run["precision"],
+        workers=run["workers"],
+        weights_root=Path(run["weights_root"]) if run["weights_root"] else None,
+        asked=asked,
+        progress=run.progress,
+    )
+    files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
+    cites = (*teaching.cites, *cites_of(name, how))
+    return run.report(replace(result, run=str(shown(folder))), files=files, cites=cites)
 
 
 def cites_of(name: str, recipe: Recipe) -> tuple[str, ...]:
