@@ -44,6 +44,7 @@ def build_task(
         check_splits(splits, labelled=subject.labelled)
         if recipe.augment.mixer and not subject.labelled:
             raise RunError(f"{recipe.augment.mixer} mixes labels", accepted="transforms of images, for this task")
+        check_recipe(recipe, splits.train, fresh=True)
         return subject
     check_splits(splits)
     with seeded(seed, "train/init"):  # for a Python function that draws its weights by itself
