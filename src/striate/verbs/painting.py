@@ -39,7 +39,7 @@ class Painting(Computing, total=False):
 
     target: Annotated[
         str | tuple[str, ...] | None,
-        Option("classes, by name or number (class: the first ten; fool, evolved: all)", "CLASS[,CLASS]", words),
+        Option("classes, by name or number (default: the first ten; fool: also all)", "CLASS[,CLASS]", words),
     ]
     layer: Annotated[str | None, Option("site or module path; `striate summary NET` lists them", "SITE")]
     image: Annotated[Files | None, Option("pictures to start from or to look at", "FILE[,FILE]", files)]
