@@ -42,6 +42,15 @@ def test_images_rebuilt_from_deeper_layers_are_further_from_the_original(
     assert len(pictures) == 1
 
 
+def test_lenet_is_sure_of_every_digit_in_noise_and_in_patterns(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIATE_DATA", str(data_root))
+    result, album = reproduce_figures(["fooling-noise"])
+    assert result.figures[0].passed, result.figures[0].claims
+    assert len(album) == 1
+
+
 @pytest.mark.parametrize("name", [name for name in FIGURES if figure(name).needs])
 def test_a_figure_whose_files_are_missing_says_what_it_needs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from striate.core.rng import Rng
 from striate.imageopt.found import Found
 from striate.imageopt.goal import Goal
 from striate.imageopt.objective import Objective, Seen, Term
+from striate.imageopt.problem import Problem
 from striate.imageopt.region import Ball, Box
 from striate.imageopt.search.covariance import CovarianceAdaptation
 from striate.imageopt.search.elites import GaussianMutation, MapElites, PolynomialMutation
@@ -307,6 +308,26 @@ def test_children_are_bred_for_rows_in_turn_and_reach_their_goals_alone() -> Non
     found = solve(net_of(2), own_niche(cells), start=start, search=search, steps=5, goal=goal)
     assert asked[cells:] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
     assert found.success.tolist() == [False, False, False, True, False]
+
+
+def test_candidates_of_rows_in_any_order_are_kept_for_their_own_rows() -> None:
+    """A search may name rows as it likes: three candidates of each, rows backwards; each row keeps its brightest."""
+
+    class Backwards:
+        words = "backwards"
+
+        def __call__(self, problem: Problem) -> Iterator[Tensor]:
+            rows = torch.tensor([2, 1, 0, 0, 1, 2, 1, 0, 2])
+            values = torch.tensor([0.3, 0.2, 0.1, 0.7, 0.2, 0.9, 0.8, 0.4, 0.5])
+            self.scores = problem.ask_each(values.view(-1, 1, 1, 1).expand(-1, 1, 1, 2), rows)
+            one = problem.ask_each(torch.full((3, 1, 1, 2), 0.95) + 0.01 * torch.arange(3).view(3, 1, 1, 1), rows[:3])
+            assert one.tolist() == pytest.approx([0.95, 0.96, 0.97])
+            yield problem.start
+
+    search, bright = Backwards(), Term("bright", lambda seen: seen.images.flatten(1).mean(1))
+    found = solve(net_of(2), bright, start=torch.zeros(3, 1, 1, 2), search=search, steps=1)
+    assert search.scores.tolist() == pytest.approx([0.3, 0.2, 0.1, 0.7, 0.2, 0.9, 0.8, 0.4, 0.5])
+    assert found.images[:, 0, 0, 0].tolist() == pytest.approx([0.97, 0.96, 0.95])
 
 
 def test_map_elites_offers_its_niches_to_the_keep_and_rows_leave() -> None:

@@ -334,6 +334,17 @@ _FIGURES: dict[str, Figure] = {
         cost="m",
     ),
     **_figures(
+        "fooling",
+        (
+            "fooling-noise",
+            "Noise and patterns that a net is sure of",
+            "V fooling; C fooling; K11 fooling images",
+            "E",
+            "nguyen2015deep",
+        ),
+        needs="the digits of MNIST",
+    ),
+    **_figures(
         "trees",
         ("drm", "Max-sum on a tree as a net", "V deep rendering model", "X", "patel2016probabilistic"),
         ("dpm-cnn", "Deformable parts as layers", "V DPM as CNN", "X", "girshick2015deformable"),

@@ -276,7 +276,11 @@ class Running:
         held = Tried(self.score[rows], self.reached[rows], distance_of(lambda: self.best[rows]))
         better = self.keep.better(new, held)
         at = rows[better]
-        self.best[at], self.score[at], self.reached[at] = image[better], score[better], reached[better]
+        if torch.equal(at, self.every):
+            self.best.copy_(image)
+        else:
+            self.best[at] = image[better]
+        self.score[at], self.reached[at] = score[better], reached[better]
         self.judged[at] = judged and counts and self.view is None
         self._record(None if output is None else output[better], at)
         if self.keep.leaves:

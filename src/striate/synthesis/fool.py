@@ -71,9 +71,9 @@ WAYS = {
     "gradient": Way("gradient ascent from noise", 200, rate=RATE, cites=_ASCENT),
     "gradient_grey": Way("gradient ascent from mid grey", 200, "grey", RATE, cites=_ASCENT),
     "gradient_zero": Way("gradient ascent from black", 200, "zero", RATE, cites=_ASCENT),
-    "direct": Way("evolved pixel by pixel", 1000, cites=(*_EVOLUTION, "deb1996combined")),
+    "direct": Way("evolved pixel by pixel", 2000, cites=(*_EVOLUTION, "deb1996combined")),
     "cppn": Way(
-        "evolved networks that draw", 500, mutation=GaussianMutation(0.5, 0.1), drawn=True,
+        "evolved networks that draw", 500, mutation=GaussianMutation(0.2, 0.3), drawn=True,
         cites=(*_EVOLUTION, "stanley2007compositional"),
     ),
 }  # fmt: skip

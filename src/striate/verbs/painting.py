@@ -53,7 +53,7 @@ class Painting(Computing, total=False):
 
     target: Annotated[
         str | tuple[str, ...] | None,
-        Option("classes, by name or number (class: the first ten; fool, evolved: all)", "CLASS[,CLASS]", words),
+        Option("classes, by name or number (default: the first ten; fool: also all)", "CLASS[,CLASS]", words),
     ]
     layer: Annotated[
         str | None,
