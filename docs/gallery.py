@@ -34,7 +34,10 @@ COMMANDS = {  # name of the picture: what makes it
     "dream": f"dream {SQ} --image {PHOTOS}/rocket.jpg --target ostrich --steps 20 --size 256",
     "dream-layer": f"dream {MB} --image {PHOTOS}/chelsea.jpg --size 256",
     "fool": f"fool {SQ} --way gradient_grey --target 1,9,543,945,985,13 --judge {MB}",
-    "style": f"style {SQ} --image {PHOTOS}/astronaut.jpg --style {TEXTURES}/hubble.jpg --judge {MB}",
+    "style": f"style {SQ} --image {PHOTOS}/astronaut.jpg --style {TEXTURES}/hubble.jpg --content 0.5 --judge {MB}",
+    "texture": f"texture {SQ} --style {TEXTURES}/brick.jpg,{TEXTURES}/gravel.jpg",
+    "invert": f"invert {SQ} --image {PHOTOS}/astronaut.jpg --layer all",
+    "morph": f"morph {SQ} --image {PHOTOS}/chelsea.jpg,{PHOTOS}/coffee.jpg --layer features.7 --count 6",
 }
 
 
