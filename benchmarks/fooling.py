@@ -18,11 +18,11 @@ from striate.training.loop import fit
 from striate.training.recipe import Augment
 from striate.training.recipes import QUICK
 
-SEEDS = 5
+SEEDS = 3
 PLAIN = replace(
     QUICK,
     name="plain",
-    samples=120_000,
+    samples=60_000,
     label_smoothing=0.0,
     augment=Augment(),
     optimizer=replace(QUICK.optimizer, rate=0.05),
@@ -43,14 +43,14 @@ class Pair:
 
 def fooled(kept: Path) -> dict[str, Any]:
     """One row for each net, judge and way; trained nets are kept in ``kept``."""
-    lenet, mlp = (_trained(name, seed, kept) for name, seed in (("lenet5", 0), ("mlp", 1)))
+    lenet, small = (_trained(name, seed, kept) for name, seed in (("lenet5", 0), ("small", 1)))
     shallow, deep = (load_net(f"striate/resnet{depth}.cifar10") for depth in (20, 32))
     weights = Path(os.environ["STRIATE_WEIGHTS"])
     squeezenet, mobilenet = (
         load_net(f"torchvision/{name}@{weights / name}.safetensors") for name in ("squeezenet1_0", "mobilenet_v2")
     )
     pairs = (
-        Pair("LeNet-5, MNIST", "MLP", lenet, mlp, range(10), SEEDS),
+        Pair("LeNet-5, MNIST", "small", lenet, small, range(10), SEEDS),
         Pair("ResNet-20, CIFAR-10", "ResNet-32 (same family)", shallow, deep, range(10), SEEDS),
         Pair("SqueezeNet 1.0", "MobileNetV2", squeezenet, mobilenet, range(0, 1000, 20), 1),
     )

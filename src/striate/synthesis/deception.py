@@ -91,7 +91,7 @@ def _notes(result: Synthesis, first: Sequence[int | None], taken: int, forward: 
         )
     kept = sum((image.probability or 0.0) > CONFIDENT for image in result.images)
     if kept < len(reached):
-        notes.append(f"{len(reached) - kept} images fell below .99 when they were rounded to 8 bits")
+        notes.append(f"{len(reached) - kept} of {len(first)} images fell below .99 when they were rounded to 8 bits")
     if result.judge is None:
         notes.append("nobody else was asked: --judge NET says whether another net is fooled too")
     return notes
