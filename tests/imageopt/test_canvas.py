@@ -337,5 +337,5 @@ def test_a_grey_canvas_shows_one_channel_in_all_and_starts_at_the_luminance() ->
     red, green, blue = x.unbind(1)
     torch.testing.assert_close(shown[:, 0], 0.299 * red + 0.587 * green + 0.114 * blue)
     assert torch.equal(canvas.hold(z, Box(), rows), z)
-    with pytest.raises(StriateError, match="grey, spectrum .* cannot be projected"):
+    with pytest.raises(StriateError, match=r"grey, spectrum .* cannot be projected"):
         canvas.hold(z, Box(0.2, 0.8), rows)

@@ -112,8 +112,8 @@ def objectives(net: Net, x: Tensor) -> dict[str, Callable[[], Objective]]:
 
 OBJECTIVES = (
     "logit", "log probability", "cross-entropy", "log-odds", "margin", "dlr", "targeted dlr", "unit", "channel",
-    "energy", "direction", "cosine", "dot", "code", "normalised code", "gram", "guided gram", "patches", "layers", "variation",
-    "alpha", "range", "distance", "squared distance", "weighted distance",
+    "energy", "direction", "cosine", "dot", "code", "normalised code", "gram", "guided gram", "patches", "layers",
+    "variation", "alpha", "range", "distance", "squared distance", "weighted distance",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, get_args
 
 import torch
@@ -12,6 +13,7 @@ from striate.core.errors import StriateError, UnknownNameError
 from striate.core.image import to_channels
 from striate.core.progress import SILENT
 from striate.imageopt.canvas import Canvas, Fourier, Grey
+from striate.imageopt.found import Found
 from striate.imageopt.problem import Search
 from striate.imageopt.search.adam import Adam
 from striate.imageopt.search.lbfgs import LBFGS
@@ -20,7 +22,7 @@ from striate.nets.net import Net
 
 from .colour import recoloured, same_colours, same_light
 from .made import Made
-from .style_losses import Weights, batch_of, measured, rows_of, style_losses
+from .style_losses import Losses, Weights, batch_of, measured, rows_of, style_losses
 from .watch import Watch
 
 CITES = ("gatys2015neural", "gatys2016image", "olah2017feature", "nocedal2006numerical")
@@ -44,7 +46,6 @@ def style_images(
     search: str | Search = "lbfgs",
     start: Tensor | None = None,
     steps: int = 200,
-    seed: int = 0,
     names: Sequence[str] = (),
     memory: int = 1 << 30,
     watch: Watch | None = None,
@@ -53,8 +54,8 @@ def style_images(
 
     Lowers ``S + content * C`` over the spectrum of the image, from the content picture on. S is the weighted mean over
     layers of the squared distances of Gram matrices, C that of codes; each is a share of what it is between the two
-    sources, so that one weight serves all nets, layers and sizes. Cost: about ``1.1 steps + 10`` forward and
-    ``1.1 steps`` backward passes a picture, which stop at the deepest layer.
+    sources, so that one weight serves all nets, layers and sizes. Nothing is random. Cost: about ``1.1 steps + 10``
+    forward and ``1.1 steps`` backward passes a picture, which stop at the deepest layer.
 
     Args:
         net: Whose layers are read.
@@ -72,7 +73,6 @@ def style_images(
         search: ``"lbfgs"``, ``"adam"``, or a search.
         start: Where to start, in place of the contents.
         steps: Of the search, at least 1.
-        seed: Of nothing here: nothing is random.
         names: File stems of the contents.
         memory: Bytes beside the net.
         watch: Who looks on.
@@ -100,31 +100,47 @@ def style_images(
         search=search_named(search),
         steps=steps,
         canvas=canvas_of(shown, grey=colours == "content"),
-        seed=seed,
         memory=memory,
         progress=SILENT if watch is None else watch.progress,
         label="style",
         callback=watch,
     )
     grey = colours == "content"
-    images = recoloured(found.images, contents) if grey else found.images
+    made = made_of(
+        net, losses, found, contents=contents, styles=given, content=content, names=names, grey=grey, memory=memory
+    )
+    more = (*(COLOUR_CITES if colours != "style" else ()), *(MASK_CITES if masks else ()))
+    return replace(made, cites=(*CITES, *more))
+
+
+def made_of(
+    net: Net,
+    losses: Losses,
+    found: Found,
+    *,
+    contents: Tensor,
+    styles: Sequence[Tensor],
+    content: float,
+    names: Sequence[str],
+    grey: bool = False,
+    memory: int = 1 << 30,
+) -> Made:
+    """What was found, told as pictures of ``contents`` in another style; ``grey``: their luminance was painted."""
     stems = tuple(names) or tuple(f"content-{k}" for k in range(len(contents)))
     return Made(
-        images=images,
+        images=recoloured(found.images, contents) if grey else found.images,
         stems=tuple(f"style-{name}" for name in stems),
         targets=tuple(f"{name} in another style" for name in stems),
         words=("luminance: " if grey else "") + losses.words(content, len(styles)),
         scores=found.scores,
         history=found.history,
-        steps=steps,
-        seed=seed,
+        steps=int(found.origin["steps"]),
         objective=None if grey else losses.total(content),
         steady=False,
-        sources=sources_of(stems, contents, given),
+        sources=sources_of(stems, contents, styles),
         source=stems,
         tables=(measured(net, losses, found.images, names=stems, grey=grey, memory=memory),),
         notes=found.notes,
-        cites=(*CITES, *(COLOUR_CITES if colours != "style" else ()), *(MASK_CITES if masks else ())),
     )
 
 

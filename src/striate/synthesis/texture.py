@@ -44,15 +44,14 @@ def textures(
     """One texture for each picture (C, h, w), with its Gram matrices and none of its places.
 
     From weak noise around the picture's mean colour, lowers over the spectrum of the image the weighted mean over
-    layers of the squared distances of Gram matrices, each as a share of that of the noise. The texture may be larger
-    than the picture, whose Gram matrices are means over places. Cost: about ``1.1 steps`` forward and backward passes
-    an image.
+    layers of the squared distances of Gram matrices, each as a share of the noise's. Gram matrices are means over
+    places: the texture may be larger than the picture. Cost: about ``1.1 steps`` forward and backward passes.
 
     Args:
         net: Whose layers are read.
         styles: Pictures of textures, of any sizes.
         size: (H, W) of what is made; by default the net's own.
-        layers: Sites, with weights or of equal ones; by default about five, from `stages.style_sites`.
+        layers: Sites, as `style_images` takes them.
         search: ``"lbfgs"``, ``"adam"``, or a search.
         steps: Of the search, at least 1.
         seed: Of the noise.
@@ -63,8 +62,7 @@ def textures(
     Raises:
         StriateError: A picture or the size does not fit the net; a layer is not there.
 
-    Source: Gatys et al. 2015, "Texture synthesis using convolutional neural networks", equations 1 to 5, who start from
-    white noise over pixels. Noise with a photograph's spectrum at full strength would leave its clouds in the texture.
+    Source: Gatys et al. 2015 (texture), equations 1 to 5, who start from white noise over pixels.
     """
     height, width = net.a_size(size)
     if not styles:
@@ -73,7 +71,8 @@ def textures(
         net.check(each[None])
     sites = shares_of(layers or style_sites(net, (height, width)))
     start, canvas = _noise(styles, (height, width), seed)
-    told, noise = [code_of(net, each[None], sites) for each in styles], code_of(net, start, sites, memory=memory)
+    told = [code_of(net, each[None], sites) for each in styles]
+    noise = code_of(net, start, sites, memory=memory)
     apart: list[tuple[float, Apart]] = [
         (share, apart_in(site, torch.cat([gram_of(each[site]) for each in told]), gram_of(noise[site])))
         for site, share in sites.items()
@@ -93,9 +92,6 @@ def textures(
         callback=watch,
     )
     stems = tuple(names) or tuple(f"{k}" for k in range(len(styles)))
-    plain = Sum(tuple((share, each.plain) for share, each in apart))
-    noisy = sum(share * each.far for share, each in apart)
-    losses = zip(scores_of(net, plain, found.images, memory=memory).tolist(), torch.as_tensor(noisy), strict=True)
     return Made(
         images=found.images,
         stems=tuple(f"texture-{name}" for name in stems),
@@ -108,15 +104,21 @@ def textures(
         objective=objective,
         sources=dict(zip(stems, styles, strict=True)),
         source=stems,
-        tables=(
-            Measured(
-                "Distances of the Gram matrices from the picture's",
-                ("texture", "distance", "of the noise"),
-                tuple((name, own, float(was)) for name, (own, was) in zip(stems, losses, strict=True)),
-            ),
-        ),
+        tables=(_table(net, apart, found.images, stems, memory),),
         notes=found.notes,
         cites=CITES,
+    )
+
+
+def _table(
+    net: Net, apart: Sequence[tuple[float, Apart]], images: Tensor, stems: Sequence[str], memory: int
+) -> Measured:
+    plain = scores_of(net, Sum(tuple((share, each.plain) for share, each in apart)), images, memory=memory)
+    noise = torch.stack([share * each.far for share, each in apart]).sum(0)
+    return Measured(
+        "Distances of the Gram matrices from the picture's",
+        ("texture", "distance", "of the noise"),
+        tuple(zip(stems, plain.tolist(), noise.tolist(), strict=True)),
     )
 
 
