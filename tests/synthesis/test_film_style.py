@@ -49,6 +49,15 @@ def test_a_film_flickers_at_most_half_as_much_as_its_frames_by_themselves() -> N
     assert film.tables[0].rows[1][3] == pytest.approx(float(warped_errors(film.images[:2], flow, seen)[0]), rel=0.3)
 
 
+def test_the_more_a_film_is_held_the_less_it_flickers() -> None:
+    model, frames, style = net(), panned(3), pictures(1, seed=1)[0]
+    films = [
+        style_film(model, frames, [style], flow=flow, steps=12, later=12, steady=weight) for weight in (0.0, 20.0, 2000)
+    ]
+    errors = [float(warped_errors(each.images, flow, seen).mean()) for each in films]
+    assert errors[0] > 1.5 * errors[1] > 3 * errors[2]
+
+
 def test_the_first_frame_is_a_picture_by_itself_and_all_is_the_same_again() -> None:
     model, frames, style = net(), panned(2), pictures(1, seed=1)[0]
     film = style_film(model, frames, [style], flow=flow, steps=6)

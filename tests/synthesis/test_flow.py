@@ -34,6 +34,15 @@ def test_what_can_be_seen_is_what_ruder_et_al_say(scale: float) -> None:
         assert 0 < exact.mean() < 1
 
 
+@pytest.mark.parametrize(("apart", "shown"), [(0.7, 1.0), (0.75, 0.0)])
+def test_flows_that_do_not_undo_each_other_are_told_at_the_papers_threshold(apart: float, shown: float) -> None:
+    """With flows of 1 and 1 - d pixels the threshold is d^2 = .5 + .01 (1 + (1 - d)^2), at d = .7146."""
+    backward = torch.zeros(2, 20, 20).double()
+    forward = backward.clone()
+    backward[0], forward[0] = 1.0, -(1.0 - apart)
+    assert float(visible(forward, backward)[0, 5, 5]) == shown
+
+
 def moved_square(at: int) -> tuple[Tensor, Tensor]:
     """A square of 8 pixels at a column on a ground that stands still: the frame, and where the square is."""
     ground, thing = drawn(1, 24, 32), drawn(1, 8, 8, seed=1)

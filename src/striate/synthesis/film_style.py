@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -50,7 +50,6 @@ def style_film(
     steps: int = 150,
     later: int | None = None,
     rate: float = 12.0,
-    seed: int = 0,
     names: Sequence[str] = (),
     memory: int = 1 << 30,
     watch: Watch | None = None,
@@ -58,9 +57,8 @@ def style_film(
     """A film (T, C, H, W) in the style of other pictures (C, h, w), without the flicker of single frames.
 
     Each frame lowers ``S + content * C + steady * D``, S and C those of `style_images`, D the mean squared difference
-    from earlier painted frames, moved along the flow, where they can still be seen. It begins as the last painted frame
-    moved so. Cost: about ``1.1`` times ``steps`` passes, forward and backward,
-    for the first frame and ``later`` for each other, and five forward passes a frame.
+    from earlier painted frames, moved along the flow, where they can still be seen. It begins as the last one, moved.
+    Cost: about 1.1 ``steps`` passes for the first frame, 1.1 ``later`` and five more forward for each other one.
 
     Args:
         net: Whose layers are read.
@@ -68,7 +66,7 @@ def style_film(
         styles: One or more, blended in equal parts.
         content: Weight of the content, at least 0.
         steady: Weight of the difference from earlier frames, at least 0; with 0 only the start is theirs.
-        back: How many frames back those are that a frame is held to, the nearest first.
+        back: How many frames back those are that a frame is held to.
         flow: Gives the flow from frame a to frame b, as `flow.dense_flow` does, by which it is estimated without.
         layers: Sites of the style, as `style_images` takes them.
         content_layers: Sites of the content.
@@ -77,7 +75,6 @@ def style_film(
         steps: Of the search for the first frame, at least 1.
         later: For each later one; by default a third of ``steps``.
         rate: Frames a second of the film that is written.
-        seed: Of nothing here: nothing is random.
         names: File stems of the frames.
         memory: Bytes beside the net.
         watch: Who looks on.
@@ -94,94 +91,65 @@ def style_film(
         raise StriateError(f"steady is {steady:g}, back {list(back)}", accepted="at least 0, and numbers from 1 on")
     shown, given = in_colours(frames, styles, colours, first=True)
     film = _Film(shown, flow or (lambda one, two: dense_flow(frames[one], frames[two])), tuple(sorted(set(back))))
-
-    def losses_of(frame: Tensor) -> Losses:
-        return style_losses(net, frame, given, layers=layers, content_layers=content_layers, memory=memory)
-
-    how = _How(
-        net, content, steady, search_named(search), steps, later or max(1, steps // 3), colours == "content", seed,
-        memory, watch,
-    )  # fmt: skip
-    told = _painted(how, film, shown, losses_of)
-    images = torch.stack([found.images[0] for _, found in told])
-    final = recoloured(images, frames) if how.grey else images
+    paces = (steps, later or max(1, steps // 3))
+    paint = _Painter(net, content, steady, search_named(search), paces, colours == "content", memory, watch)
+    told: list[tuple[Losses, Found]] = []
+    for k in range(len(frames)):
+        losses = style_losses(net, shown[k : k + 1], given, layers=layers, content_layers=content_layers, memory=memory)
+        told.append((losses, paint(losses, film, [found.images[0] for _, found in told])))
+    images = torch.cat([found.images for _, found in told])
+    final = recoloured(images, frames) if colours == "content" else images
     stems = tuple(names) or tuple(f"frame-{k:04d}" for k in range(len(frames)))
-    cites = (*CITES, *(COLOUR_CITES if colours != "style" else ()))
-    table = _table(net, told, images=final, film=film, stems=stems, memory=memory)
-    return _made(how, told, final, stems=stems, table=table, rate=rate, styles=len(styles), cites=cites)
-
-
-def _made(
-    how: _How,
-    told: Sequence[tuple[Losses, Found]],
-    images: Tensor,
-    *,
-    stems: tuple[str, ...],
-    table: Measured,
-    rate: float,
-    styles: int,
-    cites: tuple[str, ...],
-) -> Made:
-    ending, data = encode_film(list(images), rate=min(rate, 50.0))
-    said = told[0][0].words(how.content, styles)
+    ending, data = encode_film(list(final), rate=min(rate, 50.0))
     return Made(
-        images=images,
+        images=final,
         stems=tuple(f"style-{name}" for name in stems),
         targets=tuple(f"{name} in another style" for name in stems),
-        words=f"{said} - {how.steady:g} * difference from frames before along the flow",
+        words=f"{told[0][0].words(content, len(styles))} - {steady:g} * difference from frames before along the flow",
         scores=torch.cat([found.scores for _, found in told]),
         history=_histories([found for _, found in told]),
-        steps=how.steps,
-        seed=how.seed,
-        tables=(table,),
+        steps=steps,
+        tables=(_table(net, told, images=final, film=film, stems=stems, memory=memory),),
         films={f"style.{ending}": data},
         notes=tuple(dict.fromkeys(note for _, found in told for note in found.notes)),
-        cites=cites,
+        cites=(*CITES, *(COLOUR_CITES if colours != "style" else ())),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _How:
-    """How each frame is painted."""
+@dataclass(frozen=True)
+class _Painter:
+    """How a frame is painted; ``steps`` for the first one and for later ones."""
 
     net: Net
     content: float
     steady: float
     search: Search
-    steps: int
-    later: int
+    steps: tuple[int, int]
     grey: bool
-    seed: int
     memory: int
     watch: Watch | None
 
-
-def _painted(
-    how: _How, film: _Film, shown: Tensor, losses_of: Callable[[Tensor], Losses]
-) -> list[tuple[Losses, Found]]:
-    """The frames one after the other, each with its losses."""
-    told: list[tuple[Losses, Found]] = []
-    for k in range(len(shown)):
-        losses, painted = losses_of(shown[k : k + 1]), [found.images[0] for _, found in told]
-        objective, start = losses.total(how.content), film.start(painted)[None] if k else shown[:1]
-        if k and how.steady:
+    def __call__(self, losses: Losses, film: _Film, painted: Sequence[Tensor]) -> Found:
+        """The next frame after those that are painted."""
+        frame = len(painted)
+        objective, start = losses.total(self.content), film.frames[frame][None]
+        if frame:
+            start = film.start(painted)[None]
             held, where = film.held(painted)
-            objective = objective - how.steady * weighted_distance(held[None], where[None])
-        found = solve(
-            how.net,
+            if self.steady:
+                objective = objective - self.steady * weighted_distance(held[None], where[None])
+        return solve(
+            self.net,
             objective,
             start=start,
-            search=how.search,
-            steps=how.later if k else how.steps,
-            canvas=canvas_of(shown[:1], grey=how.grey),
-            seed=how.seed,
-            memory=how.memory,
-            progress=SILENT if how.watch is None else how.watch.progress,
-            label=f"frame {k + 1} of {len(shown)}",
-            callback=how.watch,
+            search=self.search,
+            steps=self.steps[frame > 0],
+            canvas=canvas_of(start, grey=self.grey),
+            memory=self.memory,
+            progress=SILENT if self.watch is None else self.watch.progress,
+            label=f"frame {frame + 1} of {len(film.frames)}",
+            callback=self.watch,
         )
-        told.append((losses, found))
-    return told
 
 
 class _Film:

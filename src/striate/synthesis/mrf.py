@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -18,8 +19,8 @@ from striate.nets.net import Net
 
 from .made import Made
 from .stages import style_sites
-from .style import canvas_of, check_pictures, search_named, sources_of
-from .style_losses import Losses, Weights, apart_at_least, content_losses, measured, shares_of, stretched
+from .style import canvas_of, check_pictures, made_of, search_named
+from .style_losses import Losses, Weights, apart_at_least, content_losses, shares_of, stretched
 from .watch import Watch
 
 CITES = ("li2016combining", "olah2017feature", "nocedal2006numerical")
@@ -39,7 +40,6 @@ def patch_style_images(
     content_layers: Weights = (),
     search: str | Search = "lbfgs",
     steps: int = 100,
-    seed: int = 0,
     names: Sequence[str] = (),
     memory: int = 1 << 30,
     watch: Watch | None = None,
@@ -60,7 +60,6 @@ def patch_style_images(
         content_layers: Sites of the content; by default the one of `stages.content_site`.
         search: ``"lbfgs"``, ``"adam"``, or a search.
         steps: Of the search, at least 1.
-        seed: Of nothing here: nothing is random.
         names: File stems of the contents.
         memory: Bytes beside the net.
         watch: Who looks on.
@@ -80,30 +79,13 @@ def patch_style_images(
         search=search_named(search),
         steps=steps,
         canvas=canvas_of(contents),
-        seed=seed,
         memory=memory,
         progress=SILENT if watch is None else watch.progress,
         label="style by patches",
         callback=watch,
     )
-    stems = tuple(names) or tuple(f"content-{k}" for k in range(len(contents)))
-    return Made(
-        images=found.images,
-        stems=tuple(f"style-{name}" for name in stems),
-        targets=tuple(f"{name} in another style" for name in stems),
-        words=losses.words(content, len(styles)).replace("Gram distance", "distance of patches"),
-        scores=found.scores,
-        history=found.history,
-        steps=steps,
-        seed=seed,
-        objective=losses.total(content),
-        steady=False,
-        sources=sources_of(stems, contents, styles),
-        source=stems,
-        tables=(measured(net, losses, found.images, names=stems, memory=memory),),
-        notes=found.notes,
-        cites=CITES,
-    )
+    made = made_of(net, losses, found, contents=contents, styles=styles, content=content, names=names, memory=memory)
+    return replace(made, words=made.words.replace("Gram distance", "distance of patches"), cites=CITES)
 
 
 def patch_losses(

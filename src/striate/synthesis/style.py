@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, get_args
 
 import torch
@@ -45,7 +46,6 @@ def style_images(
     search: str | Search = "lbfgs",
     start: Tensor | None = None,
     steps: int = 200,
-    seed: int = 0,
     names: Sequence[str] = (),
     memory: int = 1 << 30,
     watch: Watch | None = None,
@@ -54,8 +54,8 @@ def style_images(
 
     Lowers ``S + content * C`` over the spectrum of the image, from the content picture on. S is the weighted mean over
     layers of the squared distances of Gram matrices, C that of codes; each is a share of what it is between the two
-    sources, so that one weight serves all nets, layers and sizes. Cost: about ``1.1 steps + 10`` forward and
-    ``1.1 steps`` backward passes a picture, which stop at the deepest layer.
+    sources, so that one weight serves all nets, layers and sizes. Nothing is random. Cost: about ``1.1 steps + 10``
+    forward and ``1.1 steps`` backward passes a picture, which stop at the deepest layer.
 
     Args:
         net: Whose layers are read.
@@ -73,9 +73,8 @@ def style_images(
         search: ``"lbfgs"``, ``"adam"``, or a search.
         start: Where to start, in place of the contents.
         steps: Of the search, at least 1.
-        seed: Of nothing here; nothing is random.
         names: File stems of the contents.
-        memory: Beside the net, in bytes.
+        memory: Bytes beside the net.
         watch: Who looks on.
 
     Raises:
@@ -85,7 +84,10 @@ def style_images(
     colours: Gatys et al. 2016, "Preserving color". They weigh layers by hand, for VGG-19 with average pooling, over
     pixels. Over the spectrum (Olah et al. 2017) other nets work as well: their strides leave a grid on pixels.
     """
-    _check(net, contents, styles, content=content, weights=style_weights, masks=masks, colours=colours)
+    check_pictures(net, contents, styles, content=content)
+    _check_weights(style_weights, len(styles))
+    _check_masks(masks, contents, len(styles))
+    check_colours(colours, net)
     shown, given = in_colours(contents, styles, colours)
     losses = style_losses(
         net, shown, given, style_weights=style_weights, layers=layers, content_layers=content_layers, masks=masks,
@@ -98,36 +100,20 @@ def style_images(
         search=search_named(search),
         steps=steps,
         canvas=canvas_of(shown, grey=colours == "content"),
-        seed=seed,
         memory=memory,
         progress=SILENT if watch is None else watch.progress,
         label="style",
         callback=watch,
     )
-    return _made(
-        net, losses, found, contents=contents, styles=given, content=content, colours=colours, names=names, steps=steps,
-        seed=seed, cites=(*CITES, *(COLOUR_CITES if colours != "style" else ()), *(MASK_CITES if masks else ())),
-        memory=memory,
-    )  # fmt: skip
+    grey = colours == "content"
+    made = made_of(
+        net, losses, found, contents=contents, styles=given, content=content, names=names, grey=grey, memory=memory
+    )
+    more = (*(COLOUR_CITES if colours != "style" else ()), *(MASK_CITES if masks else ()))
+    return replace(made, cites=(*CITES, *more))
 
 
-def _check(
-    net: Net,
-    contents: Tensor,
-    styles: Sequence[Tensor],
-    *,
-    content: float,
-    weights: Sequence[float],
-    masks: Sequence[Tensor],
-    colours: Colours,
-) -> None:
-    check_pictures(net, contents, styles, content=content)
-    _check_weights(weights, len(styles))
-    _check_masks(masks, contents, len(styles))
-    check_colours(colours, net)
-
-
-def _made(
+def made_of(
     net: Net,
     losses: Losses,
     found: Found,
@@ -135,15 +121,11 @@ def _made(
     contents: Tensor,
     styles: Sequence[Tensor],
     content: float,
-    colours: Colours,
     names: Sequence[str],
-    steps: int,
-    seed: int,
-    cites: tuple[str, ...],
-    memory: int,
+    grey: bool = False,
+    memory: int = 1 << 30,
 ) -> Made:
-    """The pictures with their losses beside those of the sources."""
-    grey = colours == "content"
+    """What was found, told as pictures of ``contents`` in another style; ``grey``: their luminance was painted."""
     stems = tuple(names) or tuple(f"content-{k}" for k in range(len(contents)))
     return Made(
         images=recoloured(found.images, contents) if grey else found.images,
@@ -152,15 +134,13 @@ def _made(
         words=("luminance: " if grey else "") + losses.words(content, len(styles)),
         scores=found.scores,
         history=found.history,
-        steps=steps,
-        seed=seed,
+        steps=int(found.origin["steps"]),
         objective=None if grey else losses.total(content),
         steady=False,
         sources=sources_of(stems, contents, styles),
         source=stems,
         tables=(measured(net, losses, found.images, names=stems, grey=grey, memory=memory),),
         notes=found.notes,
-        cites=cites,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -44,15 +44,14 @@ def textures(
     """One texture for each picture (C, h, w), with its Gram matrices and none of its places.
 
     From weak noise around the picture's mean colour, lowers over the spectrum of the image the weighted mean over
-    layers of the squared distances of Gram matrices, each as a share of that of the noise. The texture may be larger
-    than the picture, whose Gram matrices are means over places. Cost: about ``1.1 steps`` forward and backward passes
-    an image.
+    layers of the squared distances of Gram matrices, each as a share of the noise's. Gram matrices are means over
+    places: the texture may be larger than the picture. Cost: about ``1.1 steps`` forward and backward passes.
 
     Args:
         net: Whose layers are read.
         styles: Pictures of textures, of any sizes.
         size: (H, W) of what is made; by default the net's own.
-        layers: Sites, with weights or of equal ones; by default about five, from `stages.style_sites`.
+        layers: Sites, as `style_images` takes them.
         search: ``"lbfgs"``, ``"adam"``, or a search.
         steps: Of the search, at least 1.
         seed: Of the noise.
@@ -63,8 +62,7 @@ def textures(
     Raises:
         StriateError: A picture or the size does not fit the net; a layer is not there.
 
-    Source: Gatys et al. 2015, "Texture synthesis using convolutional neural networks", equations 1 to 5, who start from
-    white noise over pixels. Noise with a photograph's spectrum at full strength would leave its clouds in the texture.
+    Source: Gatys et al. 2015 (texture), equations 1 to 5, who start from white noise over pixels.
     """
     height, width = net.a_size(size)
     if not styles:
@@ -73,7 +71,12 @@ def textures(
         net.check(each[None])
     sites = shares_of(layers or style_sites(net, (height, width)))
     start, canvas = _noise(styles, (height, width), seed)
-    apart = _apart(net, styles, start, sites, memory=memory)
+    told = [code_of(net, each[None], sites) for each in styles]
+    noise = code_of(net, start, sites, memory=memory)
+    apart: list[tuple[float, Apart]] = [
+        (share, apart_in(site, torch.cat([gram_of(each[site]) for each in told]), gram_of(noise[site])))
+        for site, share in sites.items()
+    ]
     objective = -Sum(tuple((share, each.relative) for share, each in apart))
     found = solve(
         net,
@@ -101,34 +104,21 @@ def textures(
         objective=objective,
         sources=dict(zip(stems, styles, strict=True)),
         source=stems,
-        tables=(_measured(net, apart, found.images, stems=stems, memory=memory),),
+        tables=(_table(net, apart, found.images, stems, memory),),
         notes=found.notes,
         cites=CITES,
     )
 
 
-def _apart(
-    net: Net, styles: Sequence[Tensor], start: Tensor, sites: Mapping[str, float], *, memory: int
-) -> list[tuple[float, Apart]]:
-    """For each site its share, and how far Gram matrices are from the pictures', as a share of the noise's."""
-    told, noise = [code_of(net, each[None], sites) for each in styles], code_of(net, start, sites, memory=memory)
-    return [
-        (share, apart_in(site, torch.cat([gram_of(each[site]) for each in told]), gram_of(noise[site])))
-        for site, share in sites.items()
-    ]
-
-
-def _measured(
-    net: Net, apart: Sequence[tuple[float, Apart]], images: Tensor, *, stems: Sequence[str], memory: int
+def _table(
+    net: Net, apart: Sequence[tuple[float, Apart]], images: Tensor, stems: Sequence[str], memory: int
 ) -> Measured:
-    """How far the Gram matrices are from the pictures', and those of the noise were."""
-    plain = Sum(tuple((share, each.plain) for share, each in apart))
-    noisy = sum(share * each.far for share, each in apart)
-    losses = zip(scores_of(net, plain, images, memory=memory).tolist(), torch.as_tensor(noisy), strict=True)
+    plain = scores_of(net, Sum(tuple((share, each.plain) for share, each in apart)), images, memory=memory)
+    noise = torch.stack([share * each.far for share, each in apart]).sum(0)
     return Measured(
         "Distances of the Gram matrices from the picture's",
         ("texture", "distance", "of the noise"),
-        tuple((name, own, float(was)) for name, (own, was) in zip(stems, losses, strict=True)),
+        tuple(zip(stems, plain.tolist(), noise.tolist(), strict=True)),
     )
 
 

@@ -35,7 +35,6 @@ def style_film(ask: Ask) -> Made:
         search=ask["search"],
         steps=ask["steps"],
         rate=rate,
-        seed=ask.seed,
         names=names,
         memory=ask.memory,
         watch=ask.watch,
