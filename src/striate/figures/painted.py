@@ -13,34 +13,36 @@ from striate.synthesis import visualise
 from striate.synthesis.judge import seen_by
 from striate.synthesis.sheet import contact_sheet
 
-from .claims import Computed, claim, holds
+from .claims import Computed, holds
 
 # the classes of the figure that it names, by their numbers among the 1,000 of ImageNet
 CLASSES = {
     "dumbbell": 543, "cup": 968, "dalmatian": 251, "bell pepper": 945, "lemon": 951, "husky": 250,
     "washing machine": 897, "computer keyboard": 508, "kit fox": 278, "goose": 99, "limousine": 627, "ostrich": 9,
 }  # fmt: skip
-BEST = 5
+STEPS = 256
+BEST = 5  # places of a class among the judge's 1,000 that count; by chance it has one in one of 200 images
 
 
 def class_images() -> Computed:
-    """Class images of MobileNetV2: SqueezeNet, which never saw them made, ranks each class among its five highest."""
+    """Class images of MobileNetV2: SqueezeNet, which had no part in them, ranks most classes among its five highest."""
     maker, judge = (_real("class-images", arch) for arch in ("mobilenet_v2", "squeezenet1_0"))
     targets = list(CLASSES.values())
-    made = visualise.class_images(maker, targets, preset="olah")
+    made = visualise.class_images(maker, targets, preset="vivid", steps=STEPS)
     images = from_bytes(to_bytes(made.images))
-    probability, _ = seen_by(judge, images)
-    own = probability.gather(1, torch.tensor(targets)[:, None])
-    ranks = (1 + (probability > own).sum(1)).tolist()
+    _, sees = seen_by(maker, images)
+    seen, _ = seen_by(judge, images)
+    ranks = (1 + (seen > seen.gather(1, torch.tensor(targets)[:, None])).sum(1)).tolist()
+    said = ", ".join(f"{name} {rank}" for name, rank in zip(CLASSES, ranks, strict=True))
+    high = sum(rank <= BEST for rank in ranks)
     return Computed(
         (
-            holds(f"SqueezeNet ranks each class in its top {BEST}", all(rank <= BEST for rank in ranks)),
-            claim(
-                "images",
-                len(images),
-                len(CLASSES),
-                note=", ".join(f"{a} {b}" for a, b in zip(CLASSES, ranks, strict=True)),
+            holds(
+                f"SqueezeNet ranks at least half of the {len(targets)} classes in its top {BEST}",
+                2 * high >= len(targets),
+                note=f"{high} of them; places of the classes: {said}",
             ),
+            holds("MobileNetV2 sees its classes after 8 bits", sees.tolist() == targets),
         ),
         encode_png(contact_sheet(images, across=6)),
     )
