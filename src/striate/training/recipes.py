@@ -34,4 +34,8 @@ DECODE = Recipe(
     schedule=Schedule("one_cycle", {"warm": 0.1, "start": 0.1, "end": 0.0}),
     samples=120_000,
     batch=32,
+    states=(
+        "a decoder of stage3.relu of striate/small, on `shapes`: of class images among what it paints another net "
+        "recognises 90 % (74 to 97, 30 images), free in their pixels 80 %"
+    ),
 )
