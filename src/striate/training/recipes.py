@@ -27,6 +27,10 @@ STYLE = Recipe(
     most=200,
     batch=4,
     augment=Augment(mirror=0.5, shift=8),
+    states=(
+        "a painter against SqueezeNet at 96 px, taught on 180 photographs in 476 CPU seconds: on ten that it never saw "
+        "its loss is 54 % above that of 300 steps of L-BFGS on each, which begin at 3.7 times that"
+    ),
 )
 DECODE = Recipe(
     name="decode",
