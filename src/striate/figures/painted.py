@@ -41,7 +41,7 @@ def class_images() -> Computed:
                 f"SqueezeNet ranks at least half of the {len(targets)} classes in its top {BEST}",
                 2 * high >= len(targets),
                 note=f"{high} of them, where all were to be; places of the classes: {said}; preset, steps and the half "
-                "were chosen on these very images, so that this shows that the run repeats, not that it holds for others",
+                "were chosen on these very images, so this shows that the run repeats, not that it holds for others",
             ),
             holds("MobileNetV2 sees its classes after 8 bits", sees.tolist() == targets),
         ),
