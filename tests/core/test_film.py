@@ -20,18 +20,24 @@ def ramp(count: int = 6, channels: int = 3, height: int = 24, width: int = 32) -
     return [torch.full((channels, height, width), k / count) for k in range(count)]
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_an_mp4_holds_every_frame_in_order_at_its_rate(channels: int) -> None:
+def shows(film: bytes, given: Sequence[Tensor], *, rate: float) -> None:
+    """An MP4 holds these frames of one colour each, even sides of them, at this rate."""
     av = pytest.importorskip("av")
-    given = ramp(channels=channels, height=25, width=33)
-    with av.open(io.BytesIO(encode_mp4(given, rate=10))) as film:
-        (stream,) = film.streams.video
-        assert stream.average_rate == 10
-        shown = [frame.to_ndarray(format="rgb24") for frame in film.decode(stream)]
+    with av.open(io.BytesIO(film)) as opened:
+        (stream,) = opened.streams.video
+        assert stream.average_rate == rate
+        shown = [frame.to_ndarray(format="rgb24") for frame in opened.decode(stream)]
     assert len(shown) == len(given)
     for frame, array in zip(given, shown, strict=True):
-        assert array.shape == (24, 32, 3)
+        height, width = frame.shape[-2:]
+        assert array.shape == (height - height % 2, width - width % 2, 3)
         assert abs(array.mean() - 255 * float(frame.mean())) < 3
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_mp4_holds_every_frame_in_order_at_its_rate(channels: int) -> None:
+    given = ramp(channels=channels, height=25, width=33)
+    shows(encode_mp4(given, rate=10), given, rate=10)
 
 
 def test_an_mp4_keeps_colour_and_place() -> None:
@@ -60,7 +66,9 @@ def test_a_gif_holds_every_frame_and_bytes_count_as_pixels() -> None:
 
 def test_a_film_is_an_mp4_with_pyav_and_a_gif_without(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("av")
-    assert encode_film(ramp()) == ("mp4", encode_mp4(ramp()))
+    ending, film = encode_film(ramp(), rate=20)
+    assert ending == "mp4"
+    shows(film, ramp(), rate=20)  # not byte for byte: x264 does not promise the same bytes twice
     monkeypatch.setattr("striate.core.film.importlib.util.find_spec", lambda name: None)
     assert encode_film(ramp()) == ("gif", encode_gif(ramp()))
     monkeypatch.setitem(sys.modules, "av", None)
