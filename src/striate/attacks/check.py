@@ -12,9 +12,11 @@ from striate.nets.net import Net
 
 from .method import Method, norm_name
 
+RADII = {math.inf: 8 / 255, 2.0: 0.5, 1.0: 12.0, 0.0: 1.0}  # usual for photographs (RobustBench; L1: Croce & Hein 2021)
 
-def check_radius(radius: float, norm: float | None = None) -> None:
-    """Raises where no image could be within such a radius, or any image would be."""
+
+def check_radius(radius: float, norm: float | None = None) -> float:
+    """The radius; raises where no image could be within such a one, or any image would be."""
     if not math.isfinite(radius) or radius < 0:
         raise StriateError(f"radius is {radius:g}", accepted="a finite number of at least 0, in units of [0, 1] pixels")
     if radius > 1 and norm is not None and math.isinf(norm):
@@ -23,14 +25,17 @@ def check_radius(radius: float, norm: float | None = None) -> None:
             accepted="at most 1 in the inf norm: pixels lie in [0, 1]",
             hint=f"{radius:g}/255, if grey levels of 255 were meant",
         )
+    return radius
 
 
-def check_method(name: str, method: Method, *, norm: float, steps: int | None) -> int:
-    """The steps to take; raises where the method cannot hold the norm or take so many steps."""
+def check_method(name: str, method: Method, *, norm: float, steps: int | None, target: int | None) -> int:
+    """The steps to take; raises where the method cannot hold the norm, aim at a class or take so many steps."""
     if norm not in method.norms:
         raise StriateError(
             f"norm is {norm_name(norm)}", accepted=f"{', '.join(map(norm_name, method.norms))}: those {name} can hold"
         )
+    if target is not None and not method.targeted:
+        raise StriateError(f"target is {target} for {name}", accepted="none: it takes images to any wrong class")
     if steps is None:
         return method.steps
     if steps < 1:

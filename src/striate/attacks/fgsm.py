@@ -30,6 +30,8 @@ class FastGradientSign:
     steps: int = 1
     most_steps: float = 1
     random: bool = False
+    nearest: bool = False
+    targeted: bool = True
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""

@@ -10,7 +10,7 @@ from striate.metrics.intervals import wilson
 from striate.nets.net import Net
 
 from .fgsm import FGSM
-from .method import Running, Threat
+from .method import Running, Threat, running_of
 from .payload import Masking
 
 FLAT_SHARE = 0.02  # of images without a gradient: an honest net has next to none
@@ -29,14 +29,7 @@ def broken_by_one_step(net: Net, images: Tensor, threat: Threat, found: Found, r
     rows = (~found.success).nonzero().squeeze(1)
     if len(rows) == 0 or threat.radius == 0:
         return 0
-    ids = running["ids"]
-    again = Running(
-        seed=running["seed"],
-        ids=None if ids is None else ids[rows.cpu()],
-        memory=running["memory"],
-        progress=running["progress"],
-        label="one step",
-    )
+    again = running_of(running, rows, label="one step")
     return int(FGSM(net, images[rows], threat.of(rows), steps=1, running=again).success.sum())
 
 

@@ -24,7 +24,7 @@ from .album import Shown, chosen, names_of, pictures
 from .catalog import METHODS
 from .check import check_classes, check_method, check_radius
 from .masking import broken_by_one_step, masking_of, saturated
-from .method import Method, Running, Threat, norm_name
+from .method import Method, Running, Threat, norm_name, within_radius
 from .payload import Attacked, CurvePoint, Robustness
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def attack_data(
     page, order = METHODS.load(method), parse_norm(norm)
     for each in (radius, *radii):
         check_radius(each, order)
-    taken = check_method(method, page, norm=order, steps=steps)
+    taken = check_method(method, page, norm=order, steps=steps, target=target)
     _check_table(data, table)
     check_classes(table.logits.shape[1], table.labels, target)
     wanted = torch.arange(len(data)) if target is None else (table.labels != target).nonzero().squeeze(1)
@@ -112,9 +112,10 @@ class _Job:
     memory: int
     progress: Progress
 
-    def threat(self, labels: Tensor, radius: float) -> Threat:
-        """The threat at a radius."""
-        return Threat(labels, self.norm, radius, self.target)
+    def threat(self, batch: _Batch, at: Tensor, radius: float) -> Threat:
+        """The threat to some images of a batch at a radius."""
+        reach = math.inf if self.page.nearest else radius
+        return Threat(batch.labels[at], batch.logits[at], self.norm, reach, self.target)
 
     def running(self, ids: Tensor, radius: float) -> Running:
         """How to run at a radius."""
@@ -130,6 +131,7 @@ class _Batch:
     images: Tensor
     labels: Tensor
     clean: Tensor
+    logits: Tensor
     ids: Tensor
     already: Tensor  # whether the goal is reached without any change
 
@@ -159,7 +161,7 @@ def _batches(job: _Job, wanted: Tensor) -> Iterator[_Batch]:
         rows = wanted[place : place + most]
         labels, clean = job.table.labels[rows], job.table.predicted[rows]
         already = clean != labels if job.target is None else clean == job.target
-        yield _Batch(rows, job.data.images(rows), labels, clean, job.table.ids[rows], already)
+        yield _Batch(rows, job.data.images(rows), labels, clean, job.table.logits[rows], job.table.ids[rows], already)
 
 
 def _attacked(job: _Job, batch: _Batch) -> _Shard:
@@ -167,26 +169,33 @@ def _attacked(job: _Job, batch: _Batch) -> _Shard:
     if len(at) == 0:
         nothing = _listed(
             job, batch, predicted=batch.clean, success=batch.already, away=torch.zeros(len(batch.rows)),
-            survives=batch.already, steps={},
+            smallest=torch.zeros(len(batch.rows)), survives=batch.already, steps={},
         )  # fmt: skip
         return _Shard(nothing, {radius: batch.already.clone() for radius in radii})
-    images, threat = batch.images[at], job.threat(batch.labels[at], job.radius)
+    images, threat = batch.images[at], job.threat(batch, at, job.radius)
     running = job.running(batch.ids[at], job.radius)
     found = job.page(job.net, images, threat, steps=job.steps, running=running)
     if found.output is None:
         raise TypeError(f"{job.method} gave no outputs of the net")
     success, away = batch.already.clone(), torch.zeros(len(batch.rows), dtype=torch.float64)
     survives, predicted = torch.zeros_like(success), batch.clean.clone()
+    smallest = torch.where(batch.already, 0.0, torch.full((len(batch.rows),), math.inf, dtype=torch.float64))
+    smallest[at] = torch.where(found.success, found.distances[norm_name(job.norm)], math.inf)
+    if job.page.nearest:
+        found = within_radius(found, images, threat, job.radius)
+    assert found.output is not None  # looked at above
     success[at], predicted[at], away[at] = found.success, found.output.argmax(1), found.distances[norm_name(job.norm)]
     survives[at] = found.success & _after_rounding(job, found.images, threat)
     steps = dict(zip(at.tolist(), found.step.tolist(), strict=True))
-    listed = _listed(job, batch, predicted=predicted, success=success, away=away, survives=survives, steps=steps)
+    listed = _listed(
+        job, batch, predicted=predicted, success=success, away=away, smallest=smallest, survives=survives, steps=steps
+    )
     one_step = broken_by_one_step(job.net, images, threat, found, running) if job.steps > 1 else 0
     shown = [
         Shown(listed[place].row, listed[place].label, bool(found.success[k]), images[k], found.images[k])
         for k, place in enumerate(at.tolist())
     ]
-    broken = _curve(job, batch, success, away)
+    broken = _curve(job, batch, success, smallest)
     return _Shard(listed, broken, len(at), int(found.flat.sum()), one_step, chosen(shown))
 
 
@@ -197,6 +206,7 @@ def _listed(
     predicted: Tensor,
     success: Tensor,
     away: Tensor,
+    smallest: Tensor,
     survives: Tensor,
     steps: Mapping[int, int],
 ) -> tuple[Attacked, ...]:
@@ -211,21 +221,22 @@ def _listed(
             survives_8bit=bool(survives[k]) if bool(success[k] & ~batch.already[k]) else None,
             distance=float(away[k]),
             step=steps.get(k, 0) if bool(success[k]) else None,
+            smallest=float(smallest[k]) if bool(smallest[k].isfinite()) else None,
         )
         for k, row in enumerate(batch.rows.tolist())
     )
 
 
-def _curve(job: _Job, batch: _Batch, success: Tensor, away: Tensor) -> dict[float, Tensor]:
+def _curve(job: _Job, batch: _Batch, success: Tensor, smallest: Tensor) -> dict[float, Tensor]:
     """At which radii each image is known to be broken; only images whose verdict does not follow are attacked."""
-    known = torch.where(success, away, math.inf)  # the smallest change that is known to break an image
+    known = smallest.clone()  # change that is known to break an image
     broken = {job.radius: success}
     for radius in job.radii:
         at = known <= radius
         open_ = ~at & success if radius < job.radius else ~at
-        places = open_.nonzero().squeeze(1)
+        places = open_.nonzero().squeeze(1)[: 0 if job.page.nearest else None]
         if len(places):
-            threat, running = job.threat(batch.labels[places], radius), job.running(batch.ids[places], radius)
+            threat, running = job.threat(batch, places, radius), job.running(batch.ids[places], radius)
             found = job.page(job.net, batch.images[places], threat, steps=job.steps, running=running)
             distance = torch.where(found.success, found.distances[norm_name(job.norm)], math.inf)
             known[places] = torch.minimum(known[places], distance)

@@ -21,6 +21,7 @@ class Attacked:
         survives_8bit: Whether it still is after rounding to 8 bits; None where there was no success.
         distance: Norm of the difference, in the attack's norm, float64.
         step: First step at which the goal was reached; None where it never was.
+        smallest: Smallest change found that reaches the goal, whatever the radius; None where none was.
         picture: Album key of the returned image, or empty.
         original: Album key of the clean image, or empty.
         difference: Album key of the amplified difference, or empty.
@@ -35,6 +36,7 @@ class Attacked:
     survives_8bit: bool | None
     distance: float
     step: int | None
+    smallest: float | None = None
     picture: str = ""
     original: str = ""
     difference: str = ""

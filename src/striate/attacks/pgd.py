@@ -35,6 +35,8 @@ class ProjectedGradient:
     steps: int = 40
     most_steps: float = math.inf
     random: bool = True
+    nearest: bool = False
+    targeted: bool = True
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""

@@ -18,7 +18,7 @@ from striate.nets.net import Net
 from .catalog import METHODS
 from .check import check_method, check_radius, checked_labels
 from .measured import attack_data
-from .method import Running, Threat
+from .method import Running, Threat, within_radius
 
 __all__ = ["attack", "attack_data", "check_radius"]
 
@@ -30,7 +30,7 @@ def attack(
     *,
     method: str = "pgd",
     norm: float | str = math.inf,
-    radius: float,
+    radius: float | None = None,
     steps: int | None = None,
     target: int | None = None,
     restarts: int = 1,
@@ -51,7 +51,9 @@ def attack(
         labels: True classes (N,).
         method: Name in `METHODS`.
         norm: Norm that measures the change.
-        radius: Largest change; it holds strictly for the returned images, in float64.
+        radius: Largest change; it holds strictly for the returned images, in float64. Methods that look for the
+            nearest image may go without, and then give it however far it is; with one, images that are further away
+            are given back unchanged.
         steps: Steps at most; by default the method's.
         target: Class to be taken for; by default any but the label.
         restarts: Runs from other random starts.
@@ -71,16 +73,19 @@ def attack(
     True
     """
     page, order = METHODS.load(method), parse_norm(norm)
-    taken = check_method(method, page, norm=order, steps=steps)
-    check_radius(radius, order)
+    taken = check_method(method, page, norm=order, steps=steps, target=target)
+    if radius is None and not page.nearest:
+        raise StriateError(f"no radius for {method}", accepted="one in units of [0, 1] pixels, such as 8 / 255")
+    radius = math.inf if radius is None else check_radius(radius, order)
     labels = checked_labels(net, images, labels, target)
     if restarts < 1 or (restarts > 1 and not page.random):
         raise StriateError(
             f"restarts is {restarts}", accepted="at least 1" if page.random else f"1: {method} draws nothing at random"
         )
-    threat = Threat(labels, order, radius, target)
     ids = image_ids(images) if ids is None else ids
-    found = _as_they_are(net, images, threat, memory)
+    found = as_they_are(net, images, labels, target, memory)
+    assert found.output is not None  # the goal reads it
+    threat = Threat(labels, found.output, order, math.inf if page.nearest else radius, target)
     for restart in range(restarts):
         rows = (~found.success).nonzero().squeeze(1)
         if len(rows) == 0:
@@ -90,18 +95,18 @@ def attack(
         running = Running(seed=again, ids=ids[rows.cpu()], memory=memory, progress=progress, label=label)
         now = page(net, images[rows], threat.of(rows), steps=taken, running=running)
         found = found.updated(now, rows) if restart else found.replaced(now, rows)
-    return found
+    return within_radius(found, images, threat, radius) if page.nearest else found
 
 
-def _as_they_are(net: Net, images: Tensor, threat: Threat, memory: int) -> Found:
+def as_they_are(net: Net, images: Tensor, labels: Tensor, target: int | None, memory: int) -> Found:
     """Which images are what the attacker wants without any change: those are not attacked."""
+    threat = Threat(labels, labels, math.inf, math.inf, target)
     return solve(
         net,
         threat.loss,
         start=images,
         search=Stay(),
         steps=1,
-        within=threat.region(images),
         goal=threat.goal,
         keep="first",
         memory=memory,

@@ -16,8 +16,11 @@ def attack(
     data: DataArgument,
     *,
     method: Annotated[str, Option("attack; `striate methods` lists them", "M")] = "pgd",
-    norm: Annotated[Literal["inf", "2"], Option("norm that measures the change")] = "inf",
-    radius: Annotated[float, Option("largest change in that norm, pixels in [0, 1]", "R", number)] = 8 / 255,
+    norm: Annotated[Literal["inf", "2", "1", "0"], Option("norm that measures the change")] = "inf",
+    radius: Annotated[
+        float | None,
+        Option("largest change in that norm, pixels in [0, 1] (default: 8/255, L2 .5, L1 12, L0 1 pixel)", "R", number),
+    ] = None,
     target: Annotated[str | None, Option("class to be taken for (default: any wrong one)", "CLASS")] = None,
     steps: Annotated[
         int | None, Option("steps (default: the method's)", "N", parse=lambda text: count(text, "steps"))
@@ -37,14 +40,17 @@ def attack(
     given = {"net": net, "data": data, "method": method, "norm": norm, "radius": radius, "target": target}
     with session("attack", {**given, "steps": steps, "radii": radii, "out": out}, shared, OnData) as run:
         from striate.attacks.catalog import METHODS
+        from striate.attacks.check import RADII, check_radius
         from striate.attacks.findings import attack_findings
-        from striate.attacks.run import attack_data, check_radius
+        from striate.attacks.run import attack_data
         from striate.core.classes import class_number
         from striate.core.norms import parse_norm
 
         entry = METHODS[method]
         order = parse_norm(norm)
-        check_radius(radius)
+        if radius is None:
+            radius = RADII[order]
+        check_radius(radius, order)
         loaded = run.net(net)
         images = run.data(data, loaded)
         wanted = None if target is None else class_number(target, loaded.classes)
