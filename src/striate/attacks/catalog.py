@@ -17,10 +17,35 @@ METHODS: Registry[Method] = Registry(
             "fast gradient sign: one step of the whole radius; a lower bar, two passes an image",
             ("goodfellow2015explaining",),
         ),
+        "bim": Entry(
+            "striate.attacks.iterative:BIM",
+            "iterated fast gradient sign: equal steps from the image that add up to the radius",
+            ("kurakin2017adversarial",),
+        ),
+        "mim": Entry(
+            "striate.attacks.iterative:MIM",
+            "iterated fast gradient sign with momentum: what it finds fools other nets more often",
+            ("dong2018boosting",),
+        ),
         "pgd": Entry(
             "striate.attacks.pgd:PGD",
             "projected gradient: many short steps from a random start in the ball; images leave once fooled",
             ("madry2018towards", "kurakin2017adversarial"),
+        ),
+        "apgd_ce": Entry(
+            "striate.attacks.apgd:APGD_CE",
+            "AutoPGD on cross-entropy: halves its own steps, so there is nothing to tune",
+            ("croce2020reliable", "croce2021mind"),
+        ),
+        "apgd_dlr": Entry(
+            "striate.attacks.apgd:APGD_DLR",
+            "AutoPGD on the difference-of-logits ratio, which no scale of the logits changes",
+            ("croce2020reliable", "croce2021mind"),
+        ),
+        "apgd_t": Entry(
+            "striate.attacks.apgd:APGD_T",
+            "AutoPGD towards each of the nine likeliest wrong classes in turn; up to nine times the passes",
+            ("croce2020reliable", "croce2021mind"),
         ),
     },
     hint="striate methods",

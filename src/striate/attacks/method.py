@@ -93,7 +93,7 @@ def on_survivors(found: Found, runs: Iterable[Callable[[Tensor], Found]]) -> Fou
         rows = (~found.success).nonzero().squeeze(1)
         if len(rows) == 0:
             break
-        found = found.updated(run(rows), rows)
+        found = found.gained(run(rows), rows)
     return found
 
 

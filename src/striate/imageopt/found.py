@@ -49,8 +49,25 @@ class Found:
         """
         gained = later.success & ~self.success[rows]
         better = gained | ((later.success == self.success[rows]) & (later.scores > self.scores[rows]))
-        steps = torch.where(later.step >= 0, later.step + len(self.history) - 1, later.step)
-        return self._with(replace(later, step=steps), rows, better)
+        return self._with(self._counted_on(later), rows, better)
+
+    def gained(self, later: Found, rows: Tensor) -> Found:
+        """The result with what another run on some of its rows reached and it had not; scores may be of two kinds."""
+        return self._with(self._counted_on(later), rows, later.success & ~self.success[rows])
+
+    def nearer(self, later: Found, rows: Tensor, norm: str) -> Found:
+        """The result with what another run on some of its rows reached at a smaller distance, or it had not."""
+        near = later.distances[norm] < self.distances[norm][rows]
+        return self._with(self._counted_on(later), rows, later.success & (near | ~self.success[rows]))
+
+    def after(self, earlier: Found) -> Found:
+        """The result of a run of all rows that went on where an earlier one ended: passes add up, steps count on."""
+        passes = {name: self.passes[name] + earlier.passes[name] for name in self.passes}
+        return replace(earlier._counted_on(self), passes=passes)
+
+    def _counted_on(self, later: Found) -> Found:
+        """A later run whose steps are counted on from the end of this one."""
+        return replace(later, step=torch.where(later.step >= 0, later.step + len(self.history) - 1, later.step))
 
     def replaced(self, later: Found, rows: Tensor) -> Found:
         """The result with some of its rows from another run, whatever it found; passes add up."""
