@@ -35,7 +35,7 @@ def looked(net: Net, label: int):
         others = torch.cat([logits[:label], logits[label + 1 :]])
         score = others.logsumexp(0) - logits[label]
         (slope,) = torch.autograd.grad(score, leaf)
-        return float(score), slope[0].numpy()
+        return float(score.detach()), slope[0].numpy()
 
     return look
 

@@ -29,10 +29,7 @@ def auto_pgd(net: Net, objective: Objective, images: Tensor, threat: Threat, *, 
 
     In L1 it begins in a ball of three times the radius, whose best points are projected into smaller ones.
     """
-    run = partial(
-        solve, net, objective, start=images, goal=threat.goal, seed=running["seed"], ids=running["ids"],
-        memory=running["memory"], progress=running["progress"], label=running["label"],
-    )  # fmt: skip
+    run = partial(solve, net, objective, start=images, goal=threat.goal, **running)
     if threat.norm != 1:
         search = AutoPGD(threat.radius)
         return run(search=search, steps=steps, within=threat.region(images), keep="first")

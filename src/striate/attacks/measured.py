@@ -13,19 +13,20 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.image import from_bytes, to_bytes
 from striate.core.norms import parse_norm
-from striate.core.number import Number
 from striate.core.progress import SILENT, Progress
-from striate.metrics.intervals import quantile_of_normal, wilson
+from striate.imageopt.found import Found
 from striate.nets.net import Net
 from striate.nets.passes import counting
 from striate.nets.undisturbed import undisturbed
 
-from .album import Shown, chosen, names_of, pictures
+from .album import Shown, chosen
 from .catalog import METHODS
 from .check import check_classes, check_method, check_radius
-from .masking import broken_by_one_step, masking_of, saturated
+from .masking import PROBED, added, masking_of, probe, saturated
 from .method import Method, Running, Threat, norm_name, within_radius
-from .payload import Attacked, CurvePoint, Robustness
+from .payload import Attacked, Probe, Robustness
+from .ready import SEEN, Ready, made_ready
+from .summed import robustness_of
 
 if TYPE_CHECKING:
     from striate.data.dataset import Dataset
@@ -87,11 +88,38 @@ def attack_data(
         )
     others = tuple(sorted({float(each) for each in radii} - {float(radius), 0.0}))
     job = _Job(net, data, table, method, page, order, float(radius), others, target, taken, seed, memory, progress)
-    with counting() as passes, undisturbed(net):
-        _control(job, wanted[:CONTROL])
-        shards = [_attacked(job, batch) for batch in _batches(job, wanted)]
+    with counting() as passes, undisturbed(net), made_ready(net, data.images(wanted[:SEEN]), seed=seed) as ready:
+        job = replace(job, ready=ready)
+        if not ready.random:
+            _control(job, wanted[:CONTROL])
+        shards: list[_Shard] = []
+        for batch in _batches(job, wanted):
+            probed = max((one.tried for one in added(shard.probes for shard in shards)), default=0)
+            shards.append(_attacked(job, batch, probes=PROBED - probed))
     sure = int(saturated(table.logits[wanted]).sum())
-    return _robustness(job, shards, sure, {"forward": passes.forward, "backward": passes.backward})
+    attacked = sum(shard.attacked for shard in shards)
+    masking = masking_of(
+        attacked=attacked,
+        flat=sum(shard.flat for shard in shards),
+        n=len(wanted),
+        sure=sure,
+        probes=added(shard.probes for shard in shards),
+        ready=job.prepared,
+    )
+    broken = {at: sum(int(shard.broken[at].sum()) for shard in shards) for at in (*others, job.radius)}
+    return robustness_of(
+        [one for shard in shards for one in shard.images],
+        method=method,
+        norm=norm_name(order),
+        radius=job.radius,
+        target=target,
+        names=table.names,
+        masking=masking,
+        members=tuple(name for name, _ in getattr(page, "members", ())),
+        curve={0.0: len(wanted) - attacked, **broken} if others else {},
+        passes={"forward": passes.forward, "backward": passes.backward},
+        shown=[each for shard in shards for each in shard.shown],
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +139,17 @@ class _Job:
     seed: int
     memory: int
     progress: Progress
+    ready: Ready | None = None
+
+    @property
+    def prepared(self) -> Ready:
+        """The net made ready, which happens before any image is attacked."""
+        assert self.ready is not None
+        return self.ready
+
+    def attack(self, images: Tensor, threat: Threat, running: Running) -> Found:
+        """What the method finds."""
+        return self.page(self.prepared.net, images, threat, steps=self.steps, running=running)
 
     def threat(self, batch: _Batch, at: Tensor, radius: float) -> Threat:
         """The threat to some images of a batch at a radius."""
@@ -120,7 +159,8 @@ class _Job:
     def running(self, ids: Tensor, radius: float) -> Running:
         """How to run at a radius."""
         label = f"{self.method} {radius:.3g}, {len(ids)} images"
-        return Running(seed=self.seed, ids=ids, memory=self.memory, progress=self.progress, label=label)
+        draws = self.prepared.draws
+        return Running(seed=self.seed, ids=ids, memory=self.memory, progress=self.progress, label=label, draws=draws)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +189,7 @@ class _Shard:
     broken: dict[float, Tensor]
     attacked: int = 0
     flat: int = 0
-    one_step: int = 0
+    probes: tuple[Probe, ...] = ()
     shown: list[Shown] = field(default_factory=list)
 
 
@@ -164,17 +204,17 @@ def _batches(job: _Job, wanted: Tensor) -> Iterator[_Batch]:
         yield _Batch(rows, job.data.images(rows), labels, clean, job.table.logits[rows], job.table.ids[rows], already)
 
 
-def _attacked(job: _Job, batch: _Batch) -> _Shard:
+def _attacked(job: _Job, batch: _Batch, *, probes: int) -> _Shard:
     at, radii = batch.going, (*job.radii, job.radius)
     if len(at) == 0:
         nothing = _listed(
             job, batch, predicted=batch.clean, success=batch.already, away=torch.zeros(len(batch.rows)),
-            smallest=torch.zeros(len(batch.rows)), survives=batch.already, steps={},
+            smallest=torch.zeros(len(batch.rows)), survives=batch.already, steps={}, names={},
         )  # fmt: skip
         return _Shard(nothing, {radius: batch.already.clone() for radius in radii})
     images, threat = batch.images[at], job.threat(batch, at, job.radius)
     running = job.running(batch.ids[at], job.radius)
-    found = job.page(job.net, images, threat, steps=job.steps, running=running)
+    found = job.attack(images, threat, running)
     if found.output is None:
         raise TypeError(f"{job.method} gave no outputs of the net")
     success, away = batch.already.clone(), torch.zeros(len(batch.rows), dtype=torch.float64)
@@ -187,16 +227,18 @@ def _attacked(job: _Job, batch: _Batch) -> _Shard:
     success[at], predicted[at], away[at] = found.success, found.output.argmax(1), found.distances[norm_name(job.norm)]
     survives[at] = found.success & _after_rounding(job, found.images, threat)
     steps = dict(zip(at.tolist(), found.step.tolist(), strict=True))
+    names = dict(zip(at.tolist(), found.broken_by, strict=False))
     listed = _listed(
-        job, batch, predicted=predicted, success=success, away=away, smallest=smallest, survives=survives, steps=steps
-    )
-    one_step = broken_by_one_step(job.net, images, threat, found, running) if job.steps > 1 else 0
+        job, batch, predicted=predicted, success=success, away=away, smallest=smallest, survives=survives,
+        steps=steps, names=names,
+    )  # fmt: skip
+    probed = probe(job.prepared, images, threat, found, running, method=job.method, most=probes) if probes > 0 else ()
     shown = [
         Shown(listed[place].row, listed[place].label, bool(found.success[k]), images[k], found.images[k])
         for k, place in enumerate(at.tolist())
     ]
     broken = _curve(job, batch, success, smallest)
-    return _Shard(listed, broken, len(at), int(found.flat.sum()), one_step, chosen(shown))
+    return _Shard(listed, broken, len(at), int(found.flat.sum()), probed, chosen(shown))
 
 
 def _listed(
@@ -209,6 +251,7 @@ def _listed(
     smallest: Tensor,
     survives: Tensor,
     steps: Mapping[int, int],
+    names: Mapping[int, str],
 ) -> tuple[Attacked, ...]:
     return tuple(
         Attacked(
@@ -221,6 +264,7 @@ def _listed(
             survives_8bit=bool(survives[k]) if bool(success[k] & ~batch.already[k]) else None,
             distance=float(away[k]),
             step=steps.get(k, 0) if bool(success[k]) else None,
+            broken_by=names.get(k, "") if bool(success[k]) else "",
             smallest=float(smallest[k]) if bool(smallest[k].isfinite()) else None,
         )
         for k, row in enumerate(batch.rows.tolist())
@@ -237,7 +281,7 @@ def _curve(job: _Job, batch: _Batch, success: Tensor, smallest: Tensor) -> dict[
         places = open_.nonzero().squeeze(1)[: 0 if job.page.nearest else None]
         if len(places):
             threat, running = job.threat(batch, places, radius), job.running(batch.ids[places], radius)
-            found = job.page(job.net, batch.images[places], threat, steps=job.steps, running=running)
+            found = job.attack(batch.images[places], threat, running)
             distance = torch.where(found.success, found.distances[norm_name(job.norm)], math.inf)
             known[places] = torch.minimum(known[places], distance)
             at[places] = found.success
@@ -276,58 +320,3 @@ def _check_table(data: Dataset, table: Table) -> None:
             f"a table of {len(table.labels)} predictions for data of {len(data)} images",
             accepted="a table made by predict(net, data) of these data",
         )
-
-
-def _robustness(
-    job: _Job, shards: Sequence[_Shard], sure: int, passes: Mapping[str, int]
-) -> tuple[Robustness, dict[str, bytes]]:
-    shown = chosen([each for shard in shards for each in shard.shown])
-    album, factor = pictures(shown)
-    named = {each.row for each in shown if names_of(each.row)[0] in album}
-    images = tuple(
-        replace(one, original=names_of(one.row)[0], picture=names_of(one.row)[1], difference=names_of(one.row)[2])
-        if one.row in named
-        else one
-        for shard in shards
-        for one in shard.images
-    )
-    n, attacked = len(images), sum(shard.attacked for shard in shards)
-    moved = [one for one in images if one.survives_8bit is not None]
-    held = {radius: n - sum(int(shard.broken[radius].sum()) for shard in shards) for radius in (*job.radii, job.radius)}
-    curve = (CurvePoint(radius, wilson(count, n)) for radius, count in sorted({**held, 0.0: attacked}.items()))
-    result = Robustness(
-        method=job.method,
-        norm=norm_name(job.norm),
-        radius=job.radius,
-        target=job.target,
-        n=n,
-        clean_accuracy=wilson(sum(one.clean == one.label for one in images), n),
-        robust_accuracy=wilson(sum(not one.success for one in images), n),
-        distance=_median([one.distance for one in moved]),
-        survives_8bit=wilson(sum(bool(one.survives_8bit) for one in moved), len(moved), of="successes"),
-        masking=masking_of(
-            attacked=attacked,
-            flat=sum(shard.flat for shard in shards),
-            n=n,
-            sure=sure,
-            one_step=sum(shard.one_step for shard in shards),
-        ),
-        per_image=images,
-        passes=dict(passes),
-        curve=tuple(curve) if job.radii else (),
-        names=job.table.names,
-        factor=factor,
-    )
-    return result, album
-
-
-def _median(values: Sequence[float]) -> Number:
-    """The median with the interval of its order statistics, which supposes nothing of the distribution."""
-    n = len(values)
-    if n == 0:
-        return Number.missing("no image was fooled by a change")
-    ordered = sorted(values)
-    reach = quantile_of_normal() * math.sqrt(n) / 2
-    low, high = max(0, math.floor(n / 2 - reach)), min(n - 1, math.ceil(n / 2 + reach))
-    middle = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
-    return Number(middle, ordered[low], ordered[high], n, "median; 95 % interval by order statistics")

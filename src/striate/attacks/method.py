@@ -73,6 +73,7 @@ class Running(TypedDict):
     memory: int
     progress: Progress
     label: str
+    draws: int  # passes averaged in each evaluation, for nets with random outputs
 
 
 def running_of(running: Running, rows: Tensor, *, seed: int | None = None, label: str | None = None) -> Running:
@@ -84,6 +85,7 @@ def running_of(running: Running, rows: Tensor, *, seed: int | None = None, label
         memory=running["memory"],
         progress=running["progress"],
         label=running["label"] if label is None else label,
+        draws=running["draws"],
     )
 
 

@@ -21,6 +21,7 @@ class Attacked:
         survives_8bit: Whether it still is after rounding to 8 bits; None where there was no success.
         distance: Norm of the difference, in the attack's norm, float64.
         step: First step at which the goal was reached; None where it never was.
+        broken_by: Which of several attacks reached the goal; "" for one alone.
         smallest: Smallest change found that reaches the goal, whatever the radius; None where none was.
         picture: Album key of the returned image, or empty.
         original: Album key of the clean image, or empty.
@@ -37,6 +38,7 @@ class Attacked:
     distance: float
     step: int | None
     smallest: float | None = None
+    broken_by: str = ""
     picture: str = ""
     original: str = ""
     difference: str = ""
@@ -51,12 +53,52 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """Images that the attack left, and how many of them another one broke."""
+
+    name: str
+    tried: int
+    broken: int
+
+
+@dataclass(frozen=True)
 class Masking:
-    """Signs that gradients mislead the attack: each names what was seen; an empty tuple is no sign, not a proof."""
+    """The masking verdict.
+
+    Attributes:
+        signs: That gradients mislead the attack, in words; none is no sign, not a proof.
+        zero_gradients: Share of the attacked images whose first gradient was zero or not finite.
+        saturated: Share of the images whose probability rounds to 1.
+        probes: What weaker attacks did to images that were left, and a wide radius.
+        draws: Passes averaged in each evaluation; above 1 where the net's outputs are random.
+        blocked: What lets no gradient through, where it was handed on as it came; "" where nothing does.
+    """
 
     signs: tuple[str, ...]
     zero_gradients: Number
     saturated: Number
+    probes: tuple[Probe, ...] = ()
+    draws: int = 1
+    blocked: str = ""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One attack of several: how many images were left when it was through."""
+
+    name: str
+    broken: int
+    left: Number
+
+
+@dataclass(frozen=True)
+class ClassRobustness:
+    """One class: its images, the share right before and after, and what most of the fooled ones are taken for."""
+
+    label: int
+    clean_accuracy: Number
+    robust_accuracy: Number
+    taken_for: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +119,9 @@ class Robustness:
         per_image: Every image, in the order of the split.
         passes: ``forward`` and ``backward`` passes of single images.
         curve: Robust accuracy over the radius, where asked for.
+        members: Robust accuracy after each of several attacks, in order.
+        smallest: Median of the smallest change that is known to break an image, over all that were broken.
+        per_class: Robust accuracy of each class there is, in the order of the classes.
         factor: By how much the differences in the pictures are amplified.
     """
 
@@ -93,5 +138,8 @@ class Robustness:
     per_image: tuple[Attacked, ...]
     passes: dict[str, int]
     curve: tuple[CurvePoint, ...] = field(default=())
+    members: tuple[Member, ...] = field(default=())
+    smallest: Number = field(default_factory=lambda: Number.missing("not measured"))
+    per_class: tuple[ClassRobustness, ...] = field(default=())
     names: tuple[str, ...] = field(default=())
     factor: float = 1.0

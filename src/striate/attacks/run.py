@@ -19,6 +19,7 @@ from .catalog import METHODS
 from .check import check_method, check_radius, checked_labels
 from .measured import attack_data
 from .method import Running, Threat, within_radius
+from .ready import made_ready
 
 __all__ = ["attack", "attack_data", "check_radius"]
 
@@ -43,7 +44,8 @@ def attack(
 
     Success is what a forward pass on the returned image says: any class but the label, or the target. An image that
     is so from the start is returned unchanged with ``step`` 0 and costs no more than one forward pass. Restarts go on
-    with the images that are not fooled yet.
+    with the images that are not fooled yet. A net with random outputs is looked at 20 times an evaluation; where an
+    operation lets no gradient through, gradients are handed on as they come.
 
     Args:
         net: Its outputs are logits or probabilities.
@@ -83,18 +85,24 @@ def attack(
             f"restarts is {restarts}", accepted="at least 1" if page.random else f"1: {method} draws nothing at random"
         )
     ids = image_ids(images) if ids is None else ids
-    found = as_they_are(net, images, labels, target, memory)
-    assert found.output is not None  # the goal reads it
-    threat = Threat(labels, found.output, order, math.inf if page.nearest else radius, target)
-    for restart in range(restarts):
-        rows = (~found.success).nonzero().squeeze(1)
-        if len(rows) == 0:
-            break
-        label = f"attack {method}" + (f", restart {restart}" if restart else "")
-        again = Rng(seed, "attack/restart").torch_seed(step=restart) if restart else seed
-        running = Running(seed=again, ids=ids[rows.cpu()], memory=memory, progress=progress, label=label)
-        now = page(net, images[rows], threat.of(rows), steps=taken, running=running)
-        found = found.updated(now, rows) if restart else found.replaced(now, rows)
+    with made_ready(net, images, seed=seed) as ready:
+        found = as_they_are(net, images, labels, target, memory)
+        assert found.output is not None  # the goal reads it
+        threat = Threat(labels, found.output, order, math.inf if page.nearest else radius, target)
+        for restart in range(restarts):
+            rows = (~found.success).nonzero().squeeze(1)
+            if len(rows) == 0:
+                break
+            running = Running(
+                seed=Rng(seed, "attack/restart").torch_seed(step=restart) if restart else seed,
+                ids=ids[rows.cpu()],
+                memory=memory,
+                progress=progress,
+                label=f"attack {method}" + (f", restart {restart}" if restart else ""),
+                draws=ready.draws,
+            )
+            now = page(ready.net, images[rows], threat.of(rows), steps=taken, running=running)
+            found = found.updated(now, rows) if restart else found.replaced(now, rows)
     return within_radius(found, images, threat, radius) if page.nearest else found
 
 

@@ -26,6 +26,7 @@ class Found:
         flat: Whether the first gradient was zero or not finite, (N,) bool.
         passes: ``forward`` and ``backward`` passes of single images.
         origin: The parts in words, steps, seed, chunk, memory format.
+        broken_by: Which of several attacks reached the goal, a name an image, "" where none did; empty for one alone.
         notes: What went wrong on the way, in words: scores that were not numbers, gradients that were zero.
     """
 
@@ -40,6 +41,7 @@ class Found:
     passes: Mapping[str, int]
     origin: Mapping[str, str | int | float]
     notes: tuple[str, ...] = ()
+    broken_by: tuple[str, ...] = ()
 
     def updated(self, later: Found, rows: Tensor) -> Found:
         """The result with that of another run on some of its rows, where the other is better.
@@ -87,6 +89,11 @@ class Found:
             return old.index_copy(0, chosen, new[better])
 
         output = None if self.output is None or later.output is None else merged(self.output, later.output)
+        broken_by = list(self.broken_by)
+        if later.broken_by:
+            broken_by = broken_by or [""] * len(self.images)
+            for place, row in zip(better.nonzero().squeeze(1).tolist(), chosen.tolist(), strict=True):
+                broken_by[row] = later.broken_by[place]
         return replace(
             self,
             images=merged(self.images, later.images),
@@ -96,6 +103,7 @@ class Found:
             output=output,
             distances={name: merged(self.distances[name], later.distances[name]) for name in self.distances},
             passes={name: self.passes[name] + later.passes[name] for name in self.passes},
+            broken_by=tuple(broken_by),
         )
 
 
