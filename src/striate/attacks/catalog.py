@@ -22,6 +22,11 @@ METHODS: Registry[Method] = Registry(
             "projected gradient: many short steps from a random start in the ball; images leave once fooled",
             ("madry2018towards", "kurakin2017adversarial"),
         ),
+        "square": Entry(
+            "striate.attacks.square:SQUARE",
+            "random squares at the edge of the ball; class scores alone, no gradient; 5,000 queries an image at most",
+            ("andriushchenko2020square", "croce2020reliable"),
+        ),
     },
     hint="striate methods",
 )
