@@ -13,7 +13,6 @@ from striate.imageopt.found import Found
 from striate.nets.net import Net
 
 from .apgd import APGD_CE, APGD_T
-from .fab import FABT_WITHIN
 from .method import Method, Running, Threat, on_survivors, running_of
 from .square import SQUARE
 
@@ -33,7 +32,6 @@ class AutoAttack:
     members: tuple[tuple[str, Method], ...] = (
         ("apgd_ce", APGD_CE),
         ("apgd_t", APGD_T),
-        ("fab_t", FABT_WITHIN),
         ("square", SQUARE),
     )
     norms: tuple[float, ...] = (math.inf, 2.0)

@@ -46,6 +46,15 @@ METHODS: Registry[Method] = Registry(
             "striate.attacks.apgd:APGD_T",
             "AutoPGD towards each of the nine likeliest wrong classes in turn; up to nine times the passes",
             ("croce2020reliable", "croce2021mind"),
+        "square": Entry(
+            "striate.attacks.square:SQUARE",
+            "random squares at the edge of the ball; class scores alone, no gradient; 5,000 queries an image at most",
+            ("andriushchenko2020square", "croce2020reliable"),
+        ),
+        "auto": Entry(
+            "striate.attacks.auto:AUTO",
+            "AutoAttack: APGD-CE, APGD-T, FAB-T and Square, each on what is left; the number to rely on",
+            ("croce2020reliable",),
         ),
     },
     hint="striate methods",
