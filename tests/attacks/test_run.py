@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from striate.attacks.catalog import METHODS
 from striate.attacks.check import check_radius
 from striate.attacks.findings import attack_findings, radius_text
-from striate.attacks.masking import masking_of
 from striate.attacks.payload import Robustness
 from striate.attacks.run import attack, attack_data
 from striate.core.cite import cite
@@ -170,37 +169,6 @@ def test_survival_of_rounding_is_a_pass_on_the_rounded_image() -> None:
     assert [one.survives_8bit for one in result.per_image] == [False] * 3
     assert result.survives_8bit.value == 0
     assert "attack/8-bit" in [finding.id for finding in attack_findings(result, net="n", data="d")]
-
-
-def test_saturated_logits_are_named_and_broken_all_the_same() -> None:
-    honest, loud = net(), net(scale=3000.0)
-    split = data(model=honest, wrong=0)
-    plain, _ = measured(honest, split, radius=0.1)
-    result, _ = measured(loud, split, radius=0.1)
-    assert plain.masking.signs == ()
-    assert result.masking.saturated.value > 0.5
-    assert any("rounds to 1" in sign for sign in result.masking.signs)
-    assert abs(result.robust_accuracy.value - plain.robust_accuracy.value) <= 0.1
-
-
-def test_missing_gradients_are_named() -> None:
-    model = blind()
-    split = data(model=model, wrong=0)
-    result, _ = measured(model, split)
-    assert result.masking.zero_gradients.value == 1
-    assert any("zero or not finite on 30 of 30" in sign for sign in result.masking.signs)
-    finding = next(
-        each for each in attack_findings(result, net="n", data="d") if each.check == "attack" and "mask" in each.id
-    )
-    assert finding.severity == "warning"
-
-
-def test_one_step_that_beats_many_is_named() -> None:
-    quiet = masking_of(attacked=200, flat=0, n=200, sure=0, one_step=2)
-    assert quiet.signs == ()
-    loud = masking_of(attacked=200, flat=0, n=200, sure=0, one_step=9)
-    assert len(loud.signs) == 1
-    assert "one step broke 9 images" in loud.signs[0]
 
 
 def test_restarts_go_on_with_survivors_and_only_add_successes() -> None:

@@ -46,6 +46,7 @@ METHODS: Registry[Method] = Registry(
             "striate.attacks.apgd:APGD_T",
             "AutoPGD towards each of the nine likeliest wrong classes in turn; up to nine times the passes",
             ("croce2020reliable", "croce2021mind"),
+        ),
         "square": Entry(
             "striate.attacks.square:SQUARE",
             "random squares at the edge of the ball; class scores alone, no gradient; 5,000 queries an image at most",

@@ -20,6 +20,7 @@ from striate.nets.passes import counting
 from striate.nets.undisturbed import undisturbed
 
 from .album import Shown, chosen
+from .auto import AutoAttack
 from .catalog import METHODS
 from .check import check_classes, check_method, check_radius
 from .masking import PROBED, added, masking_of, probe, saturated
@@ -88,7 +89,8 @@ def attack_data(
         )
     others = tuple(sorted({float(each) for each in radii} - {float(radius), 0.0}))
     job = _Job(net, data, table, method, page, order, float(radius), others, target, taken, seed, memory, progress)
-    with counting() as passes, undisturbed(net), made_ready(net, data.images(wanted[:SEEN]), seed=seed) as ready:
+    going = wanted[~_already(job, wanted)]
+    with counting() as passes, undisturbed(net), made_ready(net, data.images(going[:SEEN]), seed=seed) as ready:
         job = replace(job, ready=ready)
         if not ready.random:
             _control(job, wanted[:CONTROL])
@@ -115,7 +117,7 @@ def attack_data(
         target=target,
         names=table.names,
         masking=masking,
-        members=tuple(name for name, _ in getattr(page, "members", ())),
+        members=_members(job),
         curve={0.0: len(wanted) - attacked, **broken} if others else {},
         passes={"forward": passes.forward, "backward": passes.backward},
         shown=[each for shard in shards for each in shard.shown],
@@ -163,6 +165,13 @@ class _Job:
         return Running(seed=self.seed, ids=ids, memory=self.memory, progress=self.progress, label=label, draws=draws)
 
 
+def _members(job: _Job) -> tuple[str, ...]:
+    """Names of the attacks of an ensemble that ran, in order."""
+    if not isinstance(job.page, AutoAttack):
+        return ()
+    return tuple(name for name, _ in (job.page.for_random if job.prepared.random else job.page.members))
+
+
 @dataclass(frozen=True, eq=False)
 class _Batch:
     """Images that are held at once; tensors hold one entry an image."""
@@ -199,9 +208,14 @@ def _batches(job: _Job, wanted: Tensor) -> Iterator[_Batch]:
     most = max(1, job.memory // (COPIES * 4 * job.data.channels * height * width))
     for place in range(0, len(wanted), most):
         rows = wanted[place : place + most]
-        labels, clean = job.table.labels[rows], job.table.predicted[rows]
-        already = clean != labels if job.target is None else clean == job.target
+        labels, clean, already = job.table.labels[rows], job.table.predicted[rows], _already(job, rows)
         yield _Batch(rows, job.data.images(rows), labels, clean, job.table.logits[rows], job.table.ids[rows], already)
+
+
+def _already(job: _Job, rows: Tensor) -> Tensor:
+    """Whether images are what the attacker wants without any change, (n,) bool."""
+    clean = job.table.predicted[rows]
+    return clean != job.table.labels[rows] if job.target is None else clean == job.target
 
 
 def _attacked(job: _Job, batch: _Batch, *, probes: int) -> _Shard:

@@ -39,7 +39,7 @@ class Ready:
 def made_ready(net: Net, images: Tensor, *, seed: int) -> Iterator[Ready]:
     """The net made ready, while its random numbers are its own: afterwards the global generator is as it was.
 
-    Costs three passes of up to four images.
+    Costs three passes of up to four images; none of no images.
 
     Raises:
         StriateError: Weights or outputs are no floating numbers.
@@ -49,6 +49,9 @@ def made_ready(net: Net, images: Tensor, *, seed: int) -> Iterator[Ready]:
     """
     few = images[:SEEN]
     _check_floating(net)
+    if len(few) == 0:
+        yield Ready(net, 1, Blocked(), False)
+        return
     with undisturbed(net), torch.no_grad():
         state = torch.random.get_rng_state()
         torch.random.manual_seed(seed & 0x7FFFFFFF)
