@@ -22,6 +22,26 @@ METHODS: Registry[Method] = Registry(
             "projected gradient: many short steps from a random start in the ball; images leave once fooled",
             ("madry2018towards", "kurakin2017adversarial"),
         ),
+        "deepfool": Entry(
+            "striate.attacks.deepfool:DEEPFOOL",
+            "shortest steps onto the nearest linearised boundary; the cheapest way to a near image, some 50 passes",
+            ("moosavi2016deepfool",),
+        ),
+        "fab_t": Entry(
+            "striate.attacks.fab_t:FAB_T",
+            "fast adaptive boundary, one rival class after the other; near images in L1, L2, Linf, 2700 passes",
+            ("croce2020minimally", "croce2020reliable"),
+        ),
+        "ddn": Entry(
+            "striate.attacks.ddn:DDN",
+            "decoupled direction and norm: the ball shrinks once fooled and grows if not; near images, 200 passes",
+            ("rony2019decoupling",),
+        ),
+        "fmn": Entry(
+            "striate.attacks.fmn:FMN",
+            "fast minimum norm: like ddn, in L0, L1, L2, Linf, led by the distance to the boundary; 200 passes",
+            ("pintor2021fast",),
+        ),
     },
     hint="striate methods",
 )

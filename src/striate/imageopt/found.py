@@ -52,6 +52,16 @@ class Found:
         steps = torch.where(later.step >= 0, later.step + len(self.history) - 1, later.step)
         return self._with(replace(later, step=steps), rows, better)
 
+    def nearest(self, later: Found, rows: Tensor, norm: str) -> Found:
+        """The result with that of another run on some of its rows, where that reaches the goal at a shorter distance.
+
+        As `updated`, but a row that had reached the goal before keeps its step.
+        """
+        held = self.success[rows]
+        better = later.success & (~held | (later.distances[norm] < self.distances[norm][rows]))
+        step = torch.where(held, self.step[rows], later.step + len(self.history) - 1)
+        return self._with(replace(later, step=step), rows, better)
+
     def replaced(self, later: Found, rows: Tensor) -> Found:
         """The result with some of its rows from another run, whatever it found; passes add up."""
         result = self._with(later, rows, torch.ones_like(later.success))
