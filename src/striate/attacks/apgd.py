@@ -98,7 +98,7 @@ class TargetedAutoPGD:
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""
-        every = likely_targets(threat)
+        every = threat.rivals(TARGETS)
 
         def aimed(targets: Tensor) -> Callable[[Tensor], Found]:
             def run(rows: Tensor) -> Found:
@@ -110,12 +110,6 @@ class TargetedAutoPGD:
 
         first, *others = (aimed(targets) for targets in every.unbind(1))
         return on_survivors(first(torch.arange(len(images), device=images.device)), others)
-
-
-def likely_targets(threat: Threat, most: int = TARGETS) -> Tensor:
-    """The likeliest classes but the label, in order, (N, T) with T at most ``most`` and all but one."""
-    scores = threat.clean.scatter(1, threat.labels[:, None], -math.inf)
-    return scores.topk(min(most, scores.shape[1] - 1), dim=1).indices
 
 
 APGD_CE = AutoProjectedGradient()

@@ -13,6 +13,7 @@ from striate.imageopt.found import Found
 from striate.nets.net import Net
 
 from .apgd import APGD_CE, APGD_DLR, APGD_T
+from .fab_t import FabTargeted
 from .method import Method, Running, Threat, on_survivors, running_of
 from .square import SQUARE
 
@@ -34,6 +35,7 @@ class AutoAttack:
     members: tuple[tuple[str, Method], ...] = (
         ("apgd_ce", APGD_CE),
         ("apgd_t", APGD_T),
+        ("fab_t", FabTargeted(nearest=False)),
         ("square", SQUARE),
     )
     for_random: tuple[tuple[str, Method], ...] = (("apgd_ce", APGD_CE), ("apgd_dlr", APGD_DLR))

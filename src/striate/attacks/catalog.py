@@ -57,6 +57,26 @@ METHODS: Registry[Method] = Registry(
             "AutoAttack: APGD-CE, APGD-T, FAB-T and Square, each on what is left; the number to rely on",
             ("croce2020reliable",),
         ),
+        "deepfool": Entry(
+            "striate.attacks.deepfool:DEEPFOOL",
+            "shortest steps onto the nearest linearised boundary; the cheapest way to a near image, some 50 passes",
+            ("moosavi2016deepfool",),
+        ),
+        "fab_t": Entry(
+            "striate.attacks.fab_t:FAB_T",
+            "fast adaptive boundary, one rival class after the other; near images in L1, L2, Linf, 2700 passes",
+            ("croce2020minimally", "croce2020reliable"),
+        ),
+        "ddn": Entry(
+            "striate.attacks.ddn:DDN",
+            "decoupled direction and norm: the ball shrinks once fooled and grows if not; near images, 200 passes",
+            ("rony2019decoupling",),
+        ),
+        "fmn": Entry(
+            "striate.attacks.fmn:FMN",
+            "fast minimum norm: like ddn, in L0, L1, L2, Linf, led by the distance to the boundary; 200 passes",
+            ("pintor2021fast",),
+        ),
     },
     hint="striate methods",
 )

@@ -246,7 +246,8 @@ def _attacked(job: _Job, batch: _Batch, *, probes: int) -> _Shard:
         job, batch, predicted=predicted, success=success, away=away, smallest=smallest, survives=survives,
         steps=steps, names=names,
     )  # fmt: skip
-    probed = probe(job.prepared, images, threat, found, running, method=job.method, most=probes) if probes > 0 else ()
+    within = replace(threat, radius=job.radius)
+    probed = probe(job.prepared, images, within, found, running, method=job.method, most=probes) if probes > 0 else ()
     shown = [
         Shown(listed[place].row, listed[place].label, bool(found.success[k]), images[k], found.images[k])
         for k, place in enumerate(at.tolist())

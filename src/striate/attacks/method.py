@@ -51,6 +51,11 @@ class Threat:
         """By how many nats the goal is reached: the lead over the label, or of the target over all others."""
         return margin(self.labels) if self.target is None else -margin(self.target)
 
+    def rivals(self, count: int) -> Tensor:
+        """The classes beside the label whose clean scores are highest, from the highest on: (N, at most count)."""
+        others = self.clean.scatter(1, self.labels[:, None], -math.inf)
+        return others.argsort(dim=1, descending=True, stable=True)[:, : min(count, self.clean.shape[1] - 1)]
+
     def region(self, images: Tensor) -> BallInBox | Box:
         """The images that the attacker may make of these."""
         return Box() if math.isinf(self.radius) else Ball(images, self.radius, self.norm) & Box()

@@ -57,11 +57,6 @@ class Found:
         """The result with what another run on some of its rows reached and it had not; scores may be of two kinds."""
         return self._with(self._counted_on(later), rows, later.success & ~self.success[rows])
 
-    def nearer(self, later: Found, rows: Tensor, norm: str) -> Found:
-        """The result with what another run on some of its rows reached at a smaller distance, or it had not."""
-        near = later.distances[norm] < self.distances[norm][rows]
-        return self._with(self._counted_on(later), rows, later.success & (near | ~self.success[rows]))
-
     def after(self, earlier: Found) -> Found:
         """The result of a run of all rows that went on where an earlier one ended: passes add up, steps count on."""
         passes = {name: self.passes[name] + earlier.passes[name] for name in self.passes}
@@ -70,6 +65,16 @@ class Found:
     def _counted_on(self, later: Found) -> Found:
         """A later run whose steps are counted on from the end of this one."""
         return replace(later, step=torch.where(later.step >= 0, later.step + len(self.history) - 1, later.step))
+
+    def nearest(self, later: Found, rows: Tensor, norm: str) -> Found:
+        """The result with that of another run on some of its rows, where that reaches the goal at a shorter distance.
+
+        As `updated`, but a row that had reached the goal before keeps its step.
+        """
+        held = self.success[rows]
+        better = later.success & (~held | (later.distances[norm] < self.distances[norm][rows]))
+        step = torch.where(held, self.step[rows], later.step + len(self.history) - 1)
+        return self._with(replace(later, step=step), rows, better)
 
     def replaced(self, later: Found, rows: Tensor) -> Found:
         """The result with some of its rows from another run, whatever it found; passes add up."""

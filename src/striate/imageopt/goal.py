@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from striate.core.errors import StriateError
+from striate.core.norms import norm_of
 
 from .objective import OUTPUT, Classes, Seen, classes_of
 
@@ -53,6 +54,16 @@ def confident_above(targets: Classes, probability: float) -> Goal:
         return seen.output.softmax(1).gather(1, chosen).squeeze(1) > probability
 
     return Goal(f"confident above {probability:g}", reached)
+
+
+def near(goal: Goal, images: Tensor, radius: float, norm: float) -> Goal:
+    """A goal reached at a distance of at most the radius from images (N, C, H, W), in float64."""
+
+    def reached(seen: Seen) -> Tensor:
+        away = seen.images.detach().to(torch.float64) - images[seen.rows].to(torch.float64)
+        return goal(seen) & (norm_of(away, norm) <= radius)
+
+    return Goal(f"{goal.words} within {radius:g} in L{norm:g}", reached, goal.sites)
 
 
 def none() -> Goal:

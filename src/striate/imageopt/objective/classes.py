@@ -7,7 +7,7 @@ from torch import Tensor
 
 from striate.core.errors import StriateError
 
-from .term import OUTPUT, Classes, Objective, Seen, Term
+from .term import OUTPUT, Classes, Objective, Seen, Term, own_rows
 
 
 def logit(classes: Classes) -> Objective:
@@ -50,6 +50,21 @@ def margin(classes: Classes) -> Objective:
     Source: Carlini & Wagner 2017, section V (their f_6 without its floor).
     """
     return Term(f"margin({_say(classes)})", lambda seen: _others(seen, classes).amax(1) - _own(seen, classes), OUTPUT)
+
+
+def leads(labels: Classes, others: Tensor) -> Objective:
+    """By how much the logits of other classes lead over that of the label: a score for each of them, (n, K).
+
+    Args:
+        labels: Classes that are led over.
+        others: Classes (N, K) int64, of each row its own.
+    """
+
+    def score(seen: Seen) -> Tensor:
+        own = _own(seen, labels)
+        return seen.output.gather(1, own_rows(others, seen).to(seen.output.device)) - own[:, None]
+
+    return Term(f"leads over {_say(labels)} of {others.shape[1]} classes", score, OUTPUT)
 
 
 def dlr(labels: Classes, targets: Classes | None = None) -> Objective:

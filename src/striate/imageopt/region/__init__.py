@@ -8,8 +8,12 @@ by up to 3e-8 on most images.
 from .ball import Ball, BallInBox
 from .box import Box
 from .direction import per_image, steepest_direction
+from .hyperplane import step_to_hyperplane
 from .intersection import Intersection
 from .mask import Mask
 from .set import Region
 
-__all__ = ["Ball", "BallInBox", "Box", "Intersection", "Mask", "Region", "per_image", "steepest_direction"]
+__all__ = [
+    "Ball", "BallInBox", "Box", "Intersection", "Mask", "Region", "per_image", "steepest_direction",
+    "step_to_hyperplane",
+]  # fmt: skip
