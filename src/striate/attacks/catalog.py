@@ -27,6 +27,11 @@ METHODS: Registry[Method] = Registry(
             "random squares at the edge of the ball; class scores alone, no gradient; 5,000 queries an image at most",
             ("andriushchenko2020square", "croce2020reliable"),
         ),
+        "one_pixel": Entry(
+            "striate.attacks.one_pixel:ONE_PIXEL",
+            "one pixel, or as many as the radius, by differential evolution; no gradient; 40,000 queries at most",
+            ("su2019one", "storn1997differential"),
+        ),
     },
     hint="striate methods",
 )
