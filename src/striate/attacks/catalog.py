@@ -77,6 +77,21 @@ METHODS: Registry[Method] = Registry(
             "fast minimum norm: like ddn, in L0, L1, L2, Linf, led by the distance to the boundary; 200 passes",
             ("pintor2021fast",),
         ),
+        "one_pixel": Entry(
+            "striate.attacks.one_pixel:ONE_PIXEL",
+            "one pixel, or as many as the radius, by differential evolution; no gradient; 40,000 queries at most",
+            ("su2019one", "storn1997differential"),
+        ),
+        "nes": Entry(
+            "striate.attacks.nes:NES",
+            "projected gradient with momentum, gradients estimated from 50 Gaussian neighbours; 5,100 queries at most",
+            ("ilyas2018black", "salimans2017evolution"),
+        ),
+        "spsa": Entry(
+            "striate.attacks.spsa:SPSA",
+            "Adam in the ball, gradients estimated from 128 neighbours of random signs; 12,900 queries at most",
+            ("uesato2018adversarial", "spall1992multivariate"),
+        ),
     },
     hint="striate methods",
 )

@@ -58,6 +58,8 @@ class ChosenPixels:
     def paint(self, z: Tensor, rows: Tensor) -> Tensor:
         """The images with these pixels in them."""
         base = self.images[rows]
+        if self.rounded:
+            return self._covered(base, z)
         for place, colour in zip(z[:, :, :2].unbind(1), z[:, :, 2:].unbind(1), strict=True):
             share = self._shares(place, base)[:, None]
             base = base * (1.0 - share) + colour[:, :, None, None] * share
@@ -77,15 +79,22 @@ class ChosenPixels:
         check_box(region, self.words)
         return z.clamp(0.0, 1.0)
 
+    def _covered(self, base: Tensor, z: Tensor) -> Tensor:
+        """The images with each pixel's colour where its place falls."""
+        every = torch.arange(len(base), device=base.device)
+        down, across = (
+            (z[:, :, axis].detach() * side).floor().long().clamp(0, side - 1)
+            for axis, side in enumerate(base.shape[-2:])
+        )
+        for place in range(self.count):
+            base[every, :, down[:, place], across[:, place]] = z[:, place, 2:]
+        return base.clamp(0.0, 1.0)
+
     def _shares(self, place: Tensor, images: Tensor) -> Tensor:
-        """How much of a pixel's colour each pixel of the images takes, (n, H, W)."""
+        """How much of a pixel's colour each pixel of the images takes, bilinearly, (n, H, W)."""
         parts = []
         for axis, side in enumerate(images.shape[-2:]):
-            at = place[:, axis, None] * side
-            pixels = torch.arange(side, device=place.device)
-            if self.rounded:
-                parts.append((at.floor().clamp(0, side - 1) == pixels).to(place))
-            else:
-                near = at.clamp(0.5, side - 0.5) - (pixels + 0.5)
-                parts.append((1.0 - near.abs()).clamp_min(0.0))
+            near = (place[:, axis, None] * side).clamp(0.5, side - 0.5)
+            pixels = torch.arange(side, device=place.device) + 0.5
+            parts.append((1.0 - (near - pixels).abs()).clamp_min(0.0))
         return parts[0][:, :, None] * parts[1][:, None, :]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,8 @@ from striate.core.errors import StriateError
 from striate.core.rng import Rng
 from striate.imageopt.problem import Problem
 from striate.imageopt.region import per_image
+
+FirstMembers = Callable[[Tensor, Rng, int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class DifferentialEvolution:
         weight: Factor of the difference (F).
         crossover: Chance of each number to come from the mutant (CR); one at least does. 1 takes them all.
         spread: Deviation of Gaussian noise added to the first members, where random points differ too little.
+        first: Draws the first members instead, (N, population, ...) from ids, source and population.
 
     Source: Storn & Price 1997; constants: Su et al. 2019, section III (400 members, F = 0.5, no crossover).
     """
@@ -35,6 +38,7 @@ class DifferentialEvolution:
     weight: float = 0.5
     crossover: float = 1.0
     spread: float = 0.0
+    first: FirstMembers | None = None
 
     def __post_init__(self) -> None:
         if self.population < 4:
@@ -71,8 +75,11 @@ class DifferentialEvolution:
             yield members[torch.arange(len(members), device=members.device), scores.argmax(1)]
 
     def _first(self, problem: Problem) -> Tensor:
-        """The start, then random points of the region, (N, population, ...)."""
+        """The members given, or the start and random points of the region, (N, population, ...)."""
         every = torch.arange(len(problem.start), device=problem.start.device)
+        if self.first is not None:
+            drawn = self.first(problem.ids, problem.rng.child("evolution/first"), self.population).to(problem.start)
+            return _projected(problem, drawn, every)
         members = [problem.start.clone()]
         noise = problem.rng.child("evolution/first")
         for draw in range(1, self.population):
@@ -89,8 +96,7 @@ class DifferentialEvolution:
         mutants = members[at, first] + self.weight * (members[at, second] - members[at, third])
         if self.crossover < 1:
             mutants = torch.where(self._crossed(ids, members, rng, step), mutants, members)
-        held = [problem.project(each, rows) for each in mutants.unbind(1)]
-        return torch.stack(held, 1)
+        return _projected(problem, mutants, rows)
 
     def _crossed(self, ids: Tensor, members: Tensor, rng: Rng, step: int) -> Tensor:
         """Which numbers come from the mutant: each by chance, and one for certain."""
@@ -115,6 +121,12 @@ def partners(ids: Tensor, population: int, rng: Rng, step: int) -> tuple[Tensor,
         taken = torch.cat([taken, drawn[:, :, None]], 2)
     _, first, second, third = taken.unbind(2)
     return first, second, third
+
+
+def _projected(problem: Problem, members: Tensor, rows: Tensor) -> Tensor:
+    """Members (n, population, ...) of these rows brought into the region."""
+    many = members.shape[1]
+    return problem.project(members.flatten(0, 1), rows.repeat_interleave(many)).view_as(members)
 
 
 def _spread(flags: Tensor, members: Tensor) -> Tensor:
