@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from striate.core.registry import Entry, Registry
 
 if TYPE_CHECKING:
     from .method import Method
+
+PER_IMAGE = ("norm", "radius", "target", "steps", "radii", "transfer")  # options of those that attack each image
+
+
+@dataclass(frozen=True)
+class Whole(Entry):
+    """One way to attack a whole split at once.
+
+    Attributes:
+        takes: Options of `striate attack` that mean something to it, beside net and data.
+        needs: Those of them that must be given.
+    """
+
+    takes: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
 
 METHODS: Registry[Method] = Registry(
     "attack",
@@ -95,3 +113,25 @@ METHODS: Registry[Method] = Registry(
     },
     hint="striate methods",
 )
+
+WHOLE: Registry[Callable[..., tuple[Any, dict[str, bytes]]]] = Registry(
+    "attack",
+    {
+        "universal": Whole(
+            "striate.attacks.universal:universal_data",
+            "one difference added to every image, fitted on a part of them and judged on the rest",
+            ("moosavi2017universal", "shafahi2020universal"),
+            takes=("norm", "radius", "steps", "fit"),
+        ),
+        "patch": Whole(
+            "striate.attacks.patch:patch_data",
+            "a picture that is seen as the target wherever it lies in an image; a page to print it",
+            ("brown2017adversarial", "athalye2018synthesizing", "sharif2016accessorize"),
+            takes=("target", "area", "steps", "fit"),
+            needs=("target",),
+        ),
+    },
+    hint="striate methods",
+)
+
+ATTACKS: Registry[Any] = Registry("attack", {**dict(METHODS.items()), **dict(WHOLE.items())}, hint="striate methods")

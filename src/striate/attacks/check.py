@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,6 +12,10 @@ from striate.core.errors import StriateError
 from striate.nets.net import Net
 
 from .method import Method, norm_name
+
+if TYPE_CHECKING:
+    from striate.data.dataset import Dataset
+    from striate.measure.table import Table
 
 RADII = {math.inf: 8 / 255, 2.0: 0.5, 1.0: 12.0, 0.0: 1.0}  # usual for photographs (RobustBench; L1: Croce & Hein 2021)
 
@@ -66,3 +71,12 @@ def check_classes(count: int, labels: Tensor, target: int | None) -> None:
         raise StriateError(f"label {low if low < 0 else high} is out of range", accepted=f"0 to {last:g}")
     if target is not None and not 0 <= target <= last:
         raise StriateError(f"target is {target}", accepted=f"0 to {last:g}: the net has {count} classes")
+
+
+def check_table(data: Dataset, table: Table) -> None:
+    """Raises where a table of predictions is not about these data."""
+    if len(data) != len(table.labels) or not torch.equal(data.labels.to(torch.int64), table.labels):
+        raise StriateError(
+            f"a table of {len(table.labels)} predictions for data of {len(data)} images",
+            accepted="a table made by predict(net, data) of these data",
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,8 @@ from striate.nets.undisturbed import undisturbed
 from .album import Shown, chosen
 from .auto import AutoAttack
 from .catalog import METHODS
-from .check import check_classes, check_method, check_radius
+from .check import check_classes, check_method, check_radius, check_table
+from .judging import after_jpeg, predicted_by
 from .masking import PROBED, added, masking_of, probe, saturated
 from .method import Method, Running, Threat, norm_name, within_radius
 from .payload import Attacked, Probe, Robustness
@@ -51,6 +52,7 @@ def attack_data(
     seed: int = 0,
     memory: int = 1 << 30,
     progress: Progress = SILENT,
+    found: Callable[[Tensor, Tensor], None] | None = None,
 ) -> tuple[Robustness, dict[str, bytes]]:
     """How many images of a split stay right within ``radius``, with pictures of a few that do not.
 
@@ -72,6 +74,7 @@ def attack_data(
         seed: Seed of every random draw.
         memory: Bytes beside the net.
         progress: How the work is shown.
+        found: Given rows (n,) and the images found for them, once for every group of images that is attacked.
 
     Raises:
         StriateError: Something does not fit; the message says what was given and what is taken.
@@ -80,7 +83,7 @@ def attack_data(
     for each in (radius, *radii):
         check_radius(each, order)
     taken = check_method(method, page, norm=order, steps=steps, target=target)
-    _check_table(data, table)
+    check_table(data, table)
     check_classes(table.logits.shape[1], table.labels, target)
     wanted = torch.arange(len(data)) if target is None else (table.labels != target).nonzero().squeeze(1)
     if len(wanted) == 0:
@@ -88,7 +91,9 @@ def attack_data(
             f"target is {target}, the class of every image", accepted="one that others can be turned into"
         )
     others = tuple(sorted({float(each) for each in radii} - {float(radius), 0.0}))
-    job = _Job(net, data, table, method, page, order, float(radius), others, target, taken, seed, memory, progress)
+    job = _Job(
+        net, data, table, method, page, order, float(radius), others, target, taken, seed, memory, progress, found
+    )
     going = wanted[~_already(job, wanted)]
     with counting() as passes, undisturbed(net), made_ready(net, data.images(going[:SEEN]), seed=seed) as ready:
         job = replace(job, ready=ready)
@@ -141,6 +146,7 @@ class _Job:
     seed: int
     memory: int
     progress: Progress
+    found: Callable[[Tensor, Tensor], None] | None
     ready: Ready | None = None
 
     @property
@@ -246,6 +252,9 @@ def _attacked(job: _Job, batch: _Batch, *, probes: int) -> _Shard:
         job, batch, predicted=predicted, success=success, away=away, smallest=smallest, survives=survives,
         steps=steps, names=names,
     )  # fmt: skip
+    listed = _with_jpeg(job, listed, at, found, threat)
+    if job.found is not None:
+        job.found(batch.rows[at], found.images)
     within = replace(threat, radius=job.radius)
     probed = probe(job.prepared, images, within, found, running, method=job.method, most=probes) if probes > 0 else ()
     shown = [
@@ -286,6 +295,16 @@ def _listed(
     )
 
 
+def _with_jpeg(
+    job: _Job, listed: tuple[Attacked, ...], at: Tensor, found: Found, threat: Threat
+) -> tuple[Attacked, ...]:
+    """The images listed, those that fool with word of whether they still do as JPEG files."""
+    fooled = found.success.nonzero().squeeze(1)
+    held = after_jpeg(job.net, found.images[fooled], threat.of(fooled), job.memory)
+    by_place = dict(zip(at[fooled].tolist(), held, strict=True))
+    return tuple(replace(one, survives_jpeg=by_place.get(k)) for k, one in enumerate(listed))
+
+
 def _curve(job: _Job, batch: _Batch, success: Tensor, smallest: Tensor) -> dict[float, Tensor]:
     """At which radii each image is known to be broken; only images whose verdict does not follow are attacked."""
     known = smallest.clone()  # change that is known to break an image
@@ -306,32 +325,18 @@ def _curve(job: _Job, batch: _Batch, success: Tensor, smallest: Tensor) -> dict[
 
 def _after_rounding(job: _Job, images: Tensor, threat: Threat) -> Tensor:
     """Whether the goal is reached on the images as an 8-bit file would hold them."""
-    predicted = _predicted(job.net, from_bytes(to_bytes(images)).to(images), job.memory)
+    predicted = predicted_by(job.net, from_bytes(to_bytes(images)).to(images), job.memory)
     return predicted != threat.labels if threat.target is None else predicted == threat.target
-
-
-def _predicted(net: Net, images: Tensor, memory: int) -> Tensor:
-    size = net.batch_size((images.shape[-2], images.shape[-1]), memory=memory)
-    with torch.no_grad():
-        return torch.cat([net.logits(images[k : k + size]).argmax(1) for k in range(0, len(images), size)])
 
 
 def _control(job: _Job, rows: Tensor) -> None:
     """Passes some images unchanged; unless they are seen as the table says, something does not belong."""
     highest = job.table.logits[rows].topk(2, dim=1).values
     clear = highest[:, 0] - highest[:, 1] > 1e-4 * highest.abs().amax(1)
-    wrong = clear & (_predicted(job.net, job.data.images(rows), job.memory) != job.table.predicted[rows])
+    wrong = clear & (predicted_by(job.net, job.data.images(rows), job.memory) != job.table.predicted[rows])
     if bool(wrong.any()):
         row = int(rows[wrong][0])
         raise StriateError(
             f"{job.data.name_of(row)} unchanged is not seen as the table of predictions says",
             accepted="a table made by predict(net, data) of this net and these data",
-        )
-
-
-def _check_table(data: Dataset, table: Table) -> None:
-    if len(data) != len(table.labels) or not torch.equal(data.labels.to(torch.int64), table.labels):
-        raise StriateError(
-            f"a table of {len(table.labels)} predictions for data of {len(data)} images",
-            accepted="a table made by predict(net, data) of these data",
         )

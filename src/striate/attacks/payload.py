@@ -26,6 +26,7 @@ class Attacked:
         picture: Album key of the returned image, or empty.
         original: Album key of the clean image, or empty.
         difference: Album key of the amplified difference, or empty.
+        survives_jpeg: Whether the goal is still reached as a JPEG file of quality 75; None where there was no success.
     """
 
     row: int
@@ -42,6 +43,7 @@ class Attacked:
     picture: str = ""
     original: str = ""
     difference: str = ""
+    survives_jpeg: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,20 @@ class ClassRobustness:
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """What images found on one net do to others.
+
+    Attributes:
+        nets: Names of the nets, the one that the report is about first.
+        rates: Of the images that the nets of row and column both see right (with a target: neither sees it), the share
+            that the column's net sees wrong (as the target) in the image found on the row's net.
+    """
+
+    nets: tuple[str, ...]
+    rates: tuple[tuple[Number, ...], ...]
+
+
+@dataclass(frozen=True)
 class Robustness:
     """A net under one attack at one radius.
 
@@ -123,6 +139,8 @@ class Robustness:
         smallest: Median of the smallest change that is known to break an image, over all that were broken.
         per_class: Robust accuracy of each class there is, in the order of the classes.
         factor: By how much the differences in the pictures are amplified.
+        survives_jpeg: Share of the successes that JPEG of quality 75 does not undo.
+        transfer: How the images fool other nets, where asked for.
     """
 
     method: str
@@ -143,3 +161,5 @@ class Robustness:
     per_class: tuple[ClassRobustness, ...] = field(default=())
     names: tuple[str, ...] = field(default=())
     factor: float = 1.0
+    survives_jpeg: Number = field(default=Number(None, why="it was not tried"))
+    transfer: Transfer | None = None

@@ -11,6 +11,7 @@ from striate.core.number import Number
 from striate.metrics.intervals import quantile_of_normal, wilson
 
 from .album import Shown, chosen, names_of, pictures
+from .judging import survival
 from .payload import Attacked, ClassRobustness, CurvePoint, Masking, Member, Robustness
 
 
@@ -58,6 +59,7 @@ def robustness_of(
         robust_accuracy=wilson(sum(not one.success for one in listed), n),
         distance=median([one.distance for one in moved]),
         survives_8bit=wilson(sum(bool(one.survives_8bit) for one in moved), len(moved), of="successes"),
+        survives_jpeg=survival([one.survives_jpeg for one in moved]),
         masking=masking,
         per_image=listed,
         passes=dict(passes),

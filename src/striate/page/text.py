@@ -14,6 +14,7 @@ from striate.nets.payload import Summaries, Summary
 from striate.training.payload import Epoch, Training
 
 from . import (  # noqa: F401  they register their renderers
+    text_attack,
     text_augment,
     text_check,
     text_compare,
@@ -44,6 +45,7 @@ from .payload import Demonstration, Examination
 from .record import field_text
 from .section import class_name
 from .table import table
+from .text_attack import transfer_lines
 from .verdict import tally, verdict
 
 MOST_FILES = 8
@@ -106,6 +108,7 @@ def _robustness(result: Robustness, width: int, color: bool) -> list[str]:
         (kept, shown(result.robust_accuracy, percent=True), "an upper bound"),
         ("median change of the fooled", value_of(result.distance), norm(result.norm)),
         ("fooled after 8-bit rounding too", shown(result.survives_8bit, percent=True), ""),
+        ("fooled as JPEG files too", shown(result.survives_jpeg, percent=True), "quality 75"),
     ]
     lines = [head, *table(("", "", ""), [row for row in rows if row[1] != "-"], width=width)]
     if result.curve:
@@ -114,6 +117,8 @@ def _robustness(result: Robustness, width: int, color: bool) -> list[str]:
             for point in result.curve
         ]
         lines += ["", *table(("radius", kept), body, width=width)]
+    if result.transfer is not None:
+        lines += ["", *transfer_lines(result.transfer, width)]
     if result.masking.signs:
         lines += ["", *wrap(f"signs of masked gradients: {readable('; '.join(result.masking.signs))}", width)]
     return lines

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Unpack
+from typing import Annotated, Any, Literal, Unpack
 
-from striate.attacks.payload import Robustness
 from striate.core.report import Report
 
-from .options import DataArgument, NetArgument, OnData, Option, OutArgument, count, number, numbers
-from .session import session, shown, write_out
+from .options import DataArgument, NetArgument, OnData, Option, OutArgument, count, number, numbers, words
+from .session import session, write_out
 
 
 def attack(
@@ -16,10 +15,16 @@ def attack(
     data: DataArgument,
     *,
     method: Annotated[str, Option("attack; `striate methods` lists them", "M")] = "pgd",
-    norm: Annotated[Literal["inf", "2", "1", "0"], Option("norm that measures the change")] = "inf",
+    norm: Annotated[
+        Literal["inf", "2", "1", "0"] | None, Option("norm that measures the change (default: inf)")
+    ] = None,
     radius: Annotated[
         float | None,
-        Option("largest change in that norm, pixels in [0, 1] (default: 8/255, L2 .5, L1 12, L0 1 pixel)", "R", number),
+        Option(
+            "largest change in it, pixels in [0, 1] (default: 8/255, L2 .5, L1 12, L0 1 pixel; universal 10/255)",
+            "R",
+            number,
+        ),
     ] = None,
     target: Annotated[str | None, Option("class to be taken for (default: any wrong one)", "CLASS")] = None,
     steps: Annotated[
@@ -28,47 +33,41 @@ def attack(
     radii: Annotated[
         tuple[float, ...], Option("more radii, for a curve, such as 1/255,2/255,4/255", "R,R", numbers)
     ] = (),
+    transfer: Annotated[
+        tuple[str, ...], Option("other nets, to see which images found on one fool which", "NET,NET", words)
+    ] = (),
+    fit: Annotated[
+        int | None,
+        Option(
+            "universal, patch: fit on the first N images, judge on the others (default: two thirds)",
+            "N",
+            parse=lambda text: count(text, "fit"),
+        ),
+    ] = None,
+    area: Annotated[
+        float | None,
+        Option("patch: largest share of an image (default: .1)", "A", parse=lambda text: number(text, "area")),
+    ] = None,
+    reference: Annotated[
+        str | None, Option("corruptions: net whose errors are the unit of the mean corruption error", "NET")
+    ] = None,
     out: OutArgument = None,
     **shared: Unpack[OnData],
-) -> Report[Robustness]:
-    """Measure how often a net stays right when every image may change by ``radius``.
+) -> Report[Any]:
+    """Measure how often a net stays right when images change a little, or are all attacked or corrupted alike.
 
-    An image counts as robust when no image within the radius was found that is misclassified (or, with a target, taken
-    for it). Success is what a fresh forward pass on the returned float32 image says; the report also says what survives
-    rounding to 8 bits. An attack gives an upper bound of the true robust accuracy.
+    Most methods change each image by at most ``radius``: it counts as robust when no image was found there that is
+    misclassified (or, with a target, taken for it). Success is what a fresh forward pass on the returned float32 image
+    says; the report also says what survives 8 bits and JPEG. An attack gives an upper bound of the true robust
+    accuracy. ``universal`` and ``patch`` make one change for all images on a part of them and judge it on the rest;
+    ``corruptions`` measures 15 kinds of damage at 5 strengths. An option that means nothing to a method is refused.
     """
-    given = {"net": net, "data": data, "method": method, "norm": norm, "radius": radius, "target": target}
-    with session("attack", {**given, "steps": steps, "radii": radii, "out": out}, shared, OnData) as run:
-        from striate.attacks.catalog import METHODS
-        from striate.attacks.check import RADII, check_radius
-        from striate.attacks.findings import attack_findings
-        from striate.attacks.run import attack_data
-        from striate.core.classes import class_number
-        from striate.core.norms import parse_norm
+    options = {
+        "norm": norm, "radius": radius, "target": target, "steps": steps, "radii": radii, "transfer": transfer,
+        "fit": fit, "area": area, "reference": reference,
+    }  # fmt: skip
+    given = {"net": net, "data": data, "method": method, **options, "out": out}
+    with session("attack", given, shared, OnData) as run:
+        from .attacking import attacking
 
-        entry = METHODS[method]
-        order = parse_norm(norm)
-        if radius is None:
-            radius = RADII[order]
-        check_radius(radius, order)
-        loaded = run.net(net)
-        images = run.data(data, loaded)
-        wanted = None if target is None else class_number(target, loaded.classes)
-        table = run.table(loaded, images)
-        result, album = attack_data(
-            loaded,
-            images,
-            table,
-            method=method,
-            norm=order,
-            radius=radius,
-            target=wanted,
-            steps=steps,
-            radii=radii,
-            seed=run["seed"],
-            memory=run["memory"],
-            progress=run.progress,
-        )
-        findings = attack_findings(result, net=str(shown(net)), data=str(shown(data)))
-        report = run.report(result, findings=findings, album=album, cites=entry.cites)
-        return write_out(report, out, overwrite=run["overwrite"])
+        return write_out(attacking(run, method, net, data, options), out, overwrite=run["overwrite"])

@@ -71,7 +71,7 @@ def methods(
 ) -> Report[Catalogue]:
     """List the methods there are: recipes, transforms, attributions, attacks, syntheses, with their papers."""
     with session("methods", {"pattern": pattern, "out": out}, shared, Shared) as run:
-        from striate.attacks.catalog import METHODS as ATTACKS
+        from striate.attacks.catalog import ATTACKS
         from striate.data.transforms import TRANSFORMS
         from striate.inside.attribution import METHODS as ATTRIBUTIONS
         from striate.synthesis.catalog import METHODS as SYNTHESES

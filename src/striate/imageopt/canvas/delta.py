@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -55,10 +56,14 @@ class Delta:
 
         Each image's own: the region's nearest point. Shared: in a ball about the images the nearest difference of at
         most the smallest radius (the box is kept by clamping); other regions have no shared nearest point and are
-        refused. Where rounding of the sum would leave the region, the difference is shortened until it does not.
+        refused. Where rounding of the sum would leave the region, the difference is shortened until it does not; a
+        shared one in a ball about the images within [0, 1] is held at a radius less the most that rounding can add, so
+        that no image needs to be looked at.
         """
         if self.shared:
-            return self._inside(self._shared(z, region), region, torch.arange(len(self.images), device=z.device))
+            held = self._shared(z, region)
+            every = torch.arange(len(self.images), device=z.device)
+            return held if self._surely_inside(region) else self._inside(held, region, every)
         base = self.images[rows]
         return self._inside(region.project(base + z, rows) - base, region, rows)
 
@@ -72,8 +77,19 @@ class Delta:
                 f"the canvas ({self.words}) cannot be projected onto {region.words}",
                 accepted="a ball about the images, alone or within [0, 1], or that box",
             )
-        zero = replace(ball, centre=torch.zeros_like(z), radius=float(ball.radii.min()))
+        radius = float(ball.radii.min())
+        if self._surely_inside(region):
+            radius = max(0.0, radius - _rounding(z, ball.norm))
+        zero = replace(ball, centre=torch.zeros_like(z), radius=radius)
         return zero.project(z, torch.zeros(1, dtype=torch.int64, device=z.device))
+
+    def _surely_inside(self, region: Region) -> bool:
+        """Whether a shared difference within the radius less `_rounding` keeps every image inside."""
+        if isinstance(region, Box):
+            return region.low <= 0 and region.high >= 1
+        if not isinstance(region, BallInBox) or (region.box.low, region.box.high) != (0, 1):
+            return False
+        return region.ball.centre is self.images or torch.equal(region.ball.centre, self.images)
 
     def _inside(self, z: Tensor, region: Region, rows: Tensor) -> Tensor:
         for halving in range(_HALVINGS):
@@ -85,3 +101,14 @@ class Delta:
         if not bool(region.contains(self.paint(z, rows), rows).all()):
             raise StriateError(f"an image that is added to lies outside of {region.words}", accepted="images inside")
         return z
+
+
+def _rounding(z: Tensor, norm: float) -> float:
+    """The most by which rounding of ``x + z``, clamped to [0, 1], can lengthen the difference from x in a norm.
+
+    Each value is off by at most half the spacing of numbers below 1; where z is 0 the sum is exact, so L0 stays.
+    """
+    if norm == 0:
+        return 0.0
+    each = torch.finfo(z.dtype).eps / 4
+    return each if math.isinf(norm) else each * float(z[0].numel() ** (1 / norm))

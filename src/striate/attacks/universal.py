@@ -1,0 +1,249 @@
+"""A universal perturbation: one difference that fools a net on most images, also on those it was not made for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from striate.core.errors import StriateError
+from striate.core.image import encode_png, enlarge
+from striate.core.norms import norm_of, parse_norm
+from striate.core.progress import SILENT, Progress
+from striate.core.rng import Rng
+from striate.imageopt.canvas import Delta
+from striate.imageopt.objective import Objective, Term, log_odds
+from striate.imageopt.region import Ball, Box
+from striate.imageopt.search.steepest import Steepest
+from striate.imageopt.shared import FoundShared, solve_shared
+from striate.metrics.intervals import wilson
+from striate.nets.net import Net
+from striate.nets.passes import counting
+from striate.nets.undisturbed import undisturbed
+
+from .album import SIDE, Shown, chosen, names_of, pictures
+from .check import check_radius, check_table
+from .judging import divided, groups, predicted_by, survival, survivors, tenths
+from .method import norm_name
+from .payload_shared import Judged, Universal
+
+if TYPE_CHECKING:
+    from striate.data.dataset import Dataset
+    from striate.measure.table import Table
+
+NORMS = (math.inf, 2.0)
+STEPS = 200
+BATCH = 16
+PUBLISHED = 3 * 224 * 224  # values of the images that the paper's L2 radius of 2000 grey levels is about
+
+
+def usual_radius(norm: float, values: int) -> float:
+    """10 of 255 grey levels, in L2 the paper's 2000, which grows with the root of the number of values.
+
+    Source: Moosavi-Dezfooli et al. 2017, section 4.
+    """
+    return 10 / 255 if math.isinf(norm) else 2000 / 255 * math.sqrt(values / PUBLISHED)
+
+
+def another_class(classes: Tensor) -> Objective:
+    """The log-probability that an image is of any class but its own of ``classes`` (N,): level once it surely is."""
+    odds = log_odds(classes)
+    return Term("log_probability(another class)", lambda seen: F.logsigmoid(-odds(seen)), odds.sites)
+
+
+def universal(
+    net: Net,
+    images: Tensor,
+    classes: Tensor,
+    *,
+    radius: float,
+    norm: float = math.inf,
+    steps: int = STEPS,
+    batch: int = BATCH,
+    step: float = 0.1,
+    momentum: float = 0.9,
+    seed: int = 0,
+    ids: Tensor | None = None,
+    memory: int = 1 << 30,
+    progress: Progress = SILENT,
+) -> FoundShared:
+    """One difference of norm at most ``radius`` that takes as many of the images as it can away from their classes.
+
+    Stochastic ascent of the mean log-probability of another class: each step looks at ``batch`` images and goes
+    ``step`` times the radius along the norm's steepest direction of the gathered gradient, less and less towards the
+    end. Costs ``steps * batch`` forward and backward passes, and a forward pass an image.
+
+    Args:
+        net: Fooled.
+        images: What it is fitted on, (N, C, H, W) in [0, 1].
+        classes: What the net sees in them unchanged, (N,).
+        radius: Largest change of every image, strictly, in units of [0, 1] pixels.
+        norm: Infinity or 2.
+        steps: Of the ascent.
+        batch: Images of a step, without return until all had their turn.
+        step: Length of the first step as a share of the radius.
+        momentum: Share of the earlier direction that is kept.
+        seed: Seed of the order of the images.
+        ids: Ids (N,) of the images.
+        memory: Bytes beside the net that a chunk may take.
+        progress: How the work is shown.
+
+    Raises:
+        StriateError: The norm is neither infinity nor 2.
+
+    Source: Moosavi-Dezfooli et al. 2017, section 3, who add up the DeepFool steps of one image after the other until
+    enough are fooled. The stochastic gradient of a loss that is level for fooled images is that of Shafahi et al. 2020
+    ("Universal adversarial training", section 3), who cut cross-entropy where ours saturates.
+    """
+    if norm not in NORMS:
+        raise StriateError(f"norm is {norm_name(norm)}", accepted="inf or 2: those universal can hold")
+    return solve_shared(
+        net,
+        another_class(classes),
+        images=images,
+        canvas=Delta(images, shared=True),
+        search=Steepest(step * radius, momentum=momentum, falling=True),
+        steps=steps,
+        within=Ball(images, radius, norm) & Box(),
+        batch=batch,
+        seed=seed,
+        ids=ids,
+        memory=memory,
+        progress=progress,
+        label="universal",
+    )
+
+
+def universal_data(
+    net: Net,
+    data: Dataset,
+    table: Table,
+    *,
+    norm: float | str = math.inf,
+    radius: float | None = None,
+    fit: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    memory: int = 1 << 30,
+    progress: Progress = SILENT,
+) -> tuple[Universal, dict[str, bytes]]:
+    """A universal perturbation of the first images of a split, and how many of the others it fools.
+
+    Args:
+        net: Fooled.
+        data: The split.
+        table: What the net says of it unchanged, from `predict`.
+        norm: Infinity or 2.
+        radius: Largest change; by default that of the paper.
+        fit: How many of the first images it is fitted on; by default two thirds, or what fits the memory.
+        steps: Of the ascent.
+        seed: Seed of every random draw.
+        memory: Bytes beside the net.
+        progress: How the work is shown.
+
+    Raises:
+        StriateError: Something does not fit; the message says what was given and what is taken.
+    """
+    order = parse_norm(norm)
+    if order not in NORMS:
+        raise StriateError(f"norm is {norm_name(order)}", accepted="inf or 2: those universal can hold")
+    check_table(data, table)
+    size = data.size or net.a_size()
+    reach = usual_radius(order, data.channels * size[0] * size[1]) if radius is None else radius
+    check_radius(reach, order)
+    first, rest = divided(data, size, fit, memory)
+    with counting() as passes, undisturbed(net):
+        found = universal(
+            net, data.images(first), table.predicted[first], radius=reach, norm=order, steps=steps or STEPS, seed=seed,
+            ids=table.ids[first], memory=memory, progress=progress,
+        )  # fmt: skip
+        moved = predicted_by(net, found.images, memory) != table.predicted[first]
+        noise, said = _noise(found.z, reach, order, seed)
+        judge = _Judge(net, data, table, order, memory)
+        results = [judge(rows, images, found.z, noise) for rows, images in groups(data, rest, size, memory)]
+    judged = tuple(one for listed, _, _ in results for one in listed)
+    shown = chosen([each for _, some, _ in results for each in some])
+    album, _ = pictures(shown)
+    there = {each.row for each in shown if names_of(each.row)[0] in album}
+    listed = tuple(
+        replace(one, original=names_of(one.row)[0], picture=names_of(one.row)[1]) if one.row in there else one
+        for one in judged
+    )
+    delta, factor = _delta_picture(found.z)
+    album = {name: png for name, png in album.items() if not name.endswith("-difference.png")} | delta
+    n, fooled = len(judged), [one for one in judged if one.success]
+    return Universal(
+        method="universal",
+        norm=norm_name(order),
+        radius=float(reach),
+        n=n,
+        fitted=len(first),
+        clean_accuracy=wilson(sum(one.clean == one.label for one in judged), n),
+        robust_accuracy=wilson(sum(one.predicted == one.label for one in judged), n),
+        fooling_rate=wilson(len(fooled), n),
+        fitted_rate=wilson(int(moved.sum()), len(first)),
+        noise_rate=wilson(sum(count for _, _, count in results), n),
+        noise=said,
+        survives_8bit=survival([one.survives_8bit for one in fooled]),
+        survives_jpeg=survival([one.survives_jpeg for one in fooled]),
+        per_image=listed,
+        passes={"forward": passes.forward, "backward": passes.backward},
+        history=tenths(found.history),
+        names=table.names,
+        delta=next(iter(delta)),
+        factor=factor,
+    ), album
+
+
+class _Judge:
+    """Looks at images that the difference was not fitted on."""
+
+    def __init__(self, net: Net, data: Dataset, table: Table, norm: float, memory: int) -> None:
+        self.net, self.data, self.table, self.norm, self.memory = net, data, table, norm, memory
+
+    def __call__(self, rows: Tensor, images: Tensor, z: Tensor, noise: Tensor) -> tuple[list[Judged], list[Shown], int]:
+        """Each image with the difference, those that may be shown, and how many the noise moves."""
+        every, clean, labels = torch.arange(len(rows)), self.table.predicted[rows], self.table.labels[rows]
+        canvas = Delta(images, shared=True)
+        painted = canvas.paint(z, every)
+        says = predicted_by(self.net, painted, self.memory)
+        away = norm_of(painted.double() - images.double(), self.norm)
+        at = (says != clean).nonzero().squeeze(1)
+        bits, jpeg = survivors(self.net, painted, at, lambda now: now != clean[at], self.memory)
+        listed = [
+            Judged(
+                row=int(self.table.rows[row]),
+                name=self.data.name_of(row),
+                label=int(labels[k]),
+                clean=int(clean[k]),
+                predicted=int(says[k]),
+                success=bool(says[k] != clean[k]),
+                survives_8bit=bits.get(k),
+                survives_jpeg=jpeg.get(k),
+                distance=float(away[k]),
+            )
+            for k, row in enumerate(rows.tolist())
+        ]
+        shown = chosen([Shown(one.row, one.label, one.success, images[k], painted[k]) for k, one in enumerate(listed)])
+        moved = predicted_by(self.net, canvas.paint(noise, every), self.memory) != clean
+        return listed, shown, int(moved.sum())
+
+
+def _noise(z: Tensor, radius: float, norm: float, seed: int) -> tuple[Tensor, str]:
+    """One random difference of the same norm, and what it is."""
+    rng, one = Rng(seed, "attack/universal noise"), torch.zeros(1, dtype=torch.int64)
+    if math.isinf(norm):
+        return radius * rng.signs(one, z.shape[1:]).to(z), "random signs"
+    drawn = rng.normal(one, z.shape[1:]).to(z)
+    return radius * drawn / drawn.norm(), "Gaussian noise"
+
+
+def _delta_picture(z: Tensor) -> tuple[dict[str, bytes], float]:
+    """The difference around mid grey, amplified so that its largest value is white or black, and by how much."""
+    largest = float(z.abs().max())
+    factor = 0.5 / largest if largest > 0 else 1.0
+    return {"delta.png": encode_png(enlarge((0.5 + factor * z[0]).clamp(0, 1), SIDE))}, factor

@@ -1,0 +1,71 @@
+"""The terminal's view of attacks on many images at once, and of what carries over to other nets."""
+
+from __future__ import annotations
+
+from striate.attacks.payload import Transfer
+from striate.attacks.payload_shared import Patched, Universal
+
+from .format import count, cut, named, norm, radius, readable, shown, value_of, wrap
+from .lines import result_lines
+from .section import class_name
+from .table import table
+
+Row = tuple[str, str, str]
+
+
+@result_lines.register
+def _universal(result: Universal, width: int, color: bool) -> list[str]:
+    del color
+    reach = radius(result.radius) if result.norm == "inf" else f"{result.radius:.3g}"
+    head = (
+        f"universal, {norm(result.norm)} radius {reach}, fitted on {count(result.fitted, 'image')}, "
+        f"judged on {result.n:,} others"
+    )
+    rows: list[Row] = [
+        ("class changed", shown(result.fooling_rate, percent=True), ""),
+        (f"class changed by {result.noise}", shown(result.noise_rate, percent=True), "one of the same norm"),
+        ("class changed, images it was fitted on", shown(result.fitted_rate, percent=True), ""),
+        ("accuracy on clean images", shown(result.clean_accuracy, percent=True), ""),
+        ("accuracy with it", shown(result.robust_accuracy, percent=True), "an upper bound"),
+        ("fooled after 8-bit rounding too", shown(result.survives_8bit, percent=True), ""),
+        ("fooled as JPEG files too", shown(result.survives_jpeg, percent=True), "quality 75"),
+    ]
+    return [*wrap(head, width), *table(("", "", ""), rows, width=width)]
+
+
+@result_lines.register
+def _patched(result: Patched, width: int, color: bool) -> list[str]:
+    del color
+    head = (
+        f"patch aimed at {named(class_name(result.names, result.target))}, {result.placement}, at most "
+        f"{100 * result.area:g} % of its area, fitted on {count(result.fitted, 'image')}, judged on {result.n:,} others"
+    )
+    rows: list[Row] = [
+        ("seen as the target", shown(result.success_rate, percent=True), "at a random place, turn and size"),
+        ("so under views of a print", shown(result.seen_rate, percent=True), ""),
+        ("so under such views without it", shown(result.unpatched_rate, percent=True), ""),
+        ("seen as the target with random colours", shown(result.control_rate, percent=True), ""),
+        ("accuracy on clean images", shown(result.clean_accuracy, percent=True), ""),
+        ("accuracy with the patch", shown(result.robust_accuracy, percent=True), ""),
+        ("accuracy with random colours", shown(result.control_accuracy, percent=True), "what covering costs"),
+        ("targets after 8-bit rounding too", shown(result.survives_8bit, percent=True), ""),
+        ("targets as JPEG files too", shown(result.survives_jpeg, percent=True), "quality 75"),
+    ]
+    if result.colour_distance is not None and result.non_printability is not None:
+        far = f"{255 * result.colour_distance:.0f} of 255"
+        rows.append(("distance to printable colours", far, f"non-printability score {result.non_printability:.2g}"))
+    lines = [*wrap(head, width), *table(("", "", ""), rows, width=width)]
+    if result.page:
+        lines.append(f"to print, {result.centimetres:g} cm wide, with marks to cut along: {readable(result.page)}")
+    return lines
+
+
+def transfer_lines(transfer: Transfer, width: int) -> list[str]:
+    """The matrix of what images found on each net do to each other."""
+    names = [cut(readable(name), 24) for name in transfer.nets]
+    body = [
+        (name, *(value_of(number, percent=True) for number in row))
+        for name, row in zip(names, transfer.rates, strict=True)
+    ]
+    numbers = frozenset(range(1, len(names) + 1))
+    return table(("found on, fools", *names), body, width=width, numbers=numbers)
