@@ -148,7 +148,10 @@ def trained(
     if hardening is not None:
         from striate.attacks.hardening.task import hardened
 
-        subject = hardened(subject, splits, hardening, recipe=how, seed=run["seed"], weights_root=weights_root)
+        subject = hardened(
+            subject, splits, hardening, recipe=how, seed=run["seed"], weights_root=weights_root,
+            precision=run["precision"],
+        )  # fmt: skip
     result = fit(
         subject,
         splits,

@@ -68,7 +68,7 @@ class Hardening:
         radius: Largest change, in units of [0, 1] pixels.
         norm: Norm that measures it: infinity or 2.
         steps: Steps of the attack within (pgd, fast, trades).
-        step: Length of one, as a share of the radius.
+        step: Length of one, as a share of the radius; by default a quarter, or longer where there are fewer than five.
         beta: Weight of the difference between clean and attacked images (trades).
         replays: Times that a batch is learnt from (free).
         kappa: Final weight of the plain loss beside that of the bounds (ibp).
@@ -110,7 +110,10 @@ class Hardening:
         if self.inner not in ("eval", "train"):
             raise StriateError(f"inner is {self.inner!r}", accepted="eval or train")
         for name, least, end in _RANGES:
-            self._settle(name, known.numbers.get(name), least, end)
+            usual = known.numbers.get(name)
+            if name == "step" and usual is not None and self.steps is not None:
+                usual = max(usual, _REACH / self.steps)  # few steps are longer, so that they cross the ball
+            self._settle(name, usual, least, end)
 
     def _settle(self, name: str, usual: float | None, least: float, most: float) -> None:
         value = getattr(self, name)
@@ -146,6 +149,7 @@ class Hardening:
         return f"{self.scheme} within L{norm} {self.radius!r}{numbers}, inner {self.inner}"
 
 
+_REACH = 1.25  # radii that all steps together go at least, as the single one of Wong et al. 2020
 _RANGES = (
     ("steps", 1, math.inf),
     ("step", 1e-6, math.inf),

@@ -12,17 +12,20 @@ from torch import Tensor, nn
 
 from striate.core.errors import RunError, StriateError
 from striate.data.dataset import Splits
+from striate.nets.net import Net
+from striate.training.engine import Precision
 from striate.training.losses import cross_entropy
 from striate.training.payload import Choice
 from striate.training.prepare import build_task
 from striate.training.recipe import Recipe
 from striate.training.task import Batch, Classification, Task, Update
 
-from .ascent import ball_about, climbed, mode_of, random_point
+from .ascent import Near, ball_about, climbed, mode_of, random_point
 from .spec import Hardening
 
 JUDGED = 1000  # images of dev that are attacked after each epoch: a pass costs as much as one of training
-JUDGE_STEPS, JUDGE_STEP = 10, 0.25
+JUDGE_STEPS, JUDGE_STEP = 5, 0.4
+_PRECISIONS: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _NOISE = 1e-3  # where the difference between clean and attacked is first looked at: at 0 it has no gradient
 
 
@@ -48,13 +51,14 @@ class Hardened:
     (KL) of what is said of the attacked from what is said of the clean. free: the batch several times, each with one
     step of the weights and one of the images by the gradients of the same backward pass.
 
-    On dev a part of the images (about a thousand, the same in every epoch, spread over the split) is attacked by ten
+    On dev a part of the images (about a thousand, the same in every epoch, spread over the split) is attacked by five
     steps of PGD; the epoch is chosen by the share that stays right. That share is an upper bound, as every attack's.
 
     Args:
         task: The classifier.
         how: Against what, and how.
         dev: Images of the dev split.
+        precision: Of the passes of the attack within.
 
     Source: Madry et al. 2018, section 2.1 (pgd); Wong et al. 2020, algorithm 3 (fast); Zhang et al. 2019, equation 5
     and algorithm 1 (trades); Shafahi et al. 2019, algorithm 1 (free). We differ: the attack within runs with
@@ -69,11 +73,12 @@ class Hardened:
 
     nets: MutableMapping[str, nn.Module]
 
-    def __init__(self, task: Classification, how: Hardening, *, dev: int) -> None:
+    def __init__(self, task: Classification, how: Hardening, *, dev: int, precision: Precision = "float32") -> None:
         if how.scheme not in _STEPS:
             raise StriateError(f"the hardening {how.scheme} attacks no images", accepted=", ".join(_STEPS))
         self.task, self.how = task, how
         self.nets = task.nets  # one mapping: the loop puts what Fabric makes of the nets into it
+        self._net, self._precision = task.nets["net"], _PRECISIONS[precision]
         self.name = task.name
         self.about: Mapping[str, str] = {**task.about, "hardening": how.words}
         self._every = max(1, dev // JUDGED)
@@ -96,8 +101,9 @@ class Hardened:
         going = places[right]  # what is wrong as it is needs no attack
         if len(going):
             part = Batch(batch.images[going], batch.labels[going], batch.ids, batch.rows)
+            region = ball_about(part.images, self.how.radius, self.how.norm)
             with torch.enable_grad():
-                images = self._climbed(part, part.images, steps=JUDGE_STEPS, step=JUDGE_STEP)
+                images = self._climbed(part, part.images, region, steps=JUDGE_STEPS, step=JUDGE_STEP)
             attacked[right] = self._logits(images)
         return Judged(clean, places, attacked)
 
@@ -112,27 +118,29 @@ class Hardened:
         how = self.how
         assert how.steps is not None
         assert how.step is not None
+        region = ball_about(batch.images, how.radius, how.norm)
         with mode_of(self.nets, training=how.inner == "train"):
             if how.scheme != "trades":
-                start = random_point(ball_about(batch.images, how.radius, how.norm))
-                return self._climbed(batch, start, steps=how.steps, step=how.step)
+                return self._climbed(batch, random_point(region), region, steps=how.steps, step=how.step)
             with torch.no_grad():
                 said = self._logits(batch.images).log_softmax(1)
             start = batch.images + _NOISE * torch.randn_like(batch.images)
-            return self._climbed(batch, start, steps=how.steps, step=how.step, said=said)
+            return self._climbed(batch, start, region, steps=how.steps, step=how.step, said=said)
 
-    def _climbed(self, batch: Batch, start: Tensor, *, steps: int, step: float, said: Tensor | None = None) -> Tensor:
-        region = ball_about(batch.images, self.how.radius, self.how.norm)
-
+    def _climbed(
+        self, batch: Batch, start: Tensor, region: Near, *, steps: int, step: float, said: Tensor | None = None
+    ) -> Tensor:
         def loss(images: Tensor) -> Tensor:
-            logits = self._logits(images).float()
+            logits = self._logits(images)
             return cross_entropy(logits, batch.labels) if said is None else divergence(said, logits.log_softmax(1))
 
         return climbed(loss, start, region, steps=steps, step=step * self.how.radius)
 
     def _logits(self, images: Tensor) -> Tensor:
-        nothing = torch.empty(0, dtype=torch.int64)
-        return self.task.predict(Batch(images, nothing, nothing, nothing))
+        # by the net itself: around what Fabric made of it, every backward pass would have to be one of the weights
+        assert isinstance(self._net, Net)
+        with torch.autocast(images.device.type, self._precision, enabled=self._precision is not torch.float32):
+            return self._net.logits(images).float()
 
 
 def hardened(
@@ -143,6 +151,7 @@ def hardened(
     recipe: Recipe,
     seed: int = 0,
     weights_root: Path | None = None,
+    precision: Precision = "float32",
 ) -> Hardened:
     """The task of training ``subject``, hardened; `fit` takes it in the place of the subject.
 
@@ -152,7 +161,7 @@ def hardened(
     task = build_task(subject, splits, recipe=recipe, seed=seed, weights_root=weights_root)
     if not isinstance(task, Classification):
         raise RunError(f"the task {task.name!r} is to be hardened", accepted="a classifier")
-    return Hardened(task, how, dev=len(splits.dev))
+    return Hardened(task, how, dev=len(splits.dev), precision=precision)
 
 
 def _learn_attacked(task: Hardened, batch: Batch, update: Update) -> Mapping[str, Tensor]:
@@ -162,7 +171,7 @@ def _learn_attacked(task: Hardened, batch: Batch, update: Update) -> Mapping[str
 def _learn_trades(task: Hardened, batch: Batch, update: Update) -> Mapping[str, Tensor]:
     assert task.how.beta is not None
     images = torch.cat([batch.images, task.attacked(batch)])
-    clean, attacked = task._logits(images).float().chunk(2)
+    clean, attacked = task.task.predict(replace(batch, images=images)).float().chunk(2)
     plain = cross_entropy(clean, batch.labels, smoothing=task.task.label_smoothing)
     losses = plain + task.how.beta * divergence(clean.log_softmax(1), attacked.log_softmax(1))
     update(losses.mean(), "net")
