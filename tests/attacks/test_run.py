@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -210,9 +211,12 @@ def test_findings_say_what_broke_and_give_a_command_that_exists() -> None:
     finding = next(each for each in attack_findings(result, net="my run", data="shapes") if "robust" in each.id)
     assert finding.severity == "warning"
     assert f"{100 * result.robust_accuracy.value:.1f} %" in finding.seen
-    assert finding.command.startswith(
-        "striate attack 'my run' shapes --method pgd --norm inf --radius 24/255 --radii 3/255,6/255,12/255"
-    )
+    mend = "striate train shapes --net 'my run' --harden pgd --radius 24/255"
+    assert finding.command == f"{mend} --out runs/hardened"
+    round_one = attack_findings(replace(result, norm="2"), net="my run", data="shapes")[0]
+    assert round_one.command == f"{mend} --norm 2 --out runs/hardened"
+    sparse = attack_findings(replace(result, norm="1"), net="my run", data="shapes")[0]
+    assert sparse.command.startswith("striate attack 'my run' shapes --method pgd --norm 1 --radius 24/255 --radii")
     strong, _ = measured(model, split, radius=0.0001)
     finding = attack_findings(strong, net="n", data="d")[0]
     assert finding.severity == "note"

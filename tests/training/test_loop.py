@@ -331,6 +331,17 @@ def test_every_optimizer_and_format_learns_and_resumes(tmp_path, optimizer, memo
     assert rows(fit(tiny_net(), tiny_splits(), out=tmp_path / "run", resume=True, **settings)) == rows(whole)
 
 
+def test_bfloat16_learns_within_an_autocast_of_the_caller_what_it_learns_without(tmp_path):
+    def trained(name):
+        return fit(tiny_net(), tiny_splits(), out=tmp_path / name, recipe=SHORT, precision="bfloat16").history
+
+    alone = trained("alone")
+    with torch.autocast("cpu", torch.bfloat16):
+        within = trained("within")
+        assert torch.is_autocast_cache_enabled()
+    assert [row.train_loss for row in within] == pytest.approx([row.train_loss for row in alone], rel=0.01)
+
+
 def test_bfloat16_trains_and_keeps_float32_weights(tmp_path):
     fit(tiny_net(), tiny_splits(), out=tmp_path / "run", recipe=SHORT, precision="bfloat16")
     assert {each.dtype for each in saved(tmp_path / "run").parameters()} == {torch.float32}

@@ -10,6 +10,7 @@ from striate.core.finding import Evidence, Finding
 from .payload import Robustness
 
 KEPT_SHARE = 0.5  # of the clean accuracy: a net that keeps less is called fragile
+HARDENED_NORMS = ("inf", "2")  # those that training can withstand
 ROUNDED_SHARE = 0.9  # of the successes that 8-bit rounding should leave
 
 
@@ -104,6 +105,12 @@ def _masking(result: Robustness, net: str, data: str) -> Finding | None:
 
 
 def _next(result: Robustness, net: str, data: str, *, fragile: bool) -> str:
+    if fragile and result.norm in HARDENED_NORMS and result.radius > 0:
+        norm = "" if result.norm == "inf" else f" --norm {result.norm}"
+        return (
+            f"striate train {shlex.quote(data)} --net {shlex.quote(net)} --harden pgd "
+            f"--radius {radius_text(result.radius)}{norm} --out runs/hardened"
+        )
     if result.method != "pgd":
         return command(net, data, result, method="pgd")
     if fragile and not result.curve:

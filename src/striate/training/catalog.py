@@ -17,6 +17,11 @@ RECIPES: Registry[Recipe] = Registry(
             "a small net on small images in about a minute: SGD, one cycle, label smoothing, mirrored images",
             ("smith2018super", "sutskever2013importance", "szegedy2016rethinking"),
         ),
+        "robust": Entry(
+            "striate.training.recipes:ROBUST",
+            "against attacks (--harden): as quick, with weaker decay and as many images as that takes",
+            ("smith2018super", "szegedy2016rethinking"),
+        ),
         "style": Entry(
             "striate.training.recipes:STYLE",
             "a painter in one style (task style): AdamW without decay, one cycle, batches of 4, mirrored and shifted",

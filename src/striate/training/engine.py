@@ -37,6 +37,7 @@ def exact(device: str, threads: int | None) -> Iterator[None]:
         filled.fill_uninitialized_memory,
         torch.backends.cudnn.benchmark,
         torch.get_num_threads(),
+        torch.is_autocast_cache_enabled(),
     )
     if threads is not None and threads < 1:
         raise RunError(f"threads is {threads}", accepted="a whole number of at least 1")
@@ -45,6 +46,8 @@ def exact(device: str, threads: int | None) -> Iterator[None]:
         torch.use_deterministic_algorithms(True, warn_only=device != "cpu")
         filled.fill_uninitialized_memory = False  # nothing here reads memory that it did not write
         torch.backends.cudnn.benchmark = False
+        # within another autocast, copies of the weights in bfloat16 would be kept for good: each step needs fresh ones
+        torch.set_autocast_cache_enabled(False)
         if threads is not None:
             torch.set_num_threads(threads)
         yield
@@ -52,6 +55,7 @@ def exact(device: str, threads: int | None) -> Iterator[None]:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         filled.fill_uninitialized_memory = before[2]
         torch.backends.cudnn.benchmark = before[3]
+        torch.set_autocast_cache_enabled(before[5])
         if threads is not None:
             torch.set_num_threads(before[4])
 

@@ -154,7 +154,7 @@ def learn(state: State, recipe: Recipe, feed: Feed, events: Events, fabric: Fabr
         state.rate = recipe.optimizer.rate * recipe.schedule(state.step, state.steps)
         for optimizer in state.optimizers.values():
             set_rate(optimizer, state.rate)
-        figures = task.step(batch, update)
+        figures = task.step(replace(batch, done=state.step / state.steps), update)
         count = len(batch.rows)
         state.figures = {name: float(figures[name].sum()) / count for name in sums}
         if not math.isfinite(state.figures["loss"]):
@@ -169,21 +169,21 @@ def learn(state: State, recipe: Recipe, feed: Feed, events: Events, fabric: Fabr
 
 @torch.no_grad()
 def evaluate(task: Task, feed: Feed) -> dict[str, float]:
-    """The task's mean figures over every image of a split, in eval mode.
+    """The task's mean figures over a split, in eval mode: each over the images that the task judged it on.
 
     Raises:
         RunError: The loss is no number.
     """
     set_mode(task, training=False)
-    seen, sums = 0, dict.fromkeys(task.figures, 0.0)
+    sums, counts = dict.fromkeys(task.figures, 0.0), dict.fromkeys(task.figures, 0)
     for batch in feed.plain():
         judged = task.judge(task.predict(batch), batch)
-        seen += len(batch.rows)
         for name in sums:
             sums[name] += float(judged[name].sum())
+            counts[name] += len(judged[name])
     if not math.isfinite(sums["loss"]):
         raise RunError(f"the loss on the {feed.data.split} split is {sums['loss']}", hint="a lower learning rate")
-    return {name: total / seen for name, total in sums.items()}
+    return {name: total / max(counts[name], 1) for name, total in sums.items()}
 
 
 def set_mode(task: Task, *, training: bool) -> None:

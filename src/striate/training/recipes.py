@@ -19,6 +19,17 @@ QUICK = Recipe(
     augment=Augment(mirror=0.5),
 )
 
+ROBUST = Recipe(
+    name="robust",
+    states="",
+    optimizer=Sgd(rate=0.2, momentum=0.9, nesterov=True, weight_decay=5e-4),
+    schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
+    samples=1_350_000,
+    batch=128,
+    label_smoothing=0.05,
+    augment=Augment(mirror=0.5),
+)
+
 STYLE = Recipe(
     name="style",
     optimizer=AdamW(rate=3e-3, weight_decay=0.0),

@@ -24,12 +24,14 @@ class Batch:
     """Images (n, C, H, W) in [0, 1] with labels, the ids (n,) their random draws hang on, rows in the split.
 
     Labels are numbers of classes (n,), or shares of them (n, K) where images were mixed; -1 where there are none.
+    ``done`` is the share of the run's steps that came before this batch.
     """
 
     images: Tensor
     labels: Tensor
     ids: Tensor
     rows: Tensor
+    done: float = 0.0
 
 
 class Task(Protocol):
@@ -63,7 +65,7 @@ class Task(Protocol):
         """What the nets say about a batch; the loop has set them to eval mode and switched gradients off."""
 
     def judge(self, prediction: Any, batch: Batch) -> Mapping[str, Tensor]:
-        """The task's figures of a prediction, one number per image."""
+        """The task's figures of a prediction, one number per image; of some images only where a figure costs much."""
 
 
 class Classification:

@@ -12,6 +12,7 @@ from striate.core.errors import StriateError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from striate.attacks.hardening.spec import Hardening
     from striate.data.dataset import Splits
     from striate.nets.net import Net
     from striate.training.task import Task
@@ -38,7 +39,7 @@ class Teaching:
 
 
 TASKS: Mapping[str, Teaching] = {
-    "classify": Teaching("quick", ("net", "preprocess")),
+    "classify": Teaching("quick", ("net", "preprocess", "harden", "radius", "norm", "attack_steps", "beta", "replays")),
     "style": Teaching(
         "style",
         ("against", "style"),
@@ -68,8 +69,8 @@ def check_task(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Teachin
     special = dict.fromkeys(option for each in TASKS.values() for option in each.takes)
     for option in special:
         if option not in task.takes and not _same(given[option], defaults[option]):
-            takes = ", ".join(f"--{each}" for each in task.takes)
-            raise StriateError(f"--{option} does nothing for the task {name!r}", accepted=takes)
+            takes = ", ".join(_flag(each) for each in task.takes)
+            raise StriateError(f"{_flag(option)} does nothing for the task {name!r}", accepted=takes)
     missing = [option for option in task.needs if given[option] is None]
     if missing:
         raise StriateError(f"the task {name!r} needs --{missing[0]}", hint="striate train --help")
@@ -104,6 +105,28 @@ def splits_for(run: Session, given: Mapping[str, Any]) -> tuple[Splits, Net | No
     return splits, against
 
 
+HARDENING = {"radius": "radius", "norm": "norm", "attack_steps": "steps", "beta": "beta", "replays": "replays"}
+
+
+def hardening_for(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Hardening | None:
+    """What the net is hardened against, or None where nothing of that is asked for.
+
+    Raises:
+        StriateError: An option is there that means nothing without ``--harden``, or the radius is missing.
+    """
+    from striate.attacks.hardening.spec import SCHEMES, Hardening
+
+    numbers = {name: given[name] for name in HARDENING if not _same(given[name], defaults[name])}
+    if given["harden"] is None:
+        for name in numbers:
+            raise StriateError(f"{_flag(name)} is given without --harden", accepted=f"--harden {'|'.join(SCHEMES)}")
+        return None
+    if given["radius"] is None:
+        raise StriateError(f"--harden {given['harden']} is given without --radius", hint="--radius 8/255")
+    numbers["norm"] = float(given["norm"])  # "inf" or "2"
+    return Hardening(given["harden"], **{HARDENING[name]: value for name, value in numbers.items()})
+
+
 def subject_for(run: Session, given: Mapping[str, Any], splits: Splits, against: Net | None) -> NetLike | Task:
     """What is trained: a net by name or as an object, or a task built for these data."""
     if against is None:
@@ -135,6 +158,10 @@ def style_picture(path: Path, against: Net, side: int) -> Tensor:
     share = side / min(header.height, header.width)
     size = (max(side, round(header.height * share)), max(side, round(header.width * share)))
     return read_image(path, channels=against.channels, geometry=Geometry(size, crop="none"))
+
+
+def _flag(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
 
 
 def _same(given: Any, default: Any) -> bool:

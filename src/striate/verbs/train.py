@@ -15,7 +15,7 @@ from . import FOLDERS
 from .options import DataArgument, Learning, NetLike, Option, count, number, words
 from .session import Session, number_folder, session, shown
 from .signature import read_signature
-from .tasks import check_task, splits_for, subject_for
+from .tasks import HARDENING, check_task, hardening_for, splits_for, subject_for
 
 if TYPE_CHECKING:
     from striate.training.recipe import Recipe
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 PreprocessOption = Annotated[
     Literal["mean_std", "channel_mean", "mean_image", "min_max"] | None,
     Option("what a net that starts from scratch takes from its pixels first (default: the recipe's)"),
+]
+HardenOption = Annotated[
+    Literal["pgd", "fast", "trades", "free", "ibp"] | None,
+    Option("train against attacks within --radius, so that the net withstands them (ibp: for a certificate)"),
 ]
 SHAPING = (  # shared options that shape a run
     "limit", "batch", "seed", "partial", "skip_broken", "layout", "shares", "fold", "splits", "precision", "device",
@@ -58,6 +62,25 @@ def train(
         Option("transforms of training images beside the recipe's; `striate methods` lists them", "T[,T]", words),
     ] = None,
     preprocess: PreprocessOption = None,
+    harden: HardenOption = None,
+    radius: Annotated[
+        float | None, Option("largest change to withstand, pixels in [0, 1] (--harden)", "R", number)
+    ] = None,
+    norm: Annotated[Literal["inf", "2"], Option("norm that measures the change (--harden)")] = "inf",
+    attack_steps: Annotated[
+        int | None,
+        Option(
+            "steps of the attack within (--harden; default: its own)", "N", lambda text: count(text, "attack-steps")
+        ),
+    ] = None,
+    beta: Annotated[
+        float | None,
+        Option("weight of robustness (--harden trades; default: 6)", "X", lambda text: number(text, "beta")),
+    ] = None,
+    replays: Annotated[
+        int | None,
+        Option("times a batch is learnt from (--harden free; default: 4)", "N", lambda text: count(text, "replays")),
+    ] = None,
     out: Annotated[str | Path | None, Option("run folder", "RUN")] = None,
     resume: Annotated[bool, Option("go on where the run in this folder stopped")] = False,
     **shared: Unpack[Learning],
@@ -85,6 +108,12 @@ def train(
         "size": size,
         "augment": ",".join(words(augment) if isinstance(augment, str) else augment) if augment else None,
         "preprocess": preprocess,
+        "harden": harden,
+        "radius": radius,
+        "norm": norm,
+        "attack_steps": attack_steps,
+        "beta": beta,
+        "replays": replays,
         "out": out,
         "resume": resume,
     }
@@ -108,13 +137,23 @@ def trained(
     from striate.training.loop import fit
 
     teaching = check_task(given, defaults_of("train"))
-    name = given["recipe"] or teaching.recipe
+    hardening = hardening_for(given, defaults_of("train"))
+    name = given["recipe"] or (teaching.recipe if hardening is None else hardening.recipe)
     how = varied(name, epochs=given["epochs"], rate=given["rate"], batch=run["batch"])
     how = prepared(how, augment=given["augment"], preprocess=given["preprocess"])
     splits, judge = splits_for(run, given)
+    weights_root = Path(run["weights_root"]) if run["weights_root"] else None
     run.progress.say(splits.said)
+    subject = subject_for(run, given, splits, judge)
+    if hardening is not None:
+        from striate.attacks.hardening.task import hardened
+
+        subject = hardened(
+            subject, splits, hardening, recipe=how, seed=run["seed"], weights_root=weights_root,
+            precision=run["precision"],
+        )  # fmt: skip
     result = fit(
-        subject_for(run, given, splits, judge),
+        subject,
         splits,
         out=folder,
         recipe=how,
@@ -124,12 +163,12 @@ def trained(
         device=run["device"],
         precision=run["precision"],
         workers=run["workers"],
-        weights_root=Path(run["weights_root"]) if run["weights_root"] else None,
+        weights_root=weights_root,
         asked=asked_for(given, options),
         progress=run.progress,
     )
     files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
-    cites = (*teaching.cites, *cites_of(name, how))
+    cites = (*teaching.cites, *(hardening.cites if hardening else ()), *cites_of(name, how))
     return run.report(replace(result, run=str(shown(folder))), files=files, cites=cites)
 
 
@@ -144,7 +183,19 @@ def cites_of(name: str, recipe: Recipe) -> tuple[str, ...]:
 
 def asked_for(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that shape a run, as its folder keeps them for `--resume`."""
-    names = ("task", "style", "layer", "recipe", "epochs", "rate", "size", "augment", "preprocess")
+    names = (
+        "task",
+        "style",
+        "layer",
+        "recipe",
+        "epochs",
+        "rate",
+        "size",
+        "augment",
+        "preprocess",
+        "harden",
+        *HARDENING,
+    )
     asked = {name: given[name] for name in names}
     asked |= {name: str(given[name]) for name in ("net", "against") if isinstance(given[name], (str, Path))}
     asked |= {name: str(options[name]) if name == "splits" else options[name] for name in SHAPING if name in options}

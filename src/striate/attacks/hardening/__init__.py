@@ -1,0 +1,1 @@
+"""Hardening: training against attacks, as a wrap of the step of a task that classifies images."""
