@@ -15,18 +15,20 @@ SIDE = 128  # pixels; smaller images are enlarged by a whole factor
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """One attacked image to be shown: its row in the split, its class, whether it fooled, before and after."""
+    """One attacked image to be shown: its row in the split, its class, whether it fooled, before and after, how far."""
 
     row: int
     label: int
     fooled: bool
     before: Tensor
     after: Tensor
+    away: float = 0.0
 
 
 def chosen(candidates: list[Shown], most: int = SHOWN) -> list[Shown]:
-    """At most so many, in the order of the split: those that fooled if any did; first one of each class, then more."""
+    """At most so many: those that fooled if any did, the nearest first; one of each class, then more."""
     candidates = [each for each in candidates if each.fooled] or candidates
+    candidates = sorted(candidates, key=lambda each: (each.away, each.row))
     picked: dict[int, Shown] = {}
     for each in candidates:
         if each.label not in {other.label for other in picked.values()}:
@@ -34,7 +36,7 @@ def chosen(candidates: list[Shown], most: int = SHOWN) -> list[Shown]:
     for each in candidates:
         if len(picked) < most:
             picked.setdefault(each.row, each)
-    return sorted(list(picked.values())[:most], key=lambda each: each.row)
+    return sorted(list(picked.values())[:most], key=lambda each: (each.away, each.row))
 
 
 def names_of(row: int) -> tuple[str, str, str]:

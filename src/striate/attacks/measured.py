@@ -258,7 +258,14 @@ def _attacked(job: _Job, batch: _Batch, *, probes: int) -> _Shard:
     within = replace(threat, radius=job.radius)
     probed = probe(job.prepared, images, within, found, running, method=job.method, most=probes) if probes > 0 else ()
     shown = [
-        Shown(listed[place].row, listed[place].label, bool(found.success[k]), images[k], found.images[k])
+        Shown(
+            listed[place].row,
+            listed[place].label,
+            bool(found.success[k]),
+            images[k],
+            found.images[k],
+            float(away[place]),
+        )
         for k, place in enumerate(at.tolist())
     ]
     broken = _curve(job, batch, success, smallest)

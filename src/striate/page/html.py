@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from striate.attacks.payload import Robustness
 from striate.checks.payload import Checked
 from striate.core.errors import StriateError
 from striate.core.report import Report
@@ -22,7 +23,7 @@ from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
 
-from . import checked, compared, examined, painted
+from . import attacked, checked, compared, examined, painted
 from .format import behind, count, fixed, interval_of, is_share, named, norm, radius, readable, shown, value_of
 from .glossary import Terms
 from .outline import Outline
@@ -39,6 +40,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Comparison: compared.outline,
     Evaluation: examined.evaluation_outline,
     Synthesis: painted.outline,
+    Robustness: attacked.outline,
 }
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
 
@@ -80,7 +82,8 @@ def outline_of(report: Report[Any]) -> Outline:
         if isinstance(report.result, kind):
             return outline(report)
     raise StriateError(
-        f"a report of {report.verb} has no page", accepted="reports of examine, evaluate, check, compare, synthesize"
+        f"a report of {report.verb} has no page",
+        accepted="reports of examine, evaluate, check, compare, synthesize, attack",
     )
 
 

@@ -111,7 +111,7 @@ def robustness_section(robustness: Robustness | None, chance: Number, shelf: She
     if robustness is None:
         return None
     triples: list[Triple] = []
-    for row in robustness.per_image:
+    for row in sorted(robustness.per_image, key=lambda row: (row.distance, row.row)):
         if row.original in shelf and row.picture in shelf and len(triples) < MOST_TRIPLES:
             triples.append(_triple(row, robustness, shelf))
     figures = [
