@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from striate.imageopt.found import Found
 from striate.imageopt.search.stay import Stay
 from striate.imageopt.solve import solve
 from striate.nets.net import Net
+from striate.nets.passes import counting
 
 from .catalog import METHODS
 from .check import check_method, check_radius, checked_labels
@@ -85,7 +87,7 @@ def attack(
             f"restarts is {restarts}", accepted="at least 1" if page.random else f"1: {method} draws nothing at random"
         )
     ids = image_ids(images) if ids is None else ids
-    with made_ready(net, images, seed=seed) as ready:
+    with counting() as passes, made_ready(net, images, seed=seed) as ready:
         found = as_they_are(net, images, labels, target, memory)
         assert found.output is not None  # the goal reads it
         threat = Threat(labels, found.output, order, math.inf if page.nearest else radius, target)
@@ -103,6 +105,7 @@ def attack(
             )
             now = page(ready.net, images[rows], threat.of(rows), steps=taken, running=running)
             found = found.updated(now, rows) if restart else found.replaced(now, rows)
+    found = replace(found, passes={"forward": passes.forward, "backward": passes.backward})
     return within_radius(found, images, threat, radius) if page.nearest else found
 
 

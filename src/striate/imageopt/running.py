@@ -25,6 +25,7 @@ from .view import View
 
 FRESH_VIEWS = 8  # a score under random views is judged on so many that the search never saw
 GOLDEN = -7046029254386353131  # 2**64 over the golden ratio, as a signed word: spreads the counts over the ids
+PLAIN = frozenset({"input", "output"})  # what a pass shows by itself
 Look = Callable[[Tensor, Tensor], nets.Seen]
 
 
@@ -50,7 +51,7 @@ class Shown:
 @contextmanager
 def looking(net: Net, sites: frozenset[str], rules: Mapping[str, nets.Rule] | None = None) -> Iterator[Look]:
     """One look over the sites, held open for all passes; a plain pass where only the output is wanted."""
-    if sites <= {"input", "output"} and not rules:
+    if sites <= PLAIN and not rules:
         yield lambda images, rows: nets.Seen(images, net(images), rows, {})
     else:
         with net.look(read=sites, rules=rules) as look:
@@ -63,6 +64,7 @@ class Running:
 
     net: Net
     look: Look
+    judge: Look  # of what is returned: the net itself, where the search goes by a folded copy
     objective: Objective
     images: Tensor
     canvas: Canvas
@@ -181,7 +183,7 @@ class Running:
         left = (~self.judged).nonzero().squeeze(1) if self.objective.per_image else self.every
         for rows in self._parts(left):
             with torch.no_grad():
-                seen = self._see(self.best[rows], self.best[rows], rows)
+                seen = self._see(self.best[rows], self.best[rows], rows, self.judge)
                 self.score[rows], self.reached[rows] = self.objective(seen), self.goal(seen)
                 self._record(self._output(seen), rows)
                 if self.view is not None and self.fresh:
@@ -235,11 +237,12 @@ class Running:
         fresh, ids, scores = self.rng.child("fresh"), self.ids[rows.cpu()], []
         for draw in range(self.fresh):
             shown = self.view(self.best[rows], ids, step=draw, rng=fresh)
-            scores.append(self.objective(self._see(self.best[rows], shown, rows)))
+            scores.append(self.objective(self._see(self.best[rows], shown, rows, self.judge)))
         return torch.stack(scores).mean(0)
 
-    def _see(self, image: Tensor, shown: Tensor, rows: Tensor) -> Shown:
-        return Shown(image, rows, self.look(shown.contiguous(memory_format=self.memory_format), rows), self.net)
+    def _see(self, image: Tensor, shown: Tensor, rows: Tensor, look: Look | None = None) -> Shown:
+        look = look or self.look
+        return Shown(image, rows, look(shown.contiguous(memory_format=self.memory_format), rows), self.net)
 
     def _output(self, seen: Shown) -> Tensor | None:
         """Class scores to remember; None where the pass stopped before the output or the net gives something else."""
@@ -281,7 +284,7 @@ class Running:
         else:
             self.best[at] = image[better]
         self.score[at], self.reached[at] = score[better], reached[better]
-        self.judged[at] = judged and counts and self.view is None
+        self.judged[at] = judged and counts and self.view is None and self.look is self.judge
         self._record(None if output is None else output[better], at)
         if self.keep.leaves:
             self.done[rows[reached]] = True

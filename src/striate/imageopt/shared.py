@@ -98,7 +98,7 @@ def solve_shared(
     within, goal = within or Box(), goal or none()
     _check(images, steps, batch)
     canvases: Canvases = canvas if callable(canvas) else lambda _: canvas
-    with looked_at(net, objective.sites | goal.sites, best_format(net, images)) as (passes, look):
+    with looked_at(net, objective.sites | goal.sites, best_format(net, images)) as (passes, look, _):
         shared = _Shared(
             net=net,
             look=look,

@@ -13,6 +13,7 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress, Step
 from striate.core.rng import Rng, image_ids
+from striate.nets.fold import folded
 from striate.nets.layout import laid_out
 from striate.nets.look import Rule
 from striate.nets.net import Net
@@ -22,13 +23,14 @@ from striate.nets.undisturbed import undisturbed
 from .canvas import Canvas, Pixels
 from .found import Found, distances_between
 from .goal import Goal, none
-from .keep import Keep, keep_named
+from .keep import Keep, Nearest, keep_named
 from .objective import Objective
 from .problem import Search
 from .region import Box, Region
-from .running import FRESH_VIEWS, Look, Running, looking
+from .running import FRESH_VIEWS, PLAIN, Look, Running, looking
 from .view import View
 
+MANY = 8  # steps from which a folded copy of the net pays
 CPU_VALUES = 4 * 3 * 224 * 224  # pixels that a CPU passes at once at its fastest: 4 photographs, 768 of 28 x 28
 
 
@@ -104,10 +106,13 @@ def solve(
     within, goal = within or Box(), goal or none()
     _check(start, within, steps=steps, draws=draws, fresh=fresh, patience=patience)
     memory_format = best_format(net, start)
-    with looked_at(net, objective.sites | goal.sites, memory_format, rules) as (passes, look):
+    sites, often = objective.sites | goal.sites, steps >= MANY and not isinstance(keep_named(keep), Nearest)
+    fold = (start.shape[-2], start.shape[-1]) if often else None
+    with looked_at(net, sites, memory_format, rules, fold=fold) as (passes, look, judge):
         running = Running(
             net=net,
             look=look,
+            judge=judge,
             objective=objective,
             images=start,
             canvas=canvas or Pixels(),
@@ -131,11 +136,26 @@ def solve(
 
 @contextmanager
 def looked_at(
-    net: Net, sites: frozenset[str], memory_format: torch.memory_format, rules: Mapping[str, Rule] | None = None
-) -> Iterator[tuple[Passes, Look]]:
-    """The count of passes, and a look over sites of a net that is left as it was found, its weights laid out once."""
-    with counting() as passes, undisturbed(net), laid_out(net, memory_format), looking(net, sites, rules) as look:
-        yield passes, look
+    net: Net,
+    sites: frozenset[str],
+    memory_format: torch.memory_format,
+    rules: Mapping[str, Rule] | None = None,
+    *,
+    fold: tuple[int, int] | None = None,
+) -> Iterator[tuple[Passes, Look, Look]]:
+    """The count of passes, and two looks over sites of a net that is left as it was found: to search by, to judge by.
+
+    Weights are laid out once. Where nothing but the output is read, and a size to fold at is given, the search goes by
+    a copy with batch normalisation folded into the convolutions, whose answers differ by rounding; the judge is the
+    net itself.
+    """
+    with counting() as passes, undisturbed(net), laid_out(net, memory_format), looking(net, sites, rules) as judge:
+        quick = folded(net, fold) if fold is not None and sites <= PLAIN and not rules else None
+        if quick is None:
+            yield passes, judge, judge
+        else:
+            with laid_out(quick, memory_format), looking(quick, sites) as look:
+                yield passes, look, judge
 
 
 def _found(

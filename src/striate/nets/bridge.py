@@ -62,22 +62,7 @@ def bridged(net: Net, at: Blocked) -> Net:
 
     Source: Athalye et al. 2018, section 4.1 (backward pass differentiable approximation, by the identity).
     """
-    mean = net.mean
-    if mean is not None:
-        mean = mean.flatten() if mean.numel() == net.channels else mean.flatten(0, -4)
-    return Net(
-        _Bridged(net.module, at),
-        mean=mean,
-        std=None if net.std is None else net.std.flatten().tolist(),
-        classes=net.classes,
-        name=net.name,
-        channels=net.channels,
-        size=net.size,
-        outputs=net.outputs,
-        geometry=net.geometry,
-        origin=net.origin,
-        least_size=net.least_size,
-    )
+    return net.with_module(_Bridged(net.module, at))
 
 
 class _Bridged(nn.Module):

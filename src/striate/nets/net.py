@@ -245,6 +245,22 @@ class Net(nn.Module):
         count_backward([output, *values.values()], images)
         return Seen(pixels, output, rows, values, stopped=stopped)
 
+    def with_module(self, module: nn.Module) -> Net:
+        """The same contract around another module."""
+        made = Net(
+            module,
+            classes=self.classes,
+            name=self.name,
+            channels=self.channels,
+            size=self.size,
+            outputs=self.outputs,
+            geometry=self.geometry,
+            origin=self.origin,
+            least_size=self.least_size,
+        )
+        made.mean, made.std = self.mean, self.std
+        return made
+
     def batch_size(self, size: int | Pair | None = None, *, memory: int = 1 << 30, backward: bool = False) -> int:
         """How many images a chunk may hold so that its activations fit ``memory`` bytes; at least 1.
 
