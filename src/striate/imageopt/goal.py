@@ -10,7 +10,7 @@ from torch import Tensor
 
 from striate.core.errors import StriateError
 
-from .objective import OUTPUT, Classes, Seen, classes_of
+from .objective import OUTPUT, Classes, Objective, Seen, Term, classes_of
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ def confident_above(targets: Classes, probability: float) -> Goal:
         return seen.output.softmax(1).gather(1, chosen).squeeze(1) > probability
 
     return Goal(f"confident above {probability:g}", reached)
+
+
+def decision(goal: Goal) -> Objective:
+    """All that a net gives away which says its decision alone: 1 where the goal is reached, else 0."""
+    return Term(f"decision({goal.words})", lambda seen: goal(seen).to(seen.images.dtype), goal.sites)
 
 
 def none() -> Goal:
