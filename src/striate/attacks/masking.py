@@ -25,9 +25,12 @@ def saturated(logits: Tensor) -> Tensor:
 
 
 def broken_by_one_step(net: Net, images: Tensor, threat: Threat, found: Found, running: Running) -> int:
-    """How many of the images that an attack left are broken by a single step of the whole radius."""
+    """How many of the images that an attack left are broken by a single step of the whole radius.
+
+    An attack that took no gradient was misled by none: then nothing is tried.
+    """
     rows = (~found.success).nonzero().squeeze(1)
-    if len(rows) == 0 or threat.radius == 0:
+    if len(rows) == 0 or threat.radius == 0 or found.passes["backward"] == 0:
         return 0
     again = running_of(running, rows, label="one step")
     return int(FGSM(net, images[rows], threat.of(rows), steps=1, running=again).success.sum())

@@ -190,7 +190,8 @@ def _attacked(job: _Job, batch: _Batch) -> _Shard:
     listed = _listed(
         job, batch, predicted=predicted, success=success, away=away, smallest=smallest, survives=survives, steps=steps
     )
-    one_step = broken_by_one_step(job.net, images, threat, found, running) if job.steps > 1 else 0
+    held = replace(threat, radius=job.radius)  # whatever was looked for, what holds is what one step may not break
+    one_step = broken_by_one_step(job.net, images, held, found, running) if job.steps > 1 else 0
     shown = [
         Shown(listed[place].row, listed[place].label, bool(found.success[k]), images[k], found.images[k])
         for k, place in enumerate(at.tolist())
