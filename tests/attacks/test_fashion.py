@@ -53,7 +53,7 @@ def test_a_thousand_queries_of_squares_leave_no_more_right_than_the_official_cod
     """AutoAttack's code leaves .025. Each image draws its own squares here, and leaves once it is fooled."""
     result = measured("fmnist_plain", data_root, weights_root, method="square", steps=1000)
     assert result.robust_accuracy.value <= 0.025
-    assert result.passes["backward"] <= 184  # those of the look for masked gradients
+    assert result.passes["backward"] == 0
 
 
 def test_pgd_spends_its_passes_on_survivors(data_root: Path, weights_root: Path) -> None:

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from laws.subjects import check_same_verdicts, check_untouched, images, labels_of, small_net
 from striate.attacks.catalog import METHODS
-from striate.attacks.run import attack
+from striate.attacks.run import attack, attack_data
 from striate.core.norms import norm_of
+from striate.data.dataset import Dataset
 from striate.imageopt.found import Found
+from striate.measure.table import Table
 from striate.nets.net import Net
 
 PAIRS = [(method, norm) for method in METHODS for norm in METHODS.load(method).norms]
@@ -97,9 +99,29 @@ def test_an_attack_leaves_net_and_global_generator_untouched(method: str, norm: 
 @every_attack
 def test_the_same_seed_gives_the_same_and_another_seed_another_random_start(method: str, norm: float) -> None:
     net, x = small_net(), images(6)
-    y = labels_of(net, x)
-    one, again = (attacked(net, x, y, method, norm=norm, radius=RADII[norm], seed=1) for _ in range(2))
+    y, page = labels_of(net, x), METHODS.load(method)
+    radius = (EASY if page.nearest else RADII)[norm]  # what is further away than the radius is not given back
+    one, again = (attacked(net, x, y, method, norm=norm, radius=radius, seed=1) for _ in range(2))
     assert torch.equal(one.images, again.images)
     assert torch.equal(one.history.nan_to_num(9.0), again.history.nan_to_num(9.0))
-    other = attacked(net, x, y, method, norm=norm, radius=RADII[norm], seed=2)
-    assert torch.equal(one.images, other.images) == (not METHODS.load(method).random)
+    other = attacked(net, x, y, method, norm=norm, radius=radius, seed=2)
+    assert torch.equal(one.images, other.images) == (not page.random)
+
+
+@every_attack
+def test_measured_on_a_split_an_attack_tells_of_every_image_and_no_false_sign(method: str, norm: float) -> None:
+    net, x = small_net().eval(), images(6)
+    split = Dataset.of(x, labels_of(net, x), classes=tuple("abcd"))
+    with torch.no_grad():
+        table = Table(net(x), split.labels, split.ids, torch.arange(6), split.classes, "key")
+    steps, radius = min(4, METHODS.load(method).steps), RADII[norm]
+    result, _ = attack_data(
+        net, split, table, method=method, norm=norm, radius=radius, radii=(radius / 2, 2 * radius), steps=steps
+    )
+    assert [one.distance <= radius for one in result.per_image] == [True] * 6
+    assert result.robust_accuracy.value == sum(not one.success for one in result.per_image) / 6
+    accuracies = [point.accuracy.value for point in result.curve]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert accuracies[0] == 1.0
+    if result.passes["backward"] == 0:
+        assert not any("one step" in sign for sign in result.masking.signs)

@@ -110,6 +110,17 @@ METHODS: Registry[Method] = Registry(
             "Adam in the ball, gradients estimated from 128 neighbours of random signs; 12,900 queries at most",
             ("uesato2018adversarial", "spall1992multivariate"),
         ),
+        "boundary": Entry(
+            "striate.attacks.boundary:BOUNDARY",
+            "random walk along the decision boundary to the nearest image that fools; decisions alone; 12,000 queries",
+            ("brendel2018decision",),
+        ),
+        "hop_skip_jump": Entry(
+            "striate.attacks.hop_skip_jump:HOP_SKIP_JUMP",
+            "steps along the estimated normal of the boundary to the nearest image that fools; decisions alone; 12,000 "
+            "queries",
+            ("chen2020hopskipjump",),
+        ),
     },
     hint="striate methods",
 )

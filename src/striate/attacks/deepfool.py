@@ -9,7 +9,7 @@ from torch import Tensor
 
 from striate.imageopt.found import Found
 from striate.imageopt.keep import Nearest
-from striate.imageopt.search.boundary import DeepFool
+from striate.imageopt.search.linearised import DeepFool
 from striate.imageopt.solve import solve
 from striate.nets.net import Net
 

@@ -13,7 +13,7 @@ from striate.imageopt.found import Found
 from striate.imageopt.goal import near
 from striate.imageopt.keep import First, Nearest
 from striate.imageopt.objective import leads
-from striate.imageopt.search.boundary import AdaptiveBoundary
+from striate.imageopt.search.linearised import AdaptiveBoundary
 from striate.imageopt.solve import solve
 from striate.nets.net import Net
 

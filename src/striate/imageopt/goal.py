@@ -11,7 +11,7 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.norms import norm_of
 
-from .objective import OUTPUT, Classes, Seen, classes_of
+from .objective import OUTPUT, Classes, Objective, Seen, Term, classes_of
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,11 @@ def near(goal: Goal, images: Tensor, radius: float, norm: float) -> Goal:
         return goal(seen) & (norm_of(away, norm) <= radius)
 
     return Goal(f"{goal.words} within {radius:g} in L{norm:g}", reached, goal.sites)
+
+
+def decision(goal: Goal) -> Objective:
+    """All that a net gives away which says its decision alone: 1 where the goal is reached, else 0."""
+    return Term(f"decision({goal.words})", lambda seen: goal(seen).to(seen.images.dtype), goal.sites)
 
 
 def none() -> Goal:

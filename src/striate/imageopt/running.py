@@ -162,7 +162,8 @@ class Running:
         for place in range(0, len(rows), self.chunk):
             at = torch.arange(place, min(place + self.chunk, len(rows)), device=rows.device)
             answer, output = self._evaluate(pick(at), rows[at], False, wanted)
-            for chosen in _rounds(answer, best=counts):
+            chosen = _winners(answer, self._mark(answer), self.keep, self.images, counts=counts)
+            if len(chosen) > 0:
                 shown = None if output is None else output[chosen]
                 self._offer(answer.at(chosen), shown, counts=counts, judged=True)
             scores.append(answer.score.to(self.score))
@@ -266,11 +267,9 @@ class Running:
     def _offer(self, answer: Answer, output: Tensor | None, *, counts: bool, judged: bool) -> None:
         rows, image = answer.rows, answer.image
         score = answer.score.to(self.score) if counts else torch.full_like(self.score[rows], -torch.inf)
-        reached = answer.reached & ~answer.score.reshape(len(rows), -1).isnan().any(1)
+        reached = self._mark(answer)
         if counts:
             self.latest[rows] = score
-        newly = rows[reached & (self.first[rows] < 0)]
-        self.first[newly] = self.step
 
         def distance_of(images: Callable[[], Tensor]) -> Callable[[float], Tensor]:
             return lambda norm: norm_of(images().to(torch.float64) - self.images[rows].to(torch.float64), norm)
@@ -289,6 +288,12 @@ class Running:
         if self.keep.leaves:
             self.done[rows[reached]] = True
 
+    def _mark(self, answer: Answer) -> Tensor:
+        """Which candidates reach the goal with a score that is a number; remembers the step of the first of a row."""
+        reached = answer.reached & ~answer.score.reshape(len(answer.rows), -1).isnan().any(1)
+        self.first[answer.rows[reached & (self.first[answer.rows] < 0)]] = self.step
+        return reached
+
     def _record(self, output: Tensor | None, rows: Tensor) -> None:
         if output is None:
             return
@@ -297,26 +302,39 @@ class Running:
         self.output[rows] = output
 
 
-def _rounds(answer: Answer, *, best: bool) -> Iterator[Tensor]:
-    """Places of an answer in which a row may come several times, each row once a round: all that reach, and its best.
+def _winners(answer: Answer, reached: Tensor, keep: Keep, start: Tensor, *, counts: bool) -> Tensor:
+    """Places of an answer in which a row may come several times: of each row the one that the keep would be left with.
 
-    Without ``best`` only those that reach.
+    Among those that reach the goal and, where the score counts, the highest score of the row, two by two.
     """
-    rows = answer.rows
-    names, member = torch.unique(rows, return_inverse=True)
-    wanted = answer.reached
-    if best:
+    rows, wanted = answer.rows, reached
+    score = torch.full(rows.shape, -torch.inf, device=rows.device)
+    if counts:
         score = answer.score.nan_to_num(-torch.inf, torch.inf, -torch.inf)
-        top = score.new_full((len(names),), -torch.inf).scatter_reduce(0, member, score, "amax")
-        wanted = wanted | (score == top[member])
+        top = score.new_full((len(start),), -torch.inf).scatter_reduce(0, rows, score, "amax")
+        wanted = wanted | (score == top[rows])
+    known: dict[float, Tensor] = {}
+
+    def distance(norm: float) -> Tensor:
+        if norm not in known:
+            known[norm] = norm_of(answer.image.to(torch.float64) - start[rows].to(torch.float64), norm)
+        return known[norm]
+
+    def tried(at: Tensor) -> Tried:
+        return Tried(score[at], reached[at], lambda norm: distance(norm)[at])
+
     left = wanted.nonzero().squeeze(1)
-    while len(left) > 0:
-        mine = member[left]
-        place = torch.arange(len(left), device=left.device)
-        first = torch.full_like(names, len(left)).scatter_reduce(0, mine, place, "amin")
-        now = first[mine] == place
-        yield left[now]
-        left = left[~now]
+    left = left[rows[left].argsort(stable=True)]  # candidates of a row side by side, in their order
+    while True:
+        names, counted = torch.unique_consecutive(rows[left], return_counts=True)
+        if len(names) == len(left):
+            return left
+        begins = (counted.cumsum(0) - counted).repeat_interleave(counted)
+        upper = (torch.arange(len(left), device=left.device) - begins) % 2 == 1
+        second = upper.nonzero().squeeze(1)
+        earlier, later = left[second - 1], left[second]
+        left[second - 1] = torch.where(keep.better(tried(later), tried(earlier)), later, earlier)
+        left = left[~upper]
 
 
 def _gradient(score: Tensor, leaf: Tensor) -> Tensor:

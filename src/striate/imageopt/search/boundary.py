@@ -1,4 +1,4 @@
-"""Attacks that step onto the nearest linearised boundary: DeepFool and FAB."""
+"""A random walk along the boundary of the goal, towards the start, from decisions alone."""
 
 from __future__ import annotations
 
@@ -9,179 +9,107 @@ import torch
 from torch import Tensor
 
 from striate.core.errors import StriateError
-from striate.core.norms import dual, norm_of
-from striate.imageopt.objective import Objective, leads
 from striate.imageopt.problem import Problem
-from striate.imageopt.region import per_image, steepest_direction, step_to_hyperplane
+from striate.imageopt.region import per_image, steepest_direction
 
-TINY = 1e-12  # gradients below are none
-LEAST = 1e-4  # how far beyond the boundary a step aims at least, in the norm: what the authors of DeepFool add
+from .decided import at_boundary, distance, reached, reaching_start
 
-
-def nearest_boundary(leads: Tensor, grads: Tensor, norm: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The nearest of the linearised boundaries ``lead + <grad, r> = 0`` of each row, the argmin of ``|lead| / width``.
-
-    Args:
-        leads: (n, K).
-        grads: Their gradients (n, K, ...).
-        norm: In which a boundary is near: the width is the gradient's length in the dual norm.
-
-    Returns:
-        By how much its lead has to rise (n,), its gradient (n, ...), all widths (n, K).
-
-    Source: Moosavi-Dezfooli et al. 2016, equations 8 and 11.
-    """
-    width = norm_of(grads.flatten(0, 1), dual(norm)).view(grads.shape[:2])
-    gaps = -leads.to(width)
-    chosen = (gaps.abs() / width.clamp(min=TINY)).argmin(1)
-    at = torch.arange(len(chosen), device=chosen.device)
-    return gaps[at, chosen], grads[at, chosen], width
+CHECKED = 5  # steps after which the step along the sphere is looked at by itself
+SPHERE, TOWARDS = 10, 20  # tries after which a length is adapted
+FACTOR = 1.5
+HALVINGS = 10  # of the way from the first image to the boundary
 
 
-@dataclass(frozen=True, eq=False)
-class DeepFool:
-    """Steps onto the nearest linearised boundary between the label and the candidate classes, until it is crossed.
+@dataclass(frozen=True)
+class BoundaryWalk:
+    """From an image that reaches the goal: a random step at its distance from the start, then a step nearer.
 
-    ``r_i`` leads from ``x_i`` to the hyperplane ``f_k(x_i) - f_y(x_i) + <w_k, r> = 0`` of the nearest candidate k, and
-    ``x_{i+1} = x_i + (1 + overshoot) r_i``, clamped. The first step takes the gradients of all K candidates. Later
-    ones take those of the ``contenders`` whose boundaries are nearest by the leads now and the widths last seen: the
-    others were further and seldom come nearest. The first step costs one forward pass and K backward ones, each later
-    step two forward passes and one backward pass a contender, the last one a forward pass. Rows leave once they cross.
+    A row moves where the goal is still reached. Both lengths follow how often it is: that of the step along the sphere
+    rises above and falls below 20 to 50 % of tries, that of the step nearer outside of 10 to 25 %. One forward
+    pass a step, another one every fifth step. Pixels in L2.
 
     Args:
-        labels: True classes (N,).
-        classes: Candidates (N, K) of each row.
-        norm: 1, 2 or infinity: what is smallest.
-        overshoot: By how much further than the sum of steps.
-        contenders: Gradients of a later step; K takes all, as the paper does.
-        halvings: How often the step that crossed is halved towards the boundary, a forward pass each; the paper does
-            not.
+        sphere: First length of the step along the sphere, as a share of the distance.
+        towards: First length of the step nearer, as a share of the distance.
 
-    Source: Moosavi-Dezfooli et al. 2016, algorithm 2 and section 3.3. The paper leaves the box out: here each step is
-    clamped, and where that keeps it from the boundary the next goes on in the coordinates that are left. On a linear
-    net this ends at the nearest point within the box.
+    Source: Brendel et al. 2018, algorithm 1 and section 2.3; the limits of 20, 10 and 25 % are those of their code in
+    foolbox, with shorter memories here. The walk begins at the boundary, found by bisection.
     """
 
-    labels: Tensor
-    classes: Tensor
-    norm: float = 2.0
-    overshoot: float = 0.02
-    contenders: int = 3
-    halvings: int = 4
+    sphere: float = 0.01
+    towards: float = 0.01
 
     def __post_init__(self) -> None:
-        if self.overshoot < 0 or self.contenders < 1:
-            raise StriateError(
-                f"overshoot is {self.overshoot:g}, contenders {self.contenders}", accepted="at least 0, at least 1"
-            )
+        for name, value in (("sphere", self.sphere), ("towards", self.towards)):
+            if not 0 < value < 1:
+                raise StriateError(f"length {name} is {value:g}", accepted="above 0, below 1")
 
     @property
     def words(self) -> str:
         """How it searches."""
-        return f"DeepFool in L{self.norm:g} over {self.classes.shape[1]} classes, overshoot {self.overshoot:g}"
+        return f"walk along the boundary by {self.sphere:g}, nearer by {self.towards:g} at first"
 
     def __call__(self, problem: Problem) -> Iterator[Tensor]:
-        """One step for each value yielded; rows that crossed leave."""
-        z, before, count = problem.start.clone(), problem.start, self.classes.shape[1]
-        every = leads(self.labels, self.classes)
-        places = torch.arange(count, device=z.device).expand(len(z), count)  # of the classes whose gradients are taken
-        known = torch.zeros(len(z), count, dtype=torch.float64, device=z.device)
+        """One step for each value yielded."""
+        z = reaching_start(problem)
+        rows = problem.alive
+        if len(rows) == 0:
+            return
+        z[rows] = at_boundary(problem, z[rows], rows, norm=2.0, halvings=HALVINGS)
+        sphere, towards = (z.new_full((len(z),), length) for length in (self.sphere, self.towards))
+        on_sphere, nearer = _Rate(z, SPHERE), _Rate(z, TOWARDS)
+        noise = problem.rng.child("boundary")
         for step in range(problem.steps):
-            if step > 0:
-                now = problem.ask(z, grad=False, objective=every)
-                self._return(problem, before, z, now.rows[now.reached])
-                now = now.only(problem.alive)
-                away = now.score.to(known).abs() / known[now.rows].clamp(min=TINY)
-                near = away.topk(min(self.contenders, count), dim=1, largest=False).indices
-                places = torch.zeros_like(places[:, : near.shape[1]]).index_copy(0, now.rows, near)
             rows = problem.alive
-            if len(rows) > 0:
-                answer = problem.ask(z, objective=leads(self.labels, self.classes.gather(1, places)))
-                gap, normal, width = nearest_boundary(answer.score, answer.gradient, self.norm)
-                known[rows] = known[rows].scatter(1, places[rows], width)
-                across = norm_of(normal, dual(self.norm))
-                problem.report(answer.score.amax(1), rows)
-                length = per_image((gap / across.clamp(min=TINY)).clamp(min=LEAST), normal).to(normal.dtype)
-                moved = z[rows] + (1 + self.overshoot) * length * steepest_direction(normal, self.norm)
-                before, z = z, z.index_copy(0, rows, problem.project(moved, rows))
-            yield z
-
-    def _return(self, problem: Problem, before: Tensor, z: Tensor, rows: Tensor) -> None:
-        """Halves the last step of rows that crossed, towards where they did, and lets them leave."""
-        low, high = before.clone(), z.clone()
-        for _ in range(self.halvings):
-            middle = torch.lerp(low, high, 0.5)
-            across = per_image(problem.ask(middle, rows=rows, grad=False).reached, z)
-            low[rows] = torch.where(across, low[rows], middle[rows])
-            high[rows] = torch.where(across, middle[rows], high[rows])
-        problem.leave(rows)
-
-
-@dataclass(frozen=True, eq=False)
-class AdaptiveBoundary:
-    """FAB: steps onto the linearised boundary from here and from the start, and between the two; back once across.
-
-    With d the shortest step from x to the hyperplane within the box and d_0 that from the start x_0,
-    ``x <- (1 - a) (x + eta d) + a (x_0 + eta d_0)``, where ``a = min(|d| / (|d| + |d_0|), alpha)`` draws towards the
-    start. Where that is across, x is drawn back to ``x_0 + beta (x - x_0)``. A step costs two forward passes and one
-    backward pass for each of the boundary's scores.
-
-    Args:
-        boundary: Objective whose scores, (n,) or (n, K), are above 0 beyond a boundary; the nearest counts.
-        lead: Objective above 0 where x is across, whatever the boundary.
-        norm: 1, 2 or infinity: what is smallest.
-        alpha: Largest share of the way towards the start.
-        eta: Overshoot of both steps.
-        beta: Share of the way back to the start that is left.
-
-    Source: Croce & Hein 2020, "Minimally distorted adversarial examples", algorithm 1, without its final search along
-    the line to the start, as in the authors' later code.
-    """
-
-    boundary: Objective
-    lead: Objective
-    norm: float = 2.0
-    alpha: float = 0.1
-    eta: float = 1.05
-    beta: float = 0.9
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.alpha <= 1 and self.eta >= 1 and 0 < self.beta <= 1):
-            raise StriateError(
-                f"alpha is {self.alpha:g}, eta {self.eta:g}, beta {self.beta:g}",
-                accepted="alpha in [0, 1], eta at least 1, beta in (0, 1]",
-            )
-
-    @property
-    def words(self) -> str:
-        """How it searches."""
-        return f"FAB in L{self.norm:g}, alpha {self.alpha:g}, eta {self.eta:g}, beta {self.beta:g}"
-
-    def __call__(self, problem: Problem) -> Iterator[Tensor]:
-        """One step for each value yielded; rows that are done are left alone."""
-        start, z = problem.start, problem.start.clone()
-        for _ in range(problem.steps):
-            answer = problem.ask(z, objective=self.boundary).only(problem.alive)
-            rows, here, home = answer.rows, z[answer.rows], start[answer.rows]
             if len(rows) == 0:
-                yield z
                 return
-            scores, grads = answer.score.reshape(len(rows), -1), answer.gradient.reshape(len(rows), -1, *here.shape[1:])
-            gap, normal, _ = nearest_boundary(scores, grads, self.norm)
-            away = gap - _dot(normal, home - here)
-            step = step_to_hyperplane(here, normal, gap, self.norm)
-            fresh = step_to_hyperplane(home, normal, away, self.norm)
-            size, whole = (norm_of(each, self.norm).clamp(min=1e-8) for each in (step, fresh))
-            share = per_image((size / (size + whole)).clamp(max=self.alpha), here).to(here.dtype)
-            moved = (1 - share) * (here + self.eta * step) + share * (home + self.eta * fresh)
-            z = z.index_copy(0, rows, problem.project(moved, rows))
-            verdict = problem.ask(z, rows=rows, grad=False, objective=self.lead)
-            problem.report(verdict.score, rows)
-            across = rows[verdict.reached | (verdict.score > 0)]
-            z = z.index_copy(0, across, torch.lerp(start[across], z[across], self.beta))
+            start, here = problem.start[rows], z[rows]
+            drawn = noise.normal(problem.ids[rows.cpu()], z.shape[1:], step=step).to(z)
+            turned = problem.project(around(start, here, drawn, sphere[rows]), rows)
+            tried = problem.project(pulled(start, here, turned, towards[rows]), rows)
+            if step % CHECKED == 0:
+                there = reached(problem, turned, rows)
+                factor = on_sphere.factor(rows, there, low=0.2, high=0.5)
+                sphere[rows] *= factor
+                towards[rows] *= factor
+            there = reached(problem, tried, rows)
+            nearest = there & (distance(problem, tried, rows, 2.0) < distance(problem, here, rows, 2.0))
+            z[rows[nearest]] = tried[nearest]
+            towards[rows] *= nearer.factor(rows, there, low=0.1, high=0.25)
+            towards.clamp_(max=0.5)
+            sphere.clamp_(max=1.0)
             yield z
 
 
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """Inner products of rows, (n,) float64."""
-    return (a.to(torch.float64) * b.to(torch.float64)).flatten(1).sum(1)
+def around(start: Tensor, here: Tensor, drawn: Tensor, length: Tensor) -> Tensor:
+    """A step orthogonal to the way to the start, of a share (n,) of that way, brought back to the same distance."""
+    way = here - start
+    unit = steepest_direction(way, 2.0)
+    drawn = drawn - per_image((drawn * unit).flatten(1).sum(1), drawn) * unit
+    size = per_image(way.flatten(1).square().sum(1).sqrt(), way)
+    share = per_image(length, way)
+    return start + (way + share * size * steepest_direction(drawn, 2.0)) / (1 + share.square()).sqrt()
+
+
+def pulled(start: Tensor, here: Tensor, turned: Tensor, length: Tensor) -> Tensor:
+    """The turned image moved towards the start, to a distance of ``(1 - length)`` times that of ``here``."""
+    size, now = (per_image((each - start).flatten(1).square().sum(1).sqrt(), here) for each in (here, turned))
+    share = (1 - per_image(length, here)) * size / torch.where(now > 0, now, 1.0)
+    return start + share.clamp(max=1.0) * (turned - start)
+
+
+class _Rate:
+    """How often tries of each row reached the goal, counted anew after so many."""
+
+    def __init__(self, like: Tensor, tries: int) -> None:
+        self.tries, self.made, self.hits = tries, like.new_zeros(len(like)), like.new_zeros(len(like))
+
+    def factor(self, rows: Tensor, there: Tensor, *, low: float, high: float) -> Tensor:
+        """By how much to change the length of each row, now that these tries are known."""
+        self.made[rows] += 1
+        self.hits[rows] += there.to(self.hits)
+        full = self.made[rows] >= self.tries
+        share = self.hits[rows] / self.made[rows]
+        factor = torch.where(full & (share > high), FACTOR, torch.where(full & (share < low), 1 / FACTOR, 1.0))
+        self.made[rows[full]] = self.hits[rows[full]] = 0
+        return factor.to(self.hits)
