@@ -72,8 +72,8 @@ def universal(
 
     Stochastic descent of the mean log-odds of the classes: each step looks at ``batch`` images or their mirror images,
     shifted at random, and goes ``step`` times the radius along the norm's steepest direction of the gathered gradient,
-    less and less towards the end. Costs ``steps * batch`` forward and backward passes, and 3 forward passes an image. The result tells of the
-    images and, after them, of their mirror images.
+    less and less towards the end. The result tells of the images and, after them, of their mirror images. Costs
+    ``steps * batch`` forward and backward passes, and 3 forward passes an image.
 
     Args:
         net: Fooled.
