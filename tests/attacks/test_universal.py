@@ -54,13 +54,13 @@ def test_against_a_linear_net_it_is_the_norms_steepest_direction_and_fools_whom_
     """<w, d> is largest at r sign(w) or r w / |w|; it fools the images whose margin is below r times the dual norm."""
     model, data, table = split()
     assert bool((table.predicted == 0).all())
-    found = universal(model, data.images(), table.predicted, radius=radius, norm=norm, steps=60, batch=8)
+    found = universal(model, data.images(), table.predicted, radius=radius, norm=norm, steps=60, batch=8, jitter=0)
     w = direction(model)
     best = radius * (w.sign() if norm == math.inf else w / w.norm())
     torch.testing.assert_close(found.z, best, atol=0.02 * float(best.abs().max()), rtol=0)
     dual = float(w.abs().sum() if norm == math.inf else w.norm())
     margins = table.logits[:, 0] - table.logits[:, 1]
-    result, _ = universal_data(model, data, table, norm=norm, radius=radius, fit=18, steps=60)
+    result, _ = universal_data(model, data, table, norm=norm, radius=radius, fit=18, steps=60, jitter=0)
     right = int((margins[18:] < radius * dual).sum())
     assert 0 < right < 12
     assert abs(round(12 * float(result.fooling_rate)) - right) <= 1
@@ -70,7 +70,7 @@ def test_against_a_linear_net_it_is_the_norms_steepest_direction_and_fools_whom_
 
 def test_every_number_is_what_the_images_say() -> None:
     model, data, table = split()
-    result, album = universal_data(model, data, table, radius=0.1, fit=18, steps=20)
+    result, album = universal_data(model, data, table, radius=0.1, fit=18, steps=20, jitter=0)
     fooled = [one for one in result.per_image if one.predicted != one.clean]
     assert [one.success for one in result.per_image] == [one in fooled for one in result.per_image]
     assert float(result.fooling_rate) == len(fooled) / 12
@@ -108,7 +108,7 @@ def test_what_it_cannot_do_is_refused() -> None:
         universal_data(model, data, table, norm=1)
     with pytest.raises(StriateError, match="30 of 30 images to fit on; accepted: 1 to 29"):
         universal_data(model, data, table, fit=30)
-    with pytest.raises(StriateError, match="20 images to fit on take more than the memory; accepted: up to 16"):
+    with pytest.raises(StriateError, match="20 images to fit on take more than the memory; accepted: up to 12"):
         universal_data(model, data, table, fit=20, memory=16 * 4 * 4 * SIDE * SIDE)
     with pytest.raises(StriateError, match="radius is 2"):
         universal_data(model, data, table, radius=2.0)
@@ -116,7 +116,7 @@ def test_what_it_cannot_do_is_refused() -> None:
 
 def test_the_terminal_and_the_finding_say_what_was_found() -> None:
     model, data, table = split()
-    result, _ = universal_data(model, data, table, radius=26 / 255, fit=18, steps=30)
+    result, _ = universal_data(model, data, table, radius=26 / 255, fit=18, steps=30, jitter=0)
     (finding,) = findings_of(result, net="NET", data="DATA")
     assert finding.severity == "warning"
     assert "at most 26/255" in finding.seen

@@ -141,6 +141,12 @@ WHOLE: Registry[Callable[..., tuple[Any, dict[str, bytes]]]] = Registry(
             takes=("target", "area", "steps", "fit"),
             needs=("target",),
         ),
+        "corruptions": Whole(
+            "striate.attacks.corruptions:corruptions_data",
+            "no attacker: 15 kinds of damage at 5 strengths, and the error against a reference net's",
+            ("hendrycks2019benchmarking",),
+            takes=("reference",),
+        ),
     },
     hint="striate methods",
 )

@@ -9,7 +9,7 @@ from typing import Any
 from striate.core.finding import Evidence, Finding
 
 from .findings import radius_text
-from .payload_shared import Patched, Universal
+from .payload_shared import Corrupted, Patched, Universal
 
 FOOLED = 0.3  # from this share of images on, one change for all is called a danger
 
@@ -80,5 +80,33 @@ def _patched(result: Patched, *, net: str, data: str) -> tuple[Finding, ...]:
             ),
             command=f"striate attack {shlex.quote(net)} {shlex.quote(data)} --method patch --target {result.target} "
             f"--area {result.area / 2:g}",
+        ),
+    )
+
+
+@findings_of.register
+def _corrupted(result: Corrupted, *, net: str, data: str) -> tuple[Finding, ...]:
+    del net
+    clean, error = result.clean_accuracy.value, result.mean_error.value
+    if clean is None or error is None:
+        return ()
+    worst = max(result.corruptions, key=lambda one: float(one.error))
+    return (
+        Finding(
+            id="attack/corruptions",
+            check="attack",
+            severity="warning" if 1 - error < (1 - FOOLED) * clean else "note",
+            sure=1.0,
+            seen=(
+                f"Common damage brings accuracy from {100 * clean:.1f} % to {100 * (1 - error):.1f} % in the mean; "
+                f"{worst.name.replace('_', ' ')} is the worst, {100 * (1 - float(worst.error)):.1f} %."
+            ),
+            evidence=(
+                Evidence("mean error under 75 corruptions", result.mean_error, result.sheet or None),
+                Evidence("accuracy on clean images", result.clean_accuracy),
+                Evidence(f"mean error under {worst.name.replace('_', ' ')}", worst.error),
+            ),
+            mend="Train on images that are changed at random; keep the worst kinds out where images are taken.",
+            command=f"striate train {shlex.quote(data)} --augment rand_augment",
         ),
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from striate.data.dataset import Dataset
 
 QUALITY = 75  # of JPEG files: what Pillow, libjpeg and most cameras' middle setting write
-COPIES = 4  # of the images that are fitted on that are held at once: pixels, painted, seen, their gradient
+COPIES = 5  # of the images fitted on that are held at once: pixels, with their mirror images, all of them changed
 
 
 def predicted_by(net: Net, images: Tensor, memory: int) -> Tensor:

@@ -21,7 +21,7 @@ from striate.imageopt.goal import classified_as
 from striate.imageopt.objective import log_probability
 from striate.imageopt.search.adam import Adam
 from striate.imageopt.shared import FoundShared, solve_shared
-from striate.imageopt.view import View, print_and_photograph
+from striate.imageopt.view import Chain, View, print_and_photograph
 from striate.metrics.intervals import wilson
 from striate.nets.net import Net
 from striate.nets.passes import counting
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from striate.measure.table import Table
 
 AREA = 0.1  # of the image, at most
-STEPS = 300
+STEPS = 200
 BATCH = 16
 DEGREES = 22.5  # either way
 SMALLEST = 0.5  # of the largest area: the smallest that a patch is shown at
@@ -63,7 +63,7 @@ def placement_of(area: float, image: tuple[int, int]) -> Placement:
     return Placement(high * math.sqrt(SMALLEST), high, DEGREES)
 
 
-def camera() -> View:
+def camera() -> Chain:
     """The view of the print as a camera takes it, which never enlarges what it sees: the area stays what it is."""
     return print_and_photograph(turn=0.0, scale=(0.9, 1.0))
 

@@ -60,7 +60,7 @@ class Universal:
         survives_jpeg: Share of the fooled that are so as JPEG files of quality 75.
         per_image: Every judged image, in the order of the split.
         passes: ``forward`` and ``backward`` passes of single images.
-        history: Mean over each tenth of the steps of what was raised: the log-probability of another class.
+        history: Mean over each tenth of the steps of what was raised: minus the log-odds of the class.
         names: Names of the classes.
         delta: Album key of the difference, amplified around mid grey.
         factor: By how much it is amplified.
@@ -145,3 +145,56 @@ class Patched:
     patch: str = ""
     page: str = ""
     centimetres: float = 0.0
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """One kind of corruption.
+
+    Attributes:
+        name: Of the corruption.
+        family: Noise, blur, weather or digital.
+        accuracy: Accuracy at severities 1 to 5.
+        error: Mean error over the severities, ``1 - accuracy``.
+        reference: The reference net's mean error, where there is one.
+        ratio: Error over the reference's: the corruption error; missing without reference, or where that errs never.
+    """
+
+    name: str
+    family: str
+    accuracy: tuple[Number, ...]
+    error: Number
+    reference: Number
+    ratio: Number
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """A net under the 15 common corruptions at 5 severities.
+
+    Attributes:
+        method: ``"corruptions"``.
+        n: Images, each seen under all 75.
+        constants: Whose constants the strengths have: ``"ImageNet-C"`` or ``"CIFAR-10-C"``.
+        clean_accuracy: Share right before.
+        mean_error: Mean error over all 75, each image counted alike, not divided by a reference's.
+        mean_corruption_error: Mean over the corruptions of the error over the reference's (mCE): 1 is as good as the
+            reference; missing without one.
+        reference: Name of the reference net, or empty.
+        corruptions: Each corruption.
+        passes: ``forward`` and ``backward`` passes of single images.
+        sheet: Album key of the sheet: a row a corruption, the clean image and severities 1 to 5.
+        notes: What is other than in the paper's data.
+    """
+
+    method: str
+    n: int
+    constants: str
+    clean_accuracy: Number
+    mean_error: Number
+    mean_corruption_error: Number
+    reference: str
+    corruptions: tuple[Damaged, ...]
+    passes: dict[str, int]
+    sheet: str = ""
+    notes: tuple[str, ...] = field(default=())

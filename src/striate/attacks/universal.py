@@ -7,19 +7,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from striate.core.errors import StriateError
 from striate.core.image import encode_png, enlarge
 from striate.core.norms import norm_of, parse_norm
 from striate.core.progress import SILENT, Progress
-from striate.core.rng import Rng
+from striate.core.rng import Rng, image_ids
 from striate.imageopt.canvas import Delta
-from striate.imageopt.objective import Objective, Term, log_odds
+from striate.imageopt.objective import log_odds
 from striate.imageopt.region import Ball, Box
 from striate.imageopt.search.steepest import Steepest
 from striate.imageopt.shared import FoundShared, solve_shared
+from striate.imageopt.view import Jitter
 from striate.metrics.intervals import wilson
 from striate.nets.net import Net
 from striate.nets.passes import counting
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from striate.measure.table import Table
 
 NORMS = (math.inf, 2.0)
-STEPS = 200
+STEPS = 100
 BATCH = 16
+MIRRORED = 1 << 62  # what sets the id of a mirror image apart
+JITTER = 1 / 14  # of the shorter side
 PUBLISHED = 3 * 224 * 224  # values of the images that the paper's L2 radius of 2000 grey levels is about
 
 
@@ -47,12 +49,6 @@ def usual_radius(norm: float, values: int) -> float:
     Source: Moosavi-Dezfooli et al. 2017, section 4.
     """
     return 10 / 255 if math.isinf(norm) else 2000 / 255 * math.sqrt(values / PUBLISHED)
-
-
-def another_class(classes: Tensor) -> Objective:
-    """The log-probability that an image is of any class but its own of ``classes`` (N,): level once it surely is."""
-    odds = log_odds(classes)
-    return Term("log_probability(another class)", lambda seen: F.logsigmoid(-odds(seen)), odds.sites)
 
 
 def universal(
@@ -66,6 +62,7 @@ def universal(
     batch: int = BATCH,
     step: float = 0.1,
     momentum: float = 0.9,
+    jitter: int | None = None,
     seed: int = 0,
     ids: Tensor | None = None,
     memory: int = 1 << 30,
@@ -73,9 +70,10 @@ def universal(
 ) -> FoundShared:
     """One difference of norm at most ``radius`` that takes as many of the images as it can away from their classes.
 
-    Stochastic ascent of the mean log-probability of another class: each step looks at ``batch`` images and goes
-    ``step`` times the radius along the norm's steepest direction of the gathered gradient, less and less towards the
-    end. Costs ``steps * batch`` forward and backward passes, and a forward pass an image.
+    Stochastic descent of the mean log-odds of the classes: each step looks at ``batch`` images or their mirror images,
+    shifted at random, and goes ``step`` times the radius along the norm's steepest direction of the gathered gradient,
+    less and less towards the end. The result tells of the images and, after them, of their mirror images. Costs
+    ``steps * batch`` forward and backward passes, and 3 forward passes an image.
 
     Args:
         net: Fooled.
@@ -87,7 +85,8 @@ def universal(
         batch: Images of a step, without return until all had their turn.
         step: Length of the first step as a share of the radius.
         momentum: Share of the earlier direction that is kept.
-        seed: Seed of the order of the images.
+        jitter: Pixels by which the sums are shifted at random, at most; by default a 14th of the shorter side.
+        seed: Seed of the order of the images and of shifts.
         ids: Ids (N,) of the images.
         memory: Bytes beside the net that a chunk may take.
         progress: How the work is shown.
@@ -96,22 +95,29 @@ def universal(
         StriateError: The norm is neither infinity nor 2.
 
     Source: Moosavi-Dezfooli et al. 2017, section 3, who add up the DeepFool steps of one image after the other until
-    enough are fooled. The stochastic gradient of a loss that is level for fooled images is that of Shafahi et al. 2020
-    ("Universal adversarial training", section 3), who cut cross-entropy where ours saturates.
+    enough are fooled. Stochastic gradients: Shafahi et al. 2020, section 3, who cut cross-entropy where an image is
+    surely fooled; with few images that fits them one by one, so that ours goes on. Mirror images and shifts are ours
+    and serve the same end.
     """
     if norm not in NORMS:
         raise StriateError(f"norm is {norm_name(norm)}", accepted="inf or 2: those universal can hold")
+    if ids is None:
+        ids = image_ids(images)
+    with undisturbed(net):
+        classes = torch.cat([classes, predicted_by(net, images.flip(3), memory)])
+    both = torch.cat([images, images.flip(3)])
     return solve_shared(
         net,
-        another_class(classes),
-        images=images,
-        canvas=Delta(images, shared=True),
+        -log_odds(classes),
+        images=both,
+        canvas=Delta(both, shared=True),
         search=Steepest(step * radius, momentum=momentum, falling=True),
         steps=steps,
-        within=Ball(images, radius, norm) & Box(),
+        within=Ball(both, radius, norm) & Box(),
+        view=Jitter(round(min(images.shape[-2:]) * JITTER) if jitter is None else jitter),
         batch=batch,
         seed=seed,
-        ids=ids,
+        ids=torch.cat([ids, ids ^ MIRRORED]),
         memory=memory,
         progress=progress,
         label="universal",
@@ -127,6 +133,7 @@ def universal_data(
     radius: float | None = None,
     fit: int | None = None,
     steps: int | None = None,
+    jitter: int | None = None,
     seed: int = 0,
     memory: int = 1 << 30,
     progress: Progress = SILENT,
@@ -141,6 +148,7 @@ def universal_data(
         radius: Largest change; by default that of the paper.
         fit: How many of the first images it is fitted on; by default two thirds, or what fits the memory.
         steps: Of the ascent.
+        jitter: As `universal` takes it.
         seed: Seed of every random draw.
         memory: Bytes beside the net.
         progress: How the work is shown.
@@ -158,10 +166,10 @@ def universal_data(
     first, rest = divided(data, size, fit, memory)
     with counting() as passes, undisturbed(net):
         found = universal(
-            net, data.images(first), table.predicted[first], radius=reach, norm=order, steps=steps or STEPS, seed=seed,
-            ids=table.ids[first], memory=memory, progress=progress,
+            net, data.images(first), table.predicted[first], radius=reach, norm=order, steps=steps or STEPS,
+            jitter=jitter, seed=seed, ids=table.ids[first], memory=memory, progress=progress,
         )  # fmt: skip
-        moved = predicted_by(net, found.images, memory) != table.predicted[first]
+        moved = predicted_by(net, found.images[: len(first)], memory) != table.predicted[first]
         noise, said = _noise(found.z, reach, order, seed)
         judge = _Judge(net, data, table, order, memory)
         results = [judge(rows, images, found.z, noise) for rows, images in groups(data, rest, size, memory)]

@@ -247,7 +247,7 @@ class _Shared:
         Raises:
             RuntimeError: An image is outside of the region: our mistake, and never to be reported as a result.
         """
-        painted, scores, success = [], [], []
+        painted, scores, success, inside = [], [], [], []
         canvas = self.canvases(self.asked)
         with torch.no_grad():
             for rows in torch.split(self.every, self.chunk):
@@ -256,10 +256,10 @@ class _Shared:
                 painted.append(images)
                 scores.append(self.objective(seen))
                 success.append(goal(seen))
-        found = torch.cat(painted)
-        if not bool(self.within.contains(found, self.every).all()):
+                inside.append(self.within.contains(images, rows))
+        if not bool(torch.cat(inside).all()):
             raise RuntimeError(f"an image to be returned is outside of {self.within.words}")
-        return found, torch.cat(scores), torch.cat(success)
+        return torch.cat(painted), torch.cat(scores), torch.cat(success)
 
     def _mean(
         self, z: Tensor, chosen: Tensor, grad: bool, objective: Objective

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from striate.attacks.payload import Transfer
-from striate.attacks.payload_shared import Patched, Universal
+from striate.attacks.payload_shared import Corrupted, Patched, Universal
 
 from .format import count, cut, named, norm, radius, readable, shown, value_of, wrap
 from .lines import result_lines
@@ -57,6 +57,39 @@ def _patched(result: Patched, width: int, color: bool) -> list[str]:
     lines = [*wrap(head, width), *table(("", "", ""), rows, width=width)]
     if result.page:
         lines.append(f"to print, {result.centimetres:g} cm wide, with marks to cut along: {readable(result.page)}")
+    return lines
+
+
+@result_lines.register
+def _corrupted(result: Corrupted, width: int, color: bool) -> list[str]:
+    del color
+    head = f"15 corruptions at 5 severities, strengths of {result.constants}, {count(result.n, 'image')}"
+    rows: list[Row] = [
+        ("accuracy on clean images", shown(result.clean_accuracy, percent=True), ""),
+        ("mean error of all 75", shown(result.mean_error, percent=True), ""),
+    ]
+    against = bool(result.reference)
+    if against:
+        rows.append(
+            (
+                "mean corruption error",
+                shown(result.mean_corruption_error, percent=True),
+                f"100 % is {named(result.reference)}",
+            )
+        )
+    body = [
+        (
+            one.name.replace("_", " "),
+            *(value_of(each, percent=True) for each in one.accuracy),
+            value_of(one.error, percent=True),
+            *((value_of(one.ratio, percent=True),) if against else ()),
+        )
+        for one in result.corruptions
+    ]
+    names = ("accuracy at severity", "1", "2", "3", "4", "5", "error", *(("of reference's",) if against else ()))
+    lines = [*wrap(head, width), *table(("", "", ""), rows, width=width), ""]
+    lines += table(names, body, width=width, numbers=frozenset(range(1, len(names))))
+    lines += [line for note in result.notes for line in wrap(f"note: {readable(note)}", width)]
     return lines
 
 
