@@ -9,14 +9,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import striate as st
 from oracles.attacks_bounds import binomial_tail, linear_leads
 from striate.attacks.bounds.interval import Interval, least_lead, pixels_within, worst_leads
+from striate.attacks.bounds.measured import bounds_of
 from striate.attacks.bounds.propagation import bounded, certified
 from striate.attacks.bounds.smoothing import ABSTAINS, Smoothing, least_share, smoothed
+from striate.attacks.payload import Robustness
 from striate.attacks.run import attack
+from striate.core.codec import from_json, to_json
 from striate.core.errors import StriateError
+from striate.data.dataset import Dataset
 from striate.nets.load import load_net
 from striate.nets.net import Net
+from striate.page.text import render_text
 
 CLASSES = ("a", "b", "c")
 
@@ -229,3 +235,47 @@ def test_noise_that_is_none_is_refused() -> None:
     ):
         with pytest.raises(StriateError, match=words):
             Smoothing(**options)
+
+
+def test_the_verb_puts_bounds_beside_the_attack() -> None:
+    options = {"limit": 4, "steps": 5, "quiet": True, "radius": 1 / 255}
+    report = st.attack("striate/small", "shapes", bounds=("ibp", "smoothing"), norm="2", **options)
+    found = report.result.bounds
+    assert [(each.method, each.of, each.norm) for each in found] == [
+        ("ibp", "the net", "2"),
+        ("smoothing", "the net under noise", "2"),
+    ]
+    assert found[0].accuracy.value <= report.result.robust_accuracy.value
+    assert found[1].abstained is not None
+    assert {"gowal2019scalable", "cohen2019certified"} <= set(report.origin.cites)
+    text = render_text(report)
+    assert "certified (ibp)" in text
+    assert "a lower bound, of the net under noise" in text
+    assert from_json(to_json(report.result), Robustness) == report.result
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"bounds": ("lipschitz",)}, "lipschitz"),
+        ({"bounds": ("ibp",), "target": "3"}, "bounds are asked for with a target"),
+    ],
+)
+def test_bounds_that_mean_nothing_are_refused_before_anything_is_computed(options: dict, words: str) -> None:
+    with pytest.raises(StriateError, match=words):
+        st.attack("striate/small", "shapes", limit=4, quiet=True, **options)
+
+
+def test_the_ball_of_a_bound_holds_that_of_the_threat() -> None:
+    net, pixels = linear(4.0), images(20, seed=3)
+    with torch.no_grad():
+        labels = net(pixels).argmax(1)
+    data = Dataset.of(pixels, labels, classes=CLASSES)
+    linf, two = (bounds_of(net, data, ("ibp",), norm=norm, radius=0.05)[0] for norm in (math.inf, 2.0))
+    assert linf.accuracy == two.accuracy
+    noisy = bounds_of(net, data, ("smoothing",), norm=math.inf, radius=0.01)[0]
+    assert "L2 radius 0.08" in noisy.how
+    with pytest.raises(StriateError, match="norm is 0 for bounds"):
+        bounds_of(net, data, ("ibp",), norm=0.0, radius=1.0)
+    with pytest.raises(StriateError, match="radius is 0 for smoothing"):
+        bounds_of(net, data, ("smoothing",), norm=2.0, radius=0.0)

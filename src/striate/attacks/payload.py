@@ -60,6 +60,29 @@ class Masking:
 
 
 @dataclass(frozen=True)
+class Bound:
+    """A share of images that no attack within the radius can turn: proven, where an attack only tries.
+
+    Attributes:
+        method: ``ibp`` (intervals) or ``smoothing``.
+        of: What it holds for: the net itself, or the net under noise, which is another classifier.
+        accuracy: Share that is right and certified.
+        norm: Norm of the radius.
+        radius: In units of [0, 1] pixels.
+        how: By which numbers, in words.
+        abstained: Share of images on which draws did not agree enough (smoothing).
+    """
+
+    method: str
+    of: str
+    accuracy: Number
+    norm: str
+    radius: float
+    how: str
+    abstained: Number | None = None
+
+
+@dataclass(frozen=True)
 class Robustness:
     """A net under one attack at one radius.
 
@@ -78,6 +101,7 @@ class Robustness:
         passes: ``forward`` and ``backward`` passes of single images.
         curve: Robust accuracy over the radius, where asked for.
         factor: By how much the differences in the pictures are amplified.
+        bounds: Certified accuracy at the radius, where asked for: lower bounds beside the attack's upper one.
     """
 
     method: str
@@ -95,3 +119,4 @@ class Robustness:
     curve: tuple[CurvePoint, ...] = field(default=())
     names: tuple[str, ...] = field(default=())
     factor: float = 1.0
+    bounds: tuple[Bound, ...] = ()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Unpack
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Unpack
 
 from striate.attacks.payload import Robustness
 from striate.core.report import Report
 
-from .options import DataArgument, NetArgument, OnData, Option, OutArgument, count, number, numbers
+from .options import DataArgument, NetArgument, OnData, Option, OutArgument, count, number, numbers, words
 from .session import session, shown, write_out
 
 
@@ -28,6 +29,9 @@ def attack(
     radii: Annotated[
         tuple[float, ...], Option("more radii, for a curve, such as 1/255,2/255,4/255", "R,R", numbers)
     ] = (),
+    bounds: Annotated[
+        tuple[str, ...], Option("certified accuracy beside it: ibp (intervals), smoothing", "B,B", words)
+    ] = (),
     out: OutArgument = None,
     **shared: Unpack[OnData],
 ) -> Report[Robustness]:
@@ -35,10 +39,20 @@ def attack(
 
     An image counts as robust when no image within the radius was found that is misclassified (or, with a target, taken
     for it). Success is what a fresh forward pass on the returned float32 image says; the report also says what survives
-    rounding to 8 bits. An attack gives an upper bound of the true robust accuracy.
+    rounding to 8 bits. An attack gives an upper bound of the true robust accuracy; `--bounds` adds lower ones: what
+    interval bound propagation certifies of the net, and randomised smoothing of the net under noise.
     """
-    given = {"net": net, "data": data, "method": method, "norm": norm, "radius": radius, "target": target}
-    with session("attack", {**given, "steps": steps, "radii": radii, "out": out}, shared, OnData) as run:
+    given: dict[str, Any] = {
+        "net": net,
+        "data": data,
+        "method": method,
+        "norm": norm,
+        "radius": radius,
+        "target": target,
+    }
+    given |= {"steps": steps, "radii": radii, "bounds": bounds, "out": out}
+    with session("attack", given, shared, OnData) as run:
+        from striate.attacks.bounds.measured import BOUNDS, bounds_of, check_bounds
         from striate.attacks.catalog import METHODS
         from striate.attacks.check import RADII, check_radius
         from striate.attacks.findings import attack_findings
@@ -54,6 +68,7 @@ def attack(
         loaded = run.net(net)
         images = run.data(data, loaded)
         wanted = None if target is None else class_number(target, loaded.classes)
+        check_bounds(bounds, norm=order, radius=radius, target=wanted)
         table = run.table(loaded, images)
         result, album = attack_data(
             loaded,
@@ -69,6 +84,12 @@ def attack(
             memory=run["memory"],
             progress=run.progress,
         )
+        proven = bounds_of(
+            loaded, images, bounds, norm=order, radius=radius, seed=run["seed"], memory=run["memory"],
+            progress=run.progress,
+        )  # fmt: skip
+        result = replace(result, bounds=proven)
         findings = attack_findings(result, net=str(shown(net)), data=str(shown(data)))
-        report = run.report(result, findings=findings, album=album, cites=entry.cites)
+        cites = (*entry.cites, *(key for name in bounds for key in BOUNDS[name]))
+        report = run.report(result, findings=findings, album=album, cites=cites)
         return write_out(report, out, overwrite=run["overwrite"])

@@ -126,11 +126,10 @@ def _votes(
             for place in range(0, draws, _TOGETHER):
                 count = min(_TOGETHER, draws - place)
                 noise = rng.normal(ids[start : start + group], (_TOGETHER, *shape), step=place // _TOGETHER)[:, :count]
+                noisy = torch.split((part[:, None] + sigma * noise.to(part)).flatten(0, 1), most)
                 # noise leaves [0, 1], as a search may on its way: a net lets pixels pass that ask for a gradient
-                noisy = (part[:, None] + sigma * noise.to(part)).flatten(0, 1).requires_grad_(True)
-                chosen = torch.cat([net.logits(each).argmax(1) for each in torch.split(noisy, most)]).view(
-                    len(part), count
-                )
+                chosen = torch.cat([net.logits(each.requires_grad_(True)).argmax(1) for each in noisy])
+                chosen = chosen.view(len(part), count)
                 votes[start : start + group] += torch.nn.functional.one_hot(chosen, votes.shape[1]).sum(1)
                 step(len(part) * count)
     return votes
