@@ -22,7 +22,7 @@ from striate.nets.net import Net
 FIRST = 1000  # test images that are attacked
 RADIUS = 0.1
 DIGITS = (0.1, 0.05)  # radii at which digits are certified
-PGD = {"method": "pgd", "steps": 50, "restarts": 2}
+PGD: dict[str, Any] = {"method": "pgd", "steps": 50, "restarts": 2}
 
 
 def hardened_fashion(kept: Path) -> dict[str, Any]:

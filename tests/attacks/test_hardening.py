@@ -139,6 +139,7 @@ def test_a_resumed_hardening_ends_bit_for_bit_where_the_uninterrupted_one_does(s
         begun(tmp_path / "parts", stop=2)
     begun(tmp_path / "parts", resume=True)
     assert bits(tmp_path / "parts") == bits(tmp_path / "whole")
+    assert bits(tmp_path / "whole")["hardening"] == how.words
     assert read_record(tmp_path / "parts").about["hardening"] == how.words
 
 

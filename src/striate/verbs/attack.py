@@ -11,6 +11,10 @@ from striate.core.report import Report
 from .options import DataArgument, NetArgument, OnData, Option, OutArgument, count, number, numbers, words
 from .session import session, shown, write_out
 
+BoundsOption = Annotated[
+    tuple[str, ...], Option("certified accuracy beside it: ibp (intervals), smoothing", "B,B", words)
+]
+
 
 def attack(
     net: NetArgument,
@@ -29,9 +33,7 @@ def attack(
     radii: Annotated[
         tuple[float, ...], Option("more radii, for a curve, such as 1/255,2/255,4/255", "R,R", numbers)
     ] = (),
-    bounds: Annotated[
-        tuple[str, ...], Option("certified accuracy beside it: ibp (intervals), smoothing", "B,B", words)
-    ] = (),
+    bounds: BoundsOption = (),
     out: OutArgument = None,
     **shared: Unpack[OnData],
 ) -> Report[Robustness]:
