@@ -125,6 +125,20 @@ def decoded_classes() -> dict[str, Any]:
     return measured(KEPT / "decoder")
 
 
+def hardened_fashion() -> dict[str, Any]:
+    """A net that withstands attacks, and what it cost."""
+    from hardening import hardened_fashion as measured
+
+    return measured(KEPT)
+
+
+def certified_digits() -> dict[str, Any]:
+    """A net that intervals certify, and a plain one."""
+    from hardening import certified_digits as measured
+
+    return measured(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -140,6 +154,8 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         "loss of a learnt painter and of L-BFGS on ten unseen photographs (needs STRIATE_DATA, STRIATE_WEIGHTS)",
         fast_style,
     ),
+    "harden": ("`small` hardened on FashionMNIST by PGD of two steps (needs STRIATE_DATA)", hardened_fashion),
+    "certify": ("LeNet-5 certified on MNIST by intervals (needs STRIATE_DATA)", certified_digits),
     "decoder": (
         "class images on `shapes` through a learnt decoder, and without, as another net sees them",
         decoded_classes,

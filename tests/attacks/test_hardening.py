@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from torch import nn
 
 import striate as st
 from oracles.attacks_hardening import climbed_slowly
+from striate.attacks.bounds.propagation import certified
 from striate.attacks.hardening.ascent import ball_about, climbed, random_point
+from striate.attacks.hardening.certifying import Certifying
 from striate.attacks.hardening.spec import Hardening
 from striate.attacks.hardening.task import Hardened, divergence, hardened
 from striate.attacks.run import attack
@@ -85,7 +88,38 @@ def test_each_hardening_withstands_attacks_that_break_plain_training(scheme: str
     assert training.about["hardening"].startswith(f"{scheme} within Linf 0.12")
 
 
-@pytest.mark.parametrize("scheme", ATTACKS)
+def test_intervals_certify_a_net_that_learnt_from_them_and_not_a_plain_one(tmp_path: Path) -> None:
+    images, labels = TRAPS.test.images(), TRAPS.test.labels
+    training = fit(
+        hardened(plain_net(), TRAPS, Hardening("ibp", RADIUS, ramp=0.3), recipe=LONG),
+        TRAPS, out=tmp_path / "run", recipe=LONG,
+    )  # fmt: skip
+    assert training.best.metric == "dev certified_accuracy"
+    sure = certified(reached(tmp_path / "run"), images, labels, RADIUS)
+    found = attack(reached(tmp_path / "run"), images, labels, radius=RADIUS)
+    assert sure.float().mean().item() > 0.85
+    assert not bool((sure & found.success).any())
+    fit(plain_net(), TRAPS, out=tmp_path / "plain", recipe=LONG)
+    assert certified(reached(tmp_path / "plain"), images, labels, RADIUS).float().mean().item() < 0.2
+
+
+def test_radius_and_weight_of_the_bounds_follow_their_schedule() -> None:
+    task, batch = Certifying(Classification(tiny_net().train()), Hardening("ibp", 0.1, warm=0.2, ramp=0.4)), batch_of()
+    plain, seen = Classification(tiny_net().train()), []
+    for net in (task.nets["net"], plain.nets["net"]):
+        net.module[5].p = 0.0
+    plain_loss = plain.step(batch, lambda loss, name: seen.append(loss))["loss"]
+    at_start = task.step(replace(batch, done=0.1), lambda loss, name: seen.append(loss))["loss"]
+    assert torch.equal(at_start, plain_loss)
+    losses = [
+        float(task.step(replace(batch, done=done), lambda loss, name: seen.append(loss))["loss"].mean())
+        for done in (0.2, 0.3, 0.4, 0.6, 0.9)
+    ]
+    assert losses[0] < losses[1] < losses[2] < losses[3]
+    assert losses[4] == pytest.approx(losses[3], rel=0.02)
+
+
+@pytest.mark.parametrize("scheme", [*ATTACKS, "ibp"])
 def test_a_resumed_hardening_ends_bit_for_bit_where_the_uninterrupted_one_does(scheme: str, tmp_path: Path) -> None:
     splits, how = tiny_splits(), Hardening(scheme, 0.1)
 
@@ -105,6 +139,7 @@ def test_a_resumed_hardening_ends_bit_for_bit_where_the_uninterrupted_one_does(s
         begun(tmp_path / "parts", stop=2)
     begun(tmp_path / "parts", resume=True)
     assert bits(tmp_path / "parts") == bits(tmp_path / "whole")
+    assert bits(tmp_path / "whole")["hardening"] == how.words
     assert read_record(tmp_path / "parts").about["hardening"] == how.words
 
 

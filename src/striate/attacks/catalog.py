@@ -11,7 +11,15 @@ from striate.core.registry import Entry, Registry
 if TYPE_CHECKING:
     from .method import Method
 
-PER_IMAGE = ("norm", "radius", "target", "steps", "radii", "transfer")  # options of those that attack each image
+PER_IMAGE = (
+    "norm",
+    "radius",
+    "target",
+    "steps",
+    "radii",
+    "bounds",
+    "transfer",
+)  # options of those that attack each image
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,29 @@ class Transfer:
 
 
 @dataclass(frozen=True)
+class Bound:
+    """A share of images that no attack within the radius can turn: proven, where an attack only tries.
+
+    Attributes:
+        method: ``ibp`` (intervals) or ``smoothing``.
+        of: What it holds for: the net itself, or the net under noise, which is another classifier.
+        accuracy: Share that is right and certified.
+        norm: Norm of the radius.
+        radius: In units of [0, 1] pixels.
+        how: By which numbers, in words.
+        abstained: Share of images on which draws did not agree enough (smoothing).
+    """
+
+    method: str
+    of: str
+    accuracy: Number
+    norm: str
+    radius: float
+    how: str
+    abstained: Number | None = None
+
+
+@dataclass(frozen=True)
 class Robustness:
     """A net under one attack at one radius.
 
@@ -141,6 +164,7 @@ class Robustness:
         factor: By how much the differences in the pictures are amplified.
         survives_jpeg: Share of the successes that JPEG of quality 75 does not undo.
         transfer: How the images fool other nets, where asked for.
+        bounds: Certified accuracy at the radius, where asked for: lower bounds beside the attack's upper one.
     """
 
     method: str
@@ -163,3 +187,4 @@ class Robustness:
     factor: float = 1.0
     survives_jpeg: Number = field(default=Number(None, why="it was not tried"))
     transfer: Transfer | None = None
+    bounds: tuple[Bound, ...] = ()

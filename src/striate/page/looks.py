@@ -117,6 +117,7 @@ def robustness_section(robustness: Robustness | None, chance: Number, shelf: She
     figures = [
         ("accuracy", "accuracy on clean images", robustness.clean_accuracy, True),
         ("robust", "robust accuracy", robustness.robust_accuracy, True),
+        *(("", f"certified, {each.of} ({each.method})", each.accuracy, True) for each in robustness.bounds),
         ("radius", "median change of the fooled", robustness.distance, False),
         ("", "successes that 8-bit rounding leaves", robustness.survives_8bit, True),
         ("masking", "images with zero gradient", robustness.masking.zero_gradients, True),

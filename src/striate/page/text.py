@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from striate.attacks.payload import Robustness
+from striate.attacks.payload import Bound, Robustness
 from striate.core.finding import Finding, ranked
 from striate.core.report import Report
 from striate.figures.payload import Reproduction
@@ -106,6 +106,7 @@ def _robustness(result: Robustness, width: int, color: bool) -> list[str]:
     rows = [
         ("accuracy on clean images", shown(result.clean_accuracy, percent=True), ""),
         (kept, shown(result.robust_accuracy, percent=True), "an upper bound"),
+        *(_bound_row(each) for each in result.bounds),
         ("median change of the fooled", value_of(result.distance), norm(result.norm)),
         ("fooled after 8-bit rounding too", shown(result.survives_8bit, percent=True), ""),
         ("fooled as JPEG files too", shown(result.survives_jpeg, percent=True), "quality 75"),
@@ -122,6 +123,11 @@ def _robustness(result: Robustness, width: int, color: bool) -> list[str]:
     if result.masking.signs:
         lines += ["", *wrap(f"signs of masked gradients: {readable('; '.join(result.masking.signs))}", width)]
     return lines
+
+
+def _bound_row(bound: Bound) -> tuple[str, str, str]:
+    note = "a lower bound" if bound.of == "the net" else f"a lower bound, of {bound.of}"
+    return f"certified ({bound.method})", shown(bound.accuracy, percent=True), note
 
 
 @result_lines.register

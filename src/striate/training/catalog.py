@@ -22,6 +22,11 @@ RECIPES: Registry[Recipe] = Registry(
             "against attacks (--harden): as quick, with weaker decay and as many images as that takes",
             ("smith2018super", "szegedy2016rethinking"),
         ),
+        "certified": Entry(
+            "striate.training.recipes:CERTIFIED",
+            "against interval bounds (--harden ibp): AdamW without decay, one cycle, images as they are",
+            ("loshchilov2019decoupled", "smith2018super"),
+        ),
         "style": Entry(
             "striate.training.recipes:STYLE",
             "a painter in one style (task style): AdamW without decay, one cycle, batches of 4, mirrored and shifted",

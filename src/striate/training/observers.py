@@ -91,7 +91,7 @@ def save_best(folder: Path, state: State, record: Record) -> None:
     for index, (name, net) in enumerate(state.nets.items()):
         path = folder / (WEIGHTS if index == 0 else f"weights.{name}.safetensors")
         if isinstance(net, Net):
-            save_weights(net, path, metadata=said)
+            save_weights(net, path, metadata={**record.about, **said})
         else:
             write_weights(net, path, {"striate": FORMAT, "task": record.task, **record.about, **said})
 

@@ -30,6 +30,13 @@ ROBUST = Recipe(
     augment=Augment(mirror=0.5),
 )
 
+CERTIFIED = Recipe(
+    name="certified",
+    optimizer=AdamW(rate=2e-3, weight_decay=0.0),
+    schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
+    samples=1_000_000,
+    batch=128,
+)
 STYLE = Recipe(
     name="style",
     optimizer=AdamW(rate=3e-3, weight_decay=0.0),

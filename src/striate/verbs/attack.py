@@ -33,6 +33,9 @@ def attack(
     radii: Annotated[
         tuple[float, ...], Option("more radii, for a curve, such as 1/255,2/255,4/255", "R,R", numbers)
     ] = (),
+    bounds: Annotated[
+        tuple[str, ...], Option("certified accuracy beside it: ibp (intervals), smoothing", "B,B", words)
+    ] = (),
     transfer: Annotated[
         tuple[str, ...], Option("other nets, to see which images found on one fool which", "NET,NET", words)
     ] = (),
@@ -59,12 +62,13 @@ def attack(
     Most methods change each image by at most ``radius``: it counts as robust when no image was found there that is
     misclassified (or, with a target, taken for it). Success is what a fresh forward pass on the returned float32 image
     says; the report also says what survives 8 bits and JPEG. An attack gives an upper bound of the true robust
-    accuracy. ``universal`` and ``patch`` make one change for all images on a part of them and judge it on the rest;
+    accuracy; ``--bounds`` adds lower ones: what intervals certify of the net, and smoothing of the net under noise.
+    ``universal`` and ``patch`` make one change for all images on a part of them and judge it on the rest;
     ``corruptions`` measures 15 kinds of damage at 5 strengths. An option that means nothing to a method is refused.
     """
     options = {
-        "norm": norm, "radius": radius, "target": target, "steps": steps, "radii": radii, "transfer": transfer,
-        "fit": fit, "area": area, "reference": reference,
+        "norm": norm, "radius": radius, "target": target, "steps": steps, "radii": radii, "bounds": bounds,
+        "transfer": transfer, "fit": fit, "area": area, "reference": reference,
     }  # fmt: skip
     given = {"net": net, "data": data, "method": method, **options, "out": out}
     with session("attack", given, shared, OnData) as run:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from striate.attacks.bounds.measured import BOUNDS, bounds_of, check_bounds
 from striate.attacks.catalog import ATTACKS, PER_IMAGE, WHOLE, Whole
 from striate.attacks.check import RADII, check_radius
 from striate.attacks.findings import attack_findings
@@ -58,6 +60,7 @@ def _each(run: Session, method: str, net: NetLike, data: DataLike, given: dict[s
         raise StriateError("a net is named twice", accepted="each once: the first net counts without being named")
     images = run.data(data, loaded)
     wanted = class_number(given["target"], loaded.classes) if "target" in given else None
+    check_bounds(given.get("bounds", ()), norm=order, radius=radius, target=wanted)
     settings: dict[str, Any] = {
         "method": method, "norm": order, "radius": radius, "target": wanted, "steps": given.get("steps"),
         "radii": given.get("radii", ()), "seed": run["seed"], "memory": run["memory"], "progress": run.progress,
@@ -70,6 +73,13 @@ def _each(run: Session, method: str, net: NetLike, data: DataLike, given: dict[s
         cites = (*cites, "szegedy2014intriguing", "papernot2016transferability")
     else:
         result, album = attack_data(loaded, images, run.table(loaded, images), **settings)
+    bounds = given.get("bounds", ())
+    proven = bounds_of(
+        loaded, images, bounds, norm=order, radius=radius, seed=run["seed"], memory=run["memory"],
+        progress=run.progress,
+    )  # fmt: skip
+    result = replace(result, bounds=proven)
+    cites = (*cites, *(key for name in bounds for key in BOUNDS[name]))
     findings = attack_findings(result, net=str(shown(net)), data=str(shown(data)))
     return run.report(result, findings=findings, album=album, cites=cites)
 

@@ -28,6 +28,20 @@ HardenOption = Annotated[
     Literal["pgd", "fast", "trades", "free", "ibp"] | None,
     Option("train against attacks within --radius, so that the net withstands them (ibp: for a certificate)"),
 ]
+WithstoodOption = Annotated[
+    float | None, Option("largest change to withstand, pixels in [0, 1] (--harden)", "R", number)
+]
+StepsOption = Annotated[
+    int | None,
+    Option("steps of the attack within (--harden; default: its own)", "N", lambda text: count(text, "attack-steps")),
+]
+BetaOption = Annotated[
+    float | None, Option("weight of robustness (--harden trades; default: 6)", "X", lambda text: number(text, "beta"))
+]
+ReplaysOption = Annotated[
+    int | None,
+    Option("times a batch is learnt from (--harden free; default: 4)", "N", lambda text: count(text, "replays")),
+]
 SHAPING = (  # shared options that shape a run
     "limit", "batch", "seed", "partial", "skip_broken", "layout", "shares", "fold", "splits", "precision", "device",
 )  # fmt: skip
@@ -63,24 +77,11 @@ def train(
     ] = None,
     preprocess: PreprocessOption = None,
     harden: HardenOption = None,
-    radius: Annotated[
-        float | None, Option("largest change to withstand, pixels in [0, 1] (--harden)", "R", number)
-    ] = None,
+    radius: WithstoodOption = None,
     norm: Annotated[Literal["inf", "2"], Option("norm that measures the change (--harden)")] = "inf",
-    attack_steps: Annotated[
-        int | None,
-        Option(
-            "steps of the attack within (--harden; default: its own)", "N", lambda text: count(text, "attack-steps")
-        ),
-    ] = None,
-    beta: Annotated[
-        float | None,
-        Option("weight of robustness (--harden trades; default: 6)", "X", lambda text: number(text, "beta")),
-    ] = None,
-    replays: Annotated[
-        int | None,
-        Option("times a batch is learnt from (--harden free; default: 4)", "N", lambda text: count(text, "replays")),
-    ] = None,
+    attack_steps: StepsOption = None,
+    beta: BetaOption = None,
+    replays: ReplaysOption = None,
     out: Annotated[str | Path | None, Option("run folder", "RUN")] = None,
     resume: Annotated[bool, Option("go on where the run in this folder stopped")] = False,
     **shared: Unpack[Learning],
@@ -108,15 +109,11 @@ def train(
         "size": size,
         "augment": ",".join(words(augment) if isinstance(augment, str) else augment) if augment else None,
         "preprocess": preprocess,
-        "harden": harden,
-        "radius": radius,
-        "norm": norm,
-        "attack_steps": attack_steps,
-        "beta": beta,
-        "replays": replays,
         "out": out,
         "resume": resume,
     }
+    given |= {"harden": harden, "radius": radius, "norm": norm}
+    given |= {"attack_steps": attack_steps, "beta": beta, "replays": replays}
     options: dict[str, Any] = dict(shared)
     begun = resume and out is not None and (Path(out) / "run.json").is_file()
     if begun:

@@ -55,6 +55,7 @@ SCHEMES: Mapping[str, Scheme] = {
         ("gowal2019scalable",),
         {"kappa": 0.5, "warm": 0.05, "ramp": 0.5},
         (math.inf,),
+        "certified",
     ),
 }
 

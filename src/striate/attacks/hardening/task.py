@@ -21,6 +21,7 @@ from striate.training.recipe import Recipe
 from striate.training.task import Batch, Classification, Task, Update
 
 from .ascent import Near, ball_about, climbed, mode_of, random_point
+from .certifying import Certifying
 from .spec import Hardening
 
 JUDGED = 1000  # images of dev that are attacked after each epoch: a pass costs as much as one of training
@@ -152,7 +153,7 @@ def hardened(
     seed: int = 0,
     weights_root: Path | None = None,
     precision: Precision = "float32",
-) -> Hardened:
+) -> Hardened | Certifying:
     """The task of training ``subject``, hardened; `fit` takes it in the place of the subject.
 
     Raises:
@@ -161,6 +162,8 @@ def hardened(
     task = build_task(subject, splits, recipe=recipe, seed=seed, weights_root=weights_root)
     if not isinstance(task, Classification):
         raise RunError(f"the task {task.name!r} is to be hardened", accepted="a classifier")
+    if how.scheme == "ibp":
+        return Certifying(task, how)
     return Hardened(task, how, dev=len(splits.dev), precision=precision)
 
 
