@@ -20,7 +20,7 @@ def ramp(count: int = 6, channels: int = 3, height: int = 24, width: int = 32) -
     return [torch.full((channels, height, width), k / count) for k in range(count)]
 
 
-def shows(film: bytes, given: Sequence[Tensor], *, rate: float) -> None:
+def check_shows(film: bytes, given: Sequence[Tensor], *, rate: float) -> None:
     """An MP4 holds these frames of one colour each, even sides of them, at this rate."""
     av = pytest.importorskip("av")
     with av.open(io.BytesIO(film)) as opened:
@@ -37,7 +37,7 @@ def shows(film: bytes, given: Sequence[Tensor], *, rate: float) -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_mp4_holds_every_frame_in_order_at_its_rate(channels: int) -> None:
     given = ramp(channels=channels, height=25, width=33)
-    shows(encode_mp4(given, rate=10), given, rate=10)
+    check_shows(encode_mp4(given, rate=10), given, rate=10)
 
 
 def test_an_mp4_keeps_colour_and_place() -> None:
@@ -68,7 +68,7 @@ def test_a_film_is_an_mp4_with_pyav_and_a_gif_without(monkeypatch: pytest.Monkey
     pytest.importorskip("av")
     ending, film = encode_film(ramp(), rate=20)
     assert ending == "mp4"
-    shows(film, ramp(), rate=20)  # not byte for byte: x264 does not promise the same bytes twice
+    check_shows(film, ramp(), rate=20)  # not byte for byte: x264 does not promise the same bytes twice
     monkeypatch.setattr("striate.core.film.importlib.util.find_spec", lambda name: None)
     assert encode_film(ramp()) == ("gif", encode_gif(ramp()))
     monkeypatch.setitem(sys.modules, "av", None)

@@ -104,29 +104,7 @@ def attack_data(
             probed = max((one.tried for one in added(shard.probes for shard in shards)), default=0)
             shards.append(_attacked(job, batch, probes=PROBED - probed))
     sure = int(saturated(table.logits[wanted]).sum())
-    attacked = sum(shard.attacked for shard in shards)
-    masking = masking_of(
-        attacked=attacked,
-        flat=sum(shard.flat for shard in shards),
-        n=len(wanted),
-        sure=sure,
-        probes=added(shard.probes for shard in shards),
-        ready=job.prepared,
-    )
-    broken = {at: sum(int(shard.broken[at].sum()) for shard in shards) for at in (*others, job.radius)}
-    return robustness_of(
-        [one for shard in shards for one in shard.images],
-        method=method,
-        norm=norm_name(order),
-        radius=job.radius,
-        target=target,
-        names=table.names,
-        masking=masking,
-        members=_members(job),
-        curve={0.0: len(wanted) - attacked, **broken} if others else {},
-        passes={"forward": passes.forward, "backward": passes.backward},
-        shown=[each for shard in shards for each in shard.shown],
-    )
+    return _summed(job, shards, wanted, sure, {"forward": passes.forward, "backward": passes.backward})
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +147,35 @@ class _Job:
         label = f"{self.method} {radius:.3g}, {len(ids)} images"
         draws = self.prepared.draws
         return Running(seed=self.seed, ids=ids, memory=self.memory, progress=self.progress, label=label, draws=draws)
+
+
+def _summed(
+    job: _Job, shards: Sequence[_Shard], wanted: Tensor, sure: int, passes: Mapping[str, int]
+) -> tuple[Robustness, dict[str, bytes]]:
+    """What was learnt of all the images."""
+    attacked = sum(shard.attacked for shard in shards)
+    masking = masking_of(
+        attacked=attacked,
+        flat=sum(shard.flat for shard in shards),
+        n=len(wanted),
+        sure=sure,
+        probes=added(shard.probes for shard in shards),
+        ready=job.prepared,
+    )
+    broken = {at: sum(int(shard.broken[at].sum()) for shard in shards) for at in (*job.radii, job.radius)}
+    return robustness_of(
+        [one for shard in shards for one in shard.images],
+        method=job.method,
+        norm=norm_name(job.norm),
+        radius=job.radius,
+        target=job.target,
+        names=job.table.names,
+        masking=masking,
+        members=_members(job),
+        curve={0.0: len(wanted) - attacked, **broken} if job.radii else {},
+        passes=passes,
+        shown=[each for shard in shards for each in shard.shown],
+    )
 
 
 def _members(job: _Job) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from .catalog import METHODS
 from .check import check_method, check_radius, checked_labels
 from .measured import attack_data
 from .method import Running, Threat, within_radius
-from .ready import made_ready
+from .ready import Ready, made_ready
 
 __all__ = ["attack", "attack_data", "check_radius"]
 
@@ -87,26 +87,33 @@ def attack(
             f"restarts is {restarts}", accepted="at least 1" if page.random else f"1: {method} draws nothing at random"
         )
     ids = image_ids(images) if ids is None else ids
+    settled = math.inf if page.nearest else radius
     with counting() as passes, made_ready(net, images, seed=seed) as ready:
         found = as_they_are(net, images, labels, target, memory)
         assert found.output is not None  # the goal reads it
-        threat = Threat(labels, found.output, order, math.inf if page.nearest else radius, target)
+        threat = Threat(labels, found.output, order, settled, target)
         for restart in range(restarts):
             rows = (~found.success).nonzero().squeeze(1)
             if len(rows) == 0:
                 break
-            running = Running(
-                seed=Rng(seed, "attack/restart").torch_seed(step=restart) if restart else seed,
-                ids=ids[rows.cpu()],
-                memory=memory,
-                progress=progress,
-                label=f"attack {method}" + (f", restart {restart}" if restart else ""),
-                draws=ready.draws,
-            )
+            running = _running(seed, restart, ids[rows.cpu()], method, ready, memory=memory, progress=progress)
             now = page(ready.net, images[rows], threat.of(rows), steps=taken, running=running)
             found = found.updated(now, rows) if restart else found.replaced(now, rows)
     found = replace(found, passes={"forward": passes.forward, "backward": passes.backward})
     return within_radius(found, images, threat, radius) if page.nearest else found
+
+
+def _running(
+    seed: int, restart: int, ids: Tensor, method: str, ready: Ready, *, memory: int, progress: Progress
+) -> Running:
+    return Running(
+        seed=Rng(seed, "attack/restart").torch_seed(step=restart) if restart else seed,
+        ids=ids,
+        memory=memory,
+        progress=progress,
+        label=f"attack {method}" + (f", restart {restart}" if restart else ""),
+        draws=ready.draws,
+    )
 
 
 def as_they_are(net: Net, images: Tensor, labels: Tensor, target: int | None, memory: int) -> Found:

@@ -106,8 +106,7 @@ def solve(
     within, goal = within or Box(), goal or none()
     _check(start, within, steps=steps, draws=draws, fresh=fresh, patience=patience)
     memory_format = best_format(net, start)
-    sites, often = objective.sites | goal.sites, steps >= MANY and not isinstance(keep_named(keep), Nearest)
-    fold = (start.shape[-2], start.shape[-1]) if often else None
+    fold, sites = _fold_size(start, steps, keep_named(keep)), objective.sites | goal.sites
     with looked_at(net, sites, memory_format, rules, fold=fold) as (passes, look, judge):
         running = Running(
             net=net,
@@ -268,6 +267,11 @@ def _check(start: Tensor, within: Region, *, steps: int, draws: int, fresh: int,
     if not bool(inside.all()):
         row = int((~inside).nonzero()[0])
         raise StriateError(f"start image {row} is outside of {within.words}", accepted="a start in the region")
+
+
+def _fold_size(start: Tensor, steps: int, keep: Keep) -> tuple[int, int] | None:
+    """The size at which to fold the net: where steps are many, and no image is kept for being on the boundary."""
+    return None if steps < MANY or isinstance(keep, Nearest) else (start.shape[-2], start.shape[-1])
 
 
 def _ids(start: Tensor, ids: Tensor | None) -> Tensor:
