@@ -109,24 +109,11 @@ def solve(
     fold, sites = _fold_size(start, steps, keep_named(keep)), objective.sites | goal.sites
     with looked_at(net, sites, memory_format, rules, fold=fold) as (passes, look, judge):
         running = Running(
-            net=net,
-            look=look,
-            judge=judge,
-            objective=objective,
-            images=start,
-            canvas=canvas or Pixels(),
-            within=within,
-            steps=steps,
-            view=view,
-            draws=draws,
-            fresh=fresh,
-            goal=goal,
-            keep=keep_named(keep),
-            rng=Rng(seed, "imageopt"),
-            ids=_ids(start, ids),
+            net=net, look=look, judge=judge, objective=objective, images=start, canvas=canvas or Pixels(),
+            within=within, steps=steps, view=view, draws=draws, fresh=fresh, goal=goal, keep=keep_named(keep),
+            rng=Rng(seed, "imageopt"), ids=_ids(start, ids), memory_format=memory_format,
             chunk=chunk_of(net, start, memory, whole=not objective.per_image),
-            memory_format=memory_format,
-        )
+        )  # fmt: skip
         with progress.task(label, steps, unit="steps") as step:
             history = _search(running, search, step, callback=callback, patience=patience, sloped=sloped)
         verdict = running.verdict()
