@@ -51,6 +51,15 @@ def test_lenet_is_sure_of_every_digit_in_noise_and_in_patterns(
     assert len(album) == 1
 
 
+def test_a_machine_on_histograms_of_gradients_is_fooled_by_small_changes(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIATE_DATA", str(data_root))
+    result, album = reproduce_figures(["hog-adversarial"])
+    assert result.figures[0].passed, result.figures[0].claims
+    assert len(album) == 1
+
+
 @pytest.mark.parametrize("name", [name for name in FIGURES if figure(name).needs])
 def test_a_figure_whose_files_are_missing_says_what_it_needs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -345,6 +345,17 @@ _FIGURES: dict[str, Figure] = {
         needs="the digits of MNIST",
     ),
     **_figures(
+        "histograms",
+        (
+            "hog-adversarial",
+            "Histograms of gradients are fooled too",
+            "K11 adversarial images",
+            "E",
+            "dalal2005histograms madry2018towards",
+        ),
+        needs="patches with and without faces (LFW)",
+    ),
+    **_figures(
         "trees",
         ("drm", "Max-sum on a tree as a net", "V deep rendering model", "X", "patel2016probabilistic"),
         ("dpm-cnn", "Deformable parts as layers", "V DPM as CNN", "X", "girshick2015deformable"),

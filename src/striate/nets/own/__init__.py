@@ -22,6 +22,11 @@ OWN: Registry[Callable[..., Blueprint]] = Registry(
         "lenet5": Entry(
             f"{_HERE}.lenet:lenet5", "LeNet-5 as it is built now: 61,706 weights at 32 px", ("lecun1998gradient",)
         ),
+        "hog": Entry(
+            f"{_HERE}.hog:hog",
+            "histograms of oriented gradients, fixed, and a linear layer: the head of a support vector machine",
+            ("dalal2005histograms",),
+        ),
         **{
             f"resnet{depth}": Entry(
                 f"{_HERE}.resnet:resnet{depth}",

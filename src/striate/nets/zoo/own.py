@@ -79,6 +79,7 @@ _PARAMETERS = {
     "linear": 7_850,
     "mlp": 235_146,
     "lenet5": 61_706,
+    "hog": 3_250,
     "resnet20": 269_722,
     "resnet32": 464_154,
     "resnet44": 658_586,
