@@ -19,7 +19,7 @@ RECIPES: Registry[Recipe] = Registry(
         ),
         "robust": Entry(
             "striate.training.recipes:ROBUST",
-            "against attacks (--harden): as quick, with weaker decay and as many images as that takes",
+            "against attacks (--harden): as quick, with six times the images",
             ("smith2018super", "szegedy2016rethinking"),
         ),
         "certified": Entry(

@@ -21,7 +21,10 @@ QUICK = Recipe(
 
 ROBUST = Recipe(
     name="robust",
-    states="",
+    states=(
+        "striate/small on FashionMNIST against PGD of two steps, Linf 0.1, bfloat16, 25 epochs and 667 CPU seconds: "
+        "87.2 % on the 10,000 test images, 77.6 % of the first 1,000 under PGD of 50 steps with two restarts"
+    ),
     optimizer=Sgd(rate=0.2, momentum=0.9, nesterov=True, weight_decay=5e-4),
     schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
     samples=1_350_000,
@@ -29,9 +32,12 @@ ROBUST = Recipe(
     label_smoothing=0.05,
     augment=Augment(mirror=0.5),
 )
-
 CERTIFIED = Recipe(
     name="certified",
+    states=(
+        "striate/lenet5 on MNIST by intervals, Linf 0.1, 4 epochs and 68 CPU seconds: 96.2 % right on dev, 86.6 % "
+        "certified"
+    ),
     optimizer=AdamW(rate=2e-3, weight_decay=0.0),
     schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
     samples=1_000_000,
