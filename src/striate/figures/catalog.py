@@ -345,6 +345,16 @@ _FIGURES: dict[str, Figure] = {
         needs="the digits of MNIST",
     ),
     **_figures(
+        "breaking",
+        ("panda", "One step of the gradient", "V; K11 the panda", "E", "goodfellow2015explaining"),
+        ("ostrich", "Everything is an ostrich", "V; C; B adversarial examples", "E", "szegedy2014intriguing"),
+        ("universal", "One difference fools them all", "C universal perturbations", "E", "moosavi2017universal"),
+        ("patch", "A sticker that is a toaster", "K11; B adversarial patch", "E", "brown2017adversarial"),
+        ("one-pixel", "One pixel is enough", "C; K11 one-pixel attack", "E", "su2019one"),
+        needs="photographs of ImageNet or CIFAR-10, and weights of nets trained on them",
+        cost="m",
+    ),
+    **_figures(
         "histograms",
         (
             "hog-adversarial",
