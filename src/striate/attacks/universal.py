@@ -173,16 +173,10 @@ def universal_data(
         noise, said = _noise(found.z, reach, order, seed)
         judge = _Judge(net, data, table, order, memory)
         results = [judge(rows, images, found.z, noise) for rows, images in groups(data, rest, size, memory)]
-    judged = tuple(one for listed, _, _ in results for one in listed)
-    shown = chosen([each for _, some, _ in results for each in some])
-    album, _ = pictures(shown)
-    there = {each.row for each in shown if names_of(each.row)[0] in album}
-    listed = tuple(
-        replace(one, original=names_of(one.row)[0], picture=names_of(one.row)[1]) if one.row in there else one
-        for one in judged
+    judged, album = _pictured(
+        [one for each in results for one in each[0]], [one for each in results for one in each[1]]
     )
     delta, factor = _delta_picture(found.z)
-    album = {name: png for name, png in album.items() if not name.endswith("-difference.png")} | delta
     n, fooled = len(judged), [one for one in judged if one.success]
     return Universal(
         method="universal",
@@ -198,12 +192,23 @@ def universal_data(
         noise=said,
         survives_8bit=survival([one.survives_8bit for one in fooled]),
         survives_jpeg=survival([one.survives_jpeg for one in fooled]),
-        per_image=listed,
+        per_image=judged,
         passes={"forward": passes.forward, "backward": passes.backward},
         history=tenths(found.history),
         names=table.names,
         delta=next(iter(delta)),
         factor=factor,
+    ), album | delta
+
+
+def _pictured(judged: list[Judged], candidates: list[Shown]) -> tuple[tuple[Judged, ...], dict[str, bytes]]:
+    """The judged images with the names of their pictures, and the pictures of a few, before and after."""
+    shown = chosen(candidates)
+    album = {name: png for name, png in pictures(shown)[0].items() if not name.endswith("-difference.png")}
+    there = {each.row: names_of(each.row) for each in shown}
+    return tuple(
+        replace(one, original=there[one.row][0], picture=there[one.row][1]) if one.row in there else one
+        for one in judged
     ), album
 
 

@@ -71,7 +71,7 @@ class Report(Generic[T]):
         origin: How it was made.
         cost: What it took.
         files: What was written, name to path relative to the output folder.
-        album: Pictures that belong to the result, name to PNG or WebP bytes; not in the JSON.
+        album: Pictures that belong to the result, name to PNG, WebP or PDF bytes; not in the JSON.
         arrays: Raw values that belong to the result, name to tensor; not in the JSON.
     """
 
