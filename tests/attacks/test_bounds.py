@@ -59,7 +59,7 @@ class Parts(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = nn.functional.relu(self.bn1(self.conv1(x)), inplace=True)
         x = self.act(self.conv2(x)) + x[:, :, :, :]
-        x = self.average(self.pool(2.0 * x - 0.5))
+        x = self.average(self.pool(-2.0 * (0.5 - x)))
         x = torch.tanh(self.head(self.drop(x.flatten(1))))
         out: Tensor = self.last(x)
         return out

@@ -21,6 +21,7 @@ from striate.attacks.run import attack
 from striate.core.errors import RunError, StriateError, UnknownNameError
 from striate.data.dataset import Dataset, Splits
 from striate.nets.net import Net
+from striate.page.text import render_text
 from striate.training.loop import fit
 from striate.training.recipe import Recipe, Sgd
 from striate.training.run import read_record
@@ -229,6 +230,7 @@ def test_the_verb_keeps_the_hardening_and_goes_on_without_being_told_again(tmp_p
     whole = st.train("shapes", **options, out=tmp_path / "run")
     assert whole.result.best.metric == "dev robust_accuracy"
     assert "wong2020fast" in whole.origin.cites
+    assert "hardened: fast within Linf" in render_text(whole)
     again = st.train("shapes", resume=True, out=tmp_path / "run", quiet=True)
     assert again.result.history == whole.result.history
     with pytest.raises(RunError, match=r"other arguments: about\.hardening is 'fast within Linf 0\.1"):

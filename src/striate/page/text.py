@@ -163,6 +163,7 @@ def _training(result: Training, width: int, color: bool) -> list[str]:
         painted(head, "strong", color),
         f"{named(result.net)} on {named(result.data)}, recipe {named(result.recipe)}",
     ]
+    lines += wrap(f"hardened: {readable(result.about['hardening'])}", width) if "hardening" in result.about else []
     lines += [line for note in result.notes for line in wrap(readable(note), width)]
     step = max(1, -(-len(result.history) // MOST_LINES))
     chosen = [

@@ -71,7 +71,8 @@ class Hardening:
         steps: Steps of the attack within (pgd, fast, trades).
         step: Length of one, as a share of the radius; by default a quarter, or longer where there are fewer than five.
         beta: Weight of the difference between clean and attacked images (trades).
-        replays: Times that a batch is learnt from (free).
+        replays: Times that a batch is learnt from (free); a run costs so many times its epochs, which the paper divides
+            by it.
         kappa: Final weight of the plain loss beside that of the bounds (ibp).
         warm: Share of the run at radius 0 (ibp).
         ramp: Share of the run over which the radius then grows to its whole (ibp).
