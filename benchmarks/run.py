@@ -18,8 +18,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 TOP = HERE.parent
 FOLDER = TOP / ".venv-bench"
-PEERS = ("captum==0.9.0", "foolbox==3.3.4", "torch-lucent==0.1.8")
-SCRIPTS = ("startup", "loop", "evaluate", "augment", "painting", "expected")
+PEERS = (
+    "captum==0.9.0", "foolbox==3.3.4", "torch-lucent==0.1.8", "torchattacks==3.5.1",
+    "adversarial-robustness-toolbox==1.20.1",
+)  # fmt: skip
+SCRIPTS = ("startup", "loop", "evaluate", "augment", "painting", "breaking", "expected")
 
 
 def environment() -> Path:
