@@ -62,6 +62,37 @@ def smallest_distance(weights: Array, bias: Array, x: Array, norm: float, *, lab
     return min(ways)
 
 
+def fewest_values(normal: Array, gap: float, x: Array) -> int:
+    """How many values of x have to change, in the box, for ``normal @ x`` to rise by more than the gap: greedily."""
+    gains = np.sort(np.maximum(normal * (1 - x), -normal * x))[::-1]
+    return int(np.searchsorted(gains.cumsum(), gap, side="right")) + 1
+
+
+def saliency_pairs(net: TanhNet, x: Array, target: int, *, ends: tuple[float, ...], steps: int) -> Array:
+    """Papernot et al. 2016, algorithm 3: all pairs looked at one by one; the last point."""
+    point, free = x.copy(), np.ones(len(x), dtype=bool)
+    for _ in range(steps):
+        if net.scores(point).argmax() == target:
+            break
+        jacobian = net.jacobian(point)
+        raised, lowered = jacobian[target], jacobian.sum(0) - jacobian[target]
+        best = (0.0, None)
+        for end in ends:
+            way = 1 if end == 1 else -1
+            for p in range(len(x)):
+                for q in range(p):
+                    if not (free[p] and free[q]) or point[p] == end or point[q] == end:
+                        continue
+                    a, b = way * (raised[p] + raised[q]), way * (lowered[p] + lowered[q])
+                    if a > 0 > b and -a * b > best[0]:
+                        best = (-a * b, (p, q, end))
+        if best[1] is None:
+            break
+        p, q, end = best[1]
+        point[[p, q]], free[[p, q]] = end, False
+    return point
+
+
 @dataclass(frozen=True)
 class TanhNet:
     """Scores ``second @ tanh(first @ x)``."""

@@ -129,6 +129,21 @@ METHODS: Registry[Method] = Registry(
             "queries",
             ("chen2020hopskipjump",),
         ),
+        "cw": Entry(
+            "striate.attacks.cw:CW",
+            "Carlini & Wagner: Adam behind a tangent, lead against change weighed anew for each image; L2, Linf, L0",
+            ("carlini2017towards",),
+        ),
+        "lbfgs": Entry(
+            "striate.attacks.lbfgs:LBFGS_BOX",
+            "L-BFGS in the box, change against log-probability, weighed for each image; the first attack of all",
+            ("szegedy2014intriguing",),
+        ),
+        "jsma": Entry(
+            "striate.attacks.jsma:JSMA",
+            "Jacobian saliency: pairs of values set to black or white; few pixels, three passes a pair",
+            ("papernot2016limitations",),
+        ),
     },
     hint="striate methods",
 )
