@@ -2,11 +2,11 @@
 
     python benchmarks/run.py breaking        writes benchmarks/breaking.md
 
-with STRIATE_DATA, STRIATE_WEIGHTS and STRIATE_PEERS set. Two nets of 53,830 weights for FashionMNIST, one trained plainly
-and one against attacks, the first 200 test images, Linf 0.1. Peers take turns with ours in one process, in CPU seconds of
-two threads. STRIATE_PEERS is a folder with checkouts of fra31/auto-attack and jeromerony/adversarial-library, which are
-not on a package index; without it those rows are left out. `--only pgd,cw` runs a part; `--rounds N` the rounds of
-attacks that take seconds (those of minutes run once).
+with STRIATE_DATA, STRIATE_WEIGHTS and STRIATE_PEERS set. Two nets of 53,830 weights for FashionMNIST, one trained
+plainly, one against attacks; the first 200 test images; Linf 0.1. Peers take turns with ours in one process, in CPU
+seconds of two threads. STRIATE_PEERS is a folder with checkouts of fra31/auto-attack and jeromerony/adversarial-library,
+which are on no package index; without it those rows are left out. `--only pgd,cw` runs a part; `--rounds N` the rounds
+of attacks that take seconds (those of minutes run once).
 
 "Over bare" is the CPU time over that of the passes counted, in the fastest batch and memory format that we know here.
 """
