@@ -4,7 +4,7 @@
 
 with STRIATE_DATA, STRIATE_WEIGHTS and STRIATE_PEERS set. Two nets of 53,830 weights for FashionMNIST, one trained
 plainly, one against attacks; the first 200 test images; Linf 0.1. Peers take turns with ours in one process, in CPU
-seconds of two threads. STRIATE_PEERS is a folder with checkouts of fra31/auto-attack and jeromerony/adversarial-library,
+seconds of two threads. STRIATE_PEERS is a folder with checkouts of fra31/auto-attack, jeromerony/adversarial-library,
 which are on no package index; without it those rows are left out. `--only pgd,cw` runs a part; `--rounds N` the rounds
 of attacks that take seconds (those of minutes run once).
 
