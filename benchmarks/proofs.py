@@ -154,12 +154,12 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         "loss of a learnt painter and of L-BFGS on ten unseen photographs (needs STRIATE_DATA, STRIATE_WEIGHTS)",
         fast_style,
     ),
-    "harden": ("a small net hardened on FashionMNIST by PGD of two steps (needs STRIATE_DATA)", hardened_fashion),
-    "certify": ("LeNet-5 certified on MNIST by intervals (needs STRIATE_DATA)", certified_digits),
     "decoder": (
         "class images on `shapes` through a learnt decoder, and without, as another net sees them",
         decoded_classes,
     ),
+    "harden": ("a small net hardened on FashionMNIST by PGD of two steps (needs STRIATE_DATA)", hardened_fashion),
+    "certify": ("LeNet-5 certified on MNIST by intervals (needs STRIATE_DATA)", certified_digits),
 }
 
 
