@@ -72,7 +72,7 @@ def ran(page: Method, net: Net, x: Tensor, norm: float, *, steps: int, radius: f
     """A page run by itself on the images, all of which are right."""
     with torch.no_grad():
         clean = net(x)
-    running = Running(seed=0, ids=None, memory=1 << 30, progress=SILENT, label="test")
+    running = Running(seed=0, ids=None, memory=1 << 30, progress=SILENT, label="test", draws=1, levels=False)
     return page(net, x, Threat(clean.argmax(1), clean, norm, radius), steps=steps, running=running)
 
 
@@ -188,7 +188,7 @@ def test_saliency_pairs_are_those_of_the_papers_loop(ways: tuple[int, ...]) -> N
         clean = net(x)
     target = clean.argsort(1)[:, -2]
     threat = Threat(clean.argmax(1), clean, 0.0, math.inf, target)
-    running = Running(seed=0, ids=None, memory=1 << 30, progress=SILENT, label="test")
+    running = Running(seed=0, ids=None, memory=1 << 30, progress=SILENT, label="test", draws=1, levels=False)
     found = JacobianSaliency(ways=ways, pool=25)(net, x, threat, steps=10, running=running)
     ends = tuple(1.0 if way > 0 else 0.0 for way in ways)
     for row in range(8):

@@ -28,7 +28,7 @@ class CarliniWagner:
         rounds: Of the bisection in L2.
 
     Source: Carlini & Wagner 2017, sections V and VI, with their loss f_6. First weights, bounds and rates come from the
-    slope at each image, and rounds go on from the nearest image across: 250 steps here end nearer than 500 of theirs.
+    slope at each image, and rounds go on from the nearest image across. The paper takes up to 10,000 steps a round.
     """
 
     rounds: int = 5

@@ -81,8 +81,8 @@ def _rounding(result: Robustness, net: str, data: str) -> Finding | None:
         sure=1.0,
         seen=f"{_percent(1 - share.value)} of the attacked images fool the net no more once saved with 8 bits.",
         evidence=(Evidence("successes that survive 8-bit rounding", share),),
-        mend="Where images reach the net as files, count only what survives; whole grey levels survive best.",
-        command=command(net, data, result, radius=_whole_levels(result)),
+        mend="Where images reach the net as files, count only what survives, or search among images of 8 bits alone.",
+        command=f"{command(net, data, result, radius=_whole_levels(result))} --eight-bit",
     )
 
 

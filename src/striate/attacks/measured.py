@@ -49,6 +49,7 @@ def attack_data(
     target: int | None = None,
     steps: int | None = None,
     radii: Sequence[float] = (),
+    levels: bool = False,
     seed: int = 0,
     memory: int = 1 << 30,
     progress: Progress = SILENT,
@@ -71,6 +72,7 @@ def attack_data(
         steps: Steps at most; by default the method's.
         radii: More radii, for the curve. An image that was broken by a smaller change counts as broken; one that held
             at a larger radius counts as holding at a smaller one. Neither costs a pass.
+        levels: Search images of 8 bits alone, so that whatever fools does so as a file too.
         seed: Seed of every random draw.
         memory: Bytes beside the net.
         progress: How the work is shown.
@@ -92,7 +94,21 @@ def attack_data(
         )
     others = tuple(sorted({float(each) for each in radii} - {float(radius), 0.0}))
     job = _Job(
-        net, data, table, method, page, order, float(radius), others, target, taken, seed, memory, progress, found
+        net,
+        data,
+        table,
+        method,
+        page,
+        order,
+        float(radius),
+        others,
+        target,
+        taken,
+        levels,
+        seed,
+        memory,
+        progress,
+        found,
     )
     going = wanted[~_already(job, wanted)]
     with counting() as passes, undisturbed(net), made_ready(net, data.images(going[:SEEN]), seed=seed) as ready:
@@ -121,6 +137,7 @@ class _Job:
     radii: tuple[float, ...]
     target: int | None
     steps: int
+    levels: bool
     seed: int
     memory: int
     progress: Progress
@@ -146,7 +163,10 @@ class _Job:
         """How to run at a radius."""
         label = f"{self.method} {radius:.3g}, {len(ids)} images"
         draws = self.prepared.draws
-        return Running(seed=self.seed, ids=ids, memory=self.memory, progress=self.progress, label=label, draws=draws)
+        return Running(
+            seed=self.seed, ids=ids, memory=self.memory, progress=self.progress, label=label, draws=draws,
+            levels=self.levels,
+        )  # fmt: skip
 
 
 def _summed(

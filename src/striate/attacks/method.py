@@ -17,6 +17,8 @@ from striate.imageopt.objective import Objective, log_odds, margin
 from striate.imageopt.region import Ball, BallInBox, Box, per_image
 from striate.nets.net import Net
 
+CLEAR = 1e-5  # of the largest logit: what the nearest image leads by, so that no rounding of a pass undoes it
+
 
 @dataclass(frozen=True, eq=False)
 class Threat:
@@ -38,8 +40,11 @@ class Threat:
 
     @property
     def goal(self) -> Goal:
-        """Taken for the target, or for any class but the true one."""
-        return misclassified(self.labels) if self.target is None else classified_as(self.target)
+        """Taken for the target, or for any class but the true one; clearly so where the nearest image is looked for."""
+        clear = CLEAR if math.isinf(self.radius) else 0.0
+        if self.target is None:
+            return misclassified(self.labels, clear=clear)
+        return classified_as(self.target, clear=clear)
 
     @property
     def loss(self) -> Objective:
@@ -79,6 +84,7 @@ class Running(TypedDict):
     progress: Progress
     label: str
     draws: int  # passes averaged in each evaluation, for nets with random outputs
+    levels: bool  # whether images of 8 bits alone are searched
 
 
 def running_of(running: Running, rows: Tensor, *, seed: int | None = None, label: str | None = None) -> Running:
@@ -91,6 +97,7 @@ def running_of(running: Running, rows: Tensor, *, seed: int | None = None, label
         progress=running["progress"],
         label=running["label"] if label is None else label,
         draws=running["draws"],
+        levels=running["levels"],
     )
 
 

@@ -38,6 +38,7 @@ def attack(
     target: int | None = None,
     restarts: int = 1,
     seed: int = 0,
+    levels: bool = False,
     ids: Tensor | None = None,
     memory: int = 1 << 30,
     progress: Progress = SILENT,
@@ -62,6 +63,7 @@ def attack(
         target: Class to be taken for; by default any but the label.
         restarts: Runs from other random starts.
         seed: Seed of every random draw.
+        levels: Search images of 8 bits alone, so that whatever fools does so as a file too; images must be of 8 bits.
         ids: Ids (N,) that random draws hang on; by default made from the pixels.
         memory: Bytes beside the net that a chunk may take.
         progress: How the work is shown.
@@ -96,7 +98,9 @@ def attack(
             rows = (~found.success).nonzero().squeeze(1)
             if len(rows) == 0:
                 break
-            running = _running(seed, restart, ids[rows.cpu()], method, ready, memory=memory, progress=progress)
+            running = _running(
+                seed, restart, ids[rows.cpu()], method, ready, levels=levels, memory=memory, progress=progress
+            )
             now = page(ready.net, images[rows], threat.of(rows), steps=taken, running=running)
             found = found.updated(now, rows) if restart else found.replaced(now, rows)
     found = replace(found, passes={"forward": passes.forward, "backward": passes.backward})
@@ -104,7 +108,7 @@ def attack(
 
 
 def _running(
-    seed: int, restart: int, ids: Tensor, method: str, ready: Ready, *, memory: int, progress: Progress
+    seed: int, restart: int, ids: Tensor, method: str, ready: Ready, *, levels: bool, memory: int, progress: Progress
 ) -> Running:
     return Running(
         seed=Rng(seed, "attack/restart").torch_seed(step=restart) if restart else seed,
@@ -113,12 +117,13 @@ def _running(
         progress=progress,
         label=f"attack {method}" + (f", restart {restart}" if restart else ""),
         draws=ready.draws,
+        levels=levels,
     )
 
 
 def as_they_are(net: Net, images: Tensor, labels: Tensor, target: int | None, memory: int) -> Found:
     """Which images are what the attacker wants without any change: those are not attacked."""
-    threat = Threat(labels, labels, math.inf, math.inf, target)
+    threat = Threat(labels, labels, math.inf, 0.0, target)
     return solve(
         net,
         threat.loss,

@@ -11,7 +11,7 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.norms import norm_of
 
-from .objective import OUTPUT, Classes, Objective, Seen, Term, classes_of
+from .objective import OUTPUT, Classes, Objective, Seen, Term, classes_of, margin
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,29 @@ class Goal:
         return self.words
 
 
-def misclassified(labels: Classes) -> Goal:
-    """The predicted class (the first of the highest logits) is not the label."""
-    return Goal("misclassified", lambda seen: seen.output.argmax(1) != classes_of(labels, seen))
+def misclassified(labels: Classes, *, clear: float = 0.0) -> Goal:
+    """The predicted class (the first of the highest logits) is not the label.
+
+    Args:
+        labels: True classes.
+        clear: Share of the largest logit by which another has to lead. An image on the very boundary is seen as one
+            class in one batch or memory format, and as another in the next: logits differ by some 1e-6 of their size.
+    """
+    if clear == 0:
+        return Goal("misclassified", lambda seen: seen.output.argmax(1) != classes_of(labels, seen))
+    return Goal("clearly misclassified", lambda seen: _lead(labels, seen) > clear * seen.output.abs().amax(1))
 
 
-def classified_as(targets: Classes) -> Goal:
-    """The predicted class is the target."""
-    return Goal("classified as the target", lambda seen: seen.output.argmax(1) == classes_of(targets, seen))
+def classified_as(targets: Classes, *, clear: float = 0.0) -> Goal:
+    """The predicted class is the target, ``clear`` as in `misclassified`."""
+    if clear == 0:
+        return Goal("classified as the target", lambda seen: seen.output.argmax(1) == classes_of(targets, seen))
+    return Goal("clearly the target", lambda seen: -_lead(targets, seen) > clear * seen.output.abs().amax(1))
+
+
+def _lead(classes: Classes, seen: Seen) -> Tensor:
+    """How far the best other logit leads, (n,)."""
+    return margin(classes)(seen)
 
 
 def confident_above(targets: Classes, probability: float) -> Goal:

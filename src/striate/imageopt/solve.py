@@ -20,7 +20,7 @@ from striate.nets.net import Net
 from striate.nets.passes import Passes, counting
 from striate.nets.undisturbed import undisturbed
 
-from .canvas import Canvas, Pixels
+from .canvas import Canvas, Levels, Pixels
 from .found import Found, distances_between
 from .goal import Goal, none
 from .keep import Keep, Nearest, keep_named
@@ -72,6 +72,7 @@ def solve(
     callback: Callable[[Moment], bool | None] | None = None,
     patience: int | None = None,
     sloped: bool = False,
+    levels: bool = False,
 ) -> Found:
     """Images near ``start`` that raise an objective, one for each, found by a search within a region.
 
@@ -98,6 +99,7 @@ def solve(
         label: What it is called there.
         callback: Called after each step; the search stops early where it gives True.
         patience: A row leaves once so many steps in a row have not raised its score; None waits to the end.
+        levels: Paint images of 8 bits alone, so that what is found is found in a file too.
         sloped: Refuse an objective that has no slope at the start for any image; otherwise ``flat`` says so.
 
     Raises:
@@ -106,10 +108,11 @@ def solve(
     within, goal = within or Box(), goal or none()
     _check(start, within, steps=steps, draws=draws, fresh=fresh, patience=patience)
     memory_format = best_format(net, start)
+    canvas = Levels(canvas or Pixels(), start, within) if levels else canvas or Pixels()
     fold, sites = _fold_size(start, steps, keep_named(keep)), objective.sites | goal.sites
     with looked_at(net, sites, memory_format, rules, fold=fold) as (passes, look, judge):
         running = Running(
-            net=net, look=look, judge=judge, objective=objective, images=start, canvas=canvas or Pixels(),
+            net=net, look=look, judge=judge, objective=objective, images=start, canvas=canvas,
             within=within, steps=steps, view=view, draws=draws, fresh=fresh, goal=goal, keep=keep_named(keep),
             rng=Rng(seed, "imageopt"), ids=_ids(start, ids), memory_format=memory_format,
             chunk=chunk_of(net, start, memory, whole=not objective.per_image),

@@ -33,6 +33,7 @@ def attack(
     radii: Annotated[
         tuple[float, ...], Option("more radii, for a curve, such as 1/255,2/255,4/255", "R,R", numbers)
     ] = (),
+    eight_bit: Annotated[bool, Option("search images of 8 bits alone: what fools does so as a file too")] = False,
     bounds: Annotated[
         tuple[str, ...], Option("certified accuracy beside it: ibp (intervals), smoothing", "B,B", words)
     ] = (),
@@ -67,8 +68,9 @@ def attack(
     ``corruptions`` measures 15 kinds of damage at 5 strengths. An option that means nothing to a method is refused.
     """
     options = {
-        "norm": norm, "radius": radius, "target": target, "steps": steps, "radii": radii, "bounds": bounds,
-        "transfer": transfer, "fit": fit, "area": area, "reference": reference,
+        "norm": norm, "radius": radius, "target": target, "steps": steps, "radii": radii,
+        "eight_bit": eight_bit or None, "bounds": bounds, "transfer": transfer, "fit": fit, "area": area,
+        "reference": reference,
     }  # fmt: skip
     given = {"net": net, "data": data, "method": method, **options, "out": out}
     with session("attack", given, shared, OnData) as run:

@@ -41,7 +41,8 @@ def check_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in takes:
             raise StriateError(
-                f"--{name} means nothing to {method}", accepted=", ".join(f"--{each}" for each in takes) or "none"
+                f"--{name.replace('_', '-')} means nothing to {method}",
+                accepted=", ".join(f"--{each.replace('_', '-')}" for each in takes) or "none",
             )
     for name in needs:
         if name not in given:
@@ -63,7 +64,8 @@ def _each(run: Session, method: str, net: NetLike, data: DataLike, given: dict[s
     check_bounds(given.get("bounds", ()), norm=order, radius=radius, target=wanted)
     settings: dict[str, Any] = {
         "method": method, "norm": order, "radius": radius, "target": wanted, "steps": given.get("steps"),
-        "radii": given.get("radii", ()), "seed": run["seed"], "memory": run["memory"], "progress": run.progress,
+        "radii": given.get("radii", ()), "levels": given.get("eight_bit", False), "seed": run["seed"],
+        "memory": run["memory"], "progress": run.progress,
     }  # fmt: skip
     cites = ATTACKS[method].cites
     if others:

@@ -8,11 +8,12 @@ from .delta import Delta
 from .fourier import Fourier, colour_factor
 from .grey import Grey
 from .latent import Latent
+from .levels import Levels
 from .patch import Patch, Placement
 from .pixels import Canvas, Pixels
 from .tanh import TanhBox
 
 __all__ = [
-    "CPPN", "Canvas", "ChosenPixels", "Delta", "Fourier", "Grey", "Latent", "Patch", "Pixels", "Placement",
+    "CPPN", "Canvas", "ChosenPixels", "Delta", "Fourier", "Grey", "Latent", "Levels", "Patch", "Pixels", "Placement",
     "TanhBox", "colour_factor",
 ]  # fmt: skip
