@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from striate.attacks.payload import Robustness
+from striate.attacks.payload_shared import Corrupted, Patched, Universal
 from striate.checks.payload import Checked
 from striate.core.errors import StriateError
 from striate.core.report import Report
@@ -23,7 +24,7 @@ from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
 
-from . import attacked, checked, compared, examined, painted
+from . import attacked, attacked_whole, checked, compared, examined, painted
 from .format import behind, count, fixed, interval_of, is_share, named, norm, radius, readable, shown, value_of
 from .glossary import Terms
 from .outline import Outline
@@ -41,6 +42,9 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Evaluation: examined.evaluation_outline,
     Synthesis: painted.outline,
     Robustness: attacked.outline,
+    Universal: attacked_whole.outline,
+    Patched: attacked_whole.outline,
+    Corrupted: attacked_whole.outline,
 }
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
 
