@@ -112,8 +112,9 @@ def foolbox_of(name: str, **options: object) -> Callable[[Subject], Tensor]:
         import foolbox
 
         model = foolbox.PyTorchModel(subject.module, bounds=(0, 1), device="cpu")
-        radius = options.pop("epsilon", RADIUS)
-        _, found, _ = getattr(foolbox.attacks, name)(**options)(model, subject.images, subject.labels, epsilons=radius)
+        settings = {key: value for key, value in options.items() if key != "epsilon"}
+        radius = options.get("epsilon", RADIUS)
+        _, found, _ = getattr(foolbox.attacks, name)(**settings)(model, subject.images, subject.labels, epsilons=radius)
         return found.detach()
 
     return run

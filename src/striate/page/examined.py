@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from striate.core.report import Report
 from striate.measure.payload import Evaluation
 
-from . import evidence, looks, record, weaknesses
+from . import attacked, evidence, looks, record, weaknesses
 from .checked import data_sections
 from .outline import Outline
 from .payload import Examination
@@ -83,6 +83,7 @@ def _sections(report: Report[Examination], shelf: Shelf, dropped: str) -> tuple[
         *data_sections(examination.checked, shelf),
         looks.maps_section(examination.explanation, names, shelf),
         looks.robustness_section(examination.robustness, evaluation.chance, shelf),
+        None if examination.robustness is None else attacked.fragile_section(examination.robustness),
         looks.classes_painted_section(examination.synthesis, names, shelf),
         looks.filters_section(examination.filters, shelf),
         record.training_section(examination.training),
