@@ -286,6 +286,38 @@ def test_images_and_labels_that_do_not_fit_are_refused() -> None:
         check_radius(-1)
 
 
+@pytest.mark.parametrize(
+    ("norm", "radius", "most"), [("2", 8.01, "8 in the 2"), ("1", 65.0, "64 in the 1"), ("0", 65, "64 in the 0")]
+)
+def test_a_radius_beyond_the_box_is_refused(norm: str, radius: float, most: str) -> None:
+    split = data()
+    method = "deepfool" if norm == "2" else "fmn"
+    with pytest.raises(StriateError, match=f"radius is {radius:g}; accepted: at most {most} norm"):
+        attack(net(), split.images(), split.labels, method=method, norm=norm, radius=radius)
+    with pytest.raises(StriateError, match=f"at most {most} norm"):
+        measured(net(), split, method=method, norm=norm, radius=radius, steps=None)
+
+
+def test_an_image_of_the_target_class_is_refused_and_one_image_is_enough() -> None:
+    split = data()
+    x, y = split.images(), split.labels
+    target = int(y[0])
+    with pytest.raises(StriateError, match=f"image 0 is of the target class {target}; .* try: leave it out"):
+        attack(net(), x, y, radius=0.1, target=target)
+    other = (y != target).nonzero().squeeze(1)[:1]
+    assert attack(net(), x[other], y[other], radius=0.3, target=target, steps=20).images.shape == (1, 1, 8, 8)
+
+
+def test_two_and_three_classes_are_attacked_by_the_plain_lead_where_the_ratio_needs_four() -> None:
+    for classes in (2, 3):
+        model = net(classes=classes)
+        split = data(classes=classes, model=model, wrong=0)
+        for method in ("apgd_dlr", "apgd_t"):
+            found = attack(model, split.images(), split.labels, method=method, radius=0.05, steps=20)
+            assert int(found.success.sum()) > 0
+            assert bool(found.images.isfinite().all())
+
+
 def test_a_table_of_another_net_or_other_data_is_refused() -> None:
     split = data()
     with pytest.raises(StriateError, match="is not seen as the table of predictions says"):

@@ -402,3 +402,38 @@ def test_an_objective_without_slope_is_refused_where_that_is_asked_and_noted_oth
     assert "no slope" in solve(net, silent, **options).notes[0]
     one = Term("one of two", lambda seen: (seen.rows == 1) * seen.images.flatten(1).sum(1))
     assert solve(net, one, **options, sloped=True).flat.tolist() == [True, False]
+
+
+class Cramped(nn.Module):
+    """A net whose memory holds three images at once."""
+
+    def __init__(self, module: nn.Module, most: int = 3) -> None:
+        super().__init__()
+        self.module, self.most, self.sizes = module, most, []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.sizes.append(len(x))
+        if len(x) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.module(x)
+
+
+def test_where_memory_runs_out_the_chunk_is_halved_and_the_search_goes_on() -> None:
+    torch.manual_seed(2)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(27, 3))
+    x = torch.rand(10, 3, 3, 3, generator=torch.Generator().manual_seed(1))
+    roomy, cramped = (Net(each, size=3, channels=3, classes=3) for each in (module, Cramped(module)))
+    whole, parts = (solve(net, logit(1), start=x, search=Steepest(0.05), steps=4) for net in (roomy, cramped))
+    torch.testing.assert_close(parts.images, whole.images)
+    torch.testing.assert_close(parts.scores, whole.scores)
+    tries = cramped.module.sizes
+    assert [size for size in tries if size > 3] == [10, 5]  # found out once, for good
+
+
+def test_memory_that_does_not_hold_one_image_is_an_error() -> None:
+    net = Net(Cramped(nn.Sequential(nn.Flatten(), nn.Linear(27, 3)), most=0), size=3, channels=3, classes=3)
+    net._traces[(3, 3, tuple(id(each) for each in net.module.modules()))] = Net(
+        nn.Sequential(nn.Flatten(), nn.Linear(27, 3)), size=3, channels=3, classes=3
+    ).trace(3)
+    with pytest.raises(torch.OutOfMemoryError):
+        solve(net, logit(1), start=torch.rand(2, 3, 3, 3), search=Steepest(0.05), steps=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 RADII = {math.inf: 8 / 255, 2.0: 0.5, 1.0: 12.0, 0.0: 1.0}  # usual for photographs (RobustBench; L1: Croce & Hein 2021)
 
 
-def check_radius(radius: float, norm: float | None = None) -> float:
-    """The radius; raises where no image could be within such a one, or any image would be."""
+def check_radius(radius: float, norm: float | None = None, shape: Sequence[int] = ()) -> float:
+    """The radius; raises where no image could be within such a one, or any image (of that shape C, H, W) would be."""
     if not math.isfinite(radius) or radius < 0:
         raise StriateError(f"radius is {radius:g}", accepted="a finite number of at least 0, in units of [0, 1] pixels")
     if radius > 1 and norm is not None and math.isinf(norm):
@@ -30,6 +31,15 @@ def check_radius(radius: float, norm: float | None = None) -> float:
             accepted="at most 1 in the inf norm: pixels lie in [0, 1]",
             hint=f"{radius:g}/255, if grey levels of 255 were meant",
         )
+    if norm is not None and shape and not math.isinf(norm):
+        values = math.prod(shape)
+        most = {0.0: values / shape[0], 1.0: float(values), 2.0: math.sqrt(values)}[norm]
+        if radius > most:
+            raise StriateError(
+                f"radius is {radius:g}",
+                accepted=f"at most {most:.6g} in the {norm_name(norm)} norm: further apart no two images of "
+                f"{' x '.join(map(str, shape))} are",
+            )
     return radius
 
 
@@ -60,6 +70,11 @@ def checked_labels(net: Net, images: Tensor, labels: Tensor, target: int | None)
         shape = f"{tuple(labels.shape)} {labels.dtype}" if isinstance(labels, Tensor) else type(labels).__name__
         raise StriateError(f"labels are {shape}", accepted=f"({len(images)},) integers: one class an image")
     check_classes(len(net.classes), labels, target)
+    if target is not None and bool((labels == target).any()):
+        row = int((labels == target).nonzero()[0])
+        raise StriateError(
+            f"image {row} is of the target class {target}", accepted="images of other classes", hint="leave it out"
+        )
     return labels.to(images.device, torch.int64)
 
 

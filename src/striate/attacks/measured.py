@@ -83,7 +83,7 @@ def attack_data(
     """
     page, order = METHODS.load(method), parse_norm(norm)
     for each in (radius, *radii):
-        check_radius(each, order)
+        check_radius(each, order, (data.channels, *(data.size or net.a_size())))
     taken = check_method(method, page, norm=order, steps=steps, target=target)
     check_table(data, table)
     check_classes(table.logits.shape[1], table.labels, target)

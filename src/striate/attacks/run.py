@@ -82,7 +82,7 @@ def attack(
     taken = check_method(method, page, norm=order, steps=steps, target=target)
     if radius is None and not page.nearest:
         raise StriateError(f"no radius for {method}", accepted="one in units of [0, 1] pixels, such as 8 / 255")
-    radius = math.inf if radius is None else check_radius(radius, order)
+    radius = math.inf if radius is None else check_radius(radius, order, images.shape[1:])
     labels = checked_labels(net, images, labels, target)
     if restarts < 1 or (restarts > 1 and not page.random):
         raise StriateError(

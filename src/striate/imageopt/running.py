@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ FRESH_VIEWS = 8  # a score under random views is judged on so many that the sear
 GOLDEN = -7046029254386353131  # 2**64 over the golden ratio, as a signed word: spreads the counts over the ids
 PLAIN = frozenset({"input", "output"})  # what a pass shows by itself
 Look = Callable[[Tensor, Tensor], nets.Seen]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -130,13 +132,15 @@ class Running:
         if len(rows) == 0:
             return Answer(self.score[rows], z[rows] if grad else None, self.reached[rows], self.images[rows], rows)
         wanted = self.objective if objective is None else objective
-        answers = []
-        for part in self._parts(rows):
+
+        def asked(part: Tensor) -> Answer:
             answer, output = self._evaluate(z if len(part) == len(z) else z[part], part, grad, wanted)
             wrong = answer.score.isnan().reshape(len(part), -1).any(1)
             self._check_numbers(part[wrong], part[wrong], wanted)
             self._offer(answer, output, counts=objective is None and answer.score.ndim == 1, judged=not grad)
-            answers.append(answer)
+            return answer
+
+        answers = list(self._in_parts(rows, asked))
         self.asked[rows.cpu()] += 1
         return _joined(answers)
 
@@ -158,16 +162,17 @@ class Running:
         """Scores of candidates, given by their places, of rows that may come several times."""
         wanted = self.objective if objective is None else objective
         counts = objective is None
-        scores = [self.score.new_empty(0)]
-        for place in range(0, len(rows), self.chunk):
-            at = torch.arange(place, min(place + self.chunk, len(rows)), device=rows.device)
+
+        def asked(at: Tensor) -> Tensor:
             answer, output = self._evaluate(pick(at), rows[at], False, wanted)
             chosen = _winners(answer, self._mark(answer), self.keep, self.images, counts=counts)
             if len(chosen) > 0:
                 shown = None if output is None else output[chosen]
                 self._offer(answer.at(chosen), shown, counts=counts, judged=True)
-            scores.append(answer.score.to(self.score))
-        raw = torch.cat(scores[1:] or scores)
+            return answer.score.to(self.score)
+
+        scores = list(self._in_parts(torch.arange(len(rows), device=rows.device), asked))
+        raw = torch.cat(scores or [self.score.new_empty(0)])
         wrong = raw.isnan().reshape(len(raw), -1).any(1)
         self._check_numbers(rows[wrong], rows[~torch.isin(rows, rows[~wrong])], wanted)
         self.asked[rows.cpu()] += 1
@@ -182,14 +187,18 @@ class Running:
         if not bool(self.within.contains(self.best, self.every).all()):
             raise RuntimeError(f"an image to be returned is outside of {self.within.words}")
         left = (~self.judged).nonzero().squeeze(1) if self.objective.per_image else self.every
-        for rows in self._parts(left):
-            with torch.no_grad():
-                seen = self._see(self.best[rows], self.best[rows], rows, self.judge)
-                self.score[rows], self.reached[rows] = self.objective(seen), self.goal(seen)
-                self._record(self._output(seen), rows)
-                if self.view is not None and self.fresh:
-                    self.score[rows] = self._fresh_score(rows)
+        with torch.no_grad():
+            for _ in self._in_parts(left, self._judged):
+                pass
         return self.score, self.reached, self.output
+
+    def _judged(self, rows: Tensor) -> None:
+        """Takes down what the net itself says of the kept images of these rows."""
+        seen = self._see(self.best[rows], self.best[rows], rows, self.judge)
+        self.score[rows], self.reached[rows] = self.objective(seen), self.goal(seen)
+        self._record(self._output(seen), rows)
+        if self.view is not None and self.fresh:
+            self.score[rows] = self._fresh_score(rows)
 
     def _evaluate(self, free: Tensor, rows: Tensor, grad: bool, objective: Objective) -> tuple[Answer, Tensor | None]:
         free = free.detach()
@@ -223,8 +232,26 @@ class Running:
             )
         self.broken[wrong[self.broken[wrong] < 0]] = self.step
 
-    def _parts(self, rows: Tensor) -> list[Tensor]:
-        return [rows[place : place + self.chunk] for place in range(0, len(rows), self.chunk)]
+    def _in_parts(self, rows: Tensor, work: Callable[[Tensor], T]) -> Iterator[T]:
+        """What work gives for each chunk of the rows; where memory runs out the chunk is halved, for good.
+
+        Raises:
+            torch.OutOfMemoryError: A single image does not fit, or all have to be seen at once.
+        """
+        place = 0
+        while place < len(rows):
+            part = rows[place : place + self.chunk]
+            try:
+                done = work(part)
+            except torch.OutOfMemoryError:
+                if len(part) == 1 or not self.objective.per_image:
+                    raise
+                self.chunk = len(part) // 2
+                if part.device.type == "cuda":
+                    torch.cuda.empty_cache()
+                continue
+            yield done
+            place += len(part)
 
     def _viewed(self, image: Tensor, rows: Tensor, draw: int) -> Tensor:
         if self.view is None:
