@@ -8,11 +8,12 @@ from .delta import Delta
 from .fourier import Fourier, colour_factor
 from .grey import Grey
 from .latent import Latent
+from .moved import Moved
 from .patch import Patch, Placement
 from .pixels import Canvas, Pixels
 from .tanh import TanhBox
 
 __all__ = [
-    "CPPN", "Canvas", "ChosenPixels", "Delta", "Fourier", "Grey", "Latent", "Patch", "Pixels", "Placement",
-    "TanhBox", "colour_factor",
+    "CPPN", "Canvas", "ChosenPixels", "Delta", "Fourier", "Grey", "Latent", "Moved", "Patch", "Pixels",
+    "Placement", "TanhBox", "colour_factor",
 ]  # fmt: skip
