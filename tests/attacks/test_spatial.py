@@ -85,6 +85,19 @@ def test_the_accuracies_are_those_of_looking_at_every_move() -> None:
     assert from_json(to_json(result), Spatial) == result
 
 
+def test_what_is_wrong_unmoved_counts_as_wrong_under_the_worst_though_a_move_may_mend_it() -> None:
+    model = net()
+    data, table = split(model)
+    moved = said(model, data.images(), drawn_moves(table.ids, 1, 0))[:, 0]
+    mended = Dataset.of(data.images(), moved, classes=("a", "b", "c"))  # all right when moved, as it happens
+    result, _ = spatial_data(model, mended, predict(model, mended), steps=1, **HOW)
+    right = float((moved == table.predicted).double().mean())
+    assert right < 0.9
+    assert result.clean_accuracy.value == result.drawn_accuracy.value == pytest.approx(right)
+    assert result.mean_accuracy.value == 1
+    assert result.grid_accuracy.value < right
+
+
 def test_an_image_is_moved_alike_alone_and_among_others_and_more_draws_begin_with_the_fewer() -> None:
     model = net()
     data, table = split(model)

@@ -202,7 +202,7 @@ class Corrupted:
 
 @dataclass(frozen=True)
 class Move:
-    """One image, and the smallest move of the grid that fools.
+    """One image, and the smallest move of the grid that fools, in shares of the limits.
 
     Attributes:
         row: Row in the split.

@@ -120,7 +120,7 @@ def _spatial(result: Spatial, width: int, color: bool) -> list[str]:
         )
         for one in moves
     ]
-    heads = ("smallest moves", "is", "becomes", "right", "down", "degrees")
+    heads = ("smallest moves", "is", "becomes", "px right", "px down", "degrees")
     return [*lines, "", *table(heads, body, width=width, numbers=frozenset({0, 3, 4, 5}))]
 
 
