@@ -30,6 +30,7 @@ FEW = {"limit": 9, "quiet": True, "threads": 1}
         ("patch", {}, "patch without --target"),
         ("corruptions", {"radius": 0.1}, "--radius means nothing to corruptions; accepted: --reference"),
         ("universal", {"transfer": (NET,)}, "--transfer means nothing to universal"),
+        ("spatial", {"norm": "2"}, "--norm means nothing to spatial; accepted: --steps"),
         ("pdg", {}, "pgd"),
     ],
 )
@@ -46,6 +47,16 @@ def test_every_option_that_a_method_takes_is_one_of_the_verb() -> None:
         assert set(entry.needs) <= set(entry.takes)
         assert check_options(name, dict.fromkeys(entry.takes, "1")) == dict.fromkeys(entry.takes, "1")
     assert list(ATTACKS) == [*METHODS, *WHOLE]
+
+
+def test_spatial_moves_images_and_writes_its_pictures(tmp_path: Path) -> None:
+    report = st.attack(NET, "shapes", method="spatial", steps=3, out=tmp_path / "s", **{**FEW, "limit": 20})
+    assert (report.result.draws, report.result.grid, report.result.n) == (3, (5, 5, 31), 20)
+    assert report.result.grid_accuracy.value <= report.result.clean_accuracy.value
+    assert "engstrom2019exploring" in report.origin.cites
+    assert [each.id for each in report.findings] == ["attack/spatial"]
+    for one in report.result.per_image:
+        assert not one.picture or (tmp_path / "s" / one.picture).exists()
 
 
 def test_universal_patch_and_corruptions_write_their_pictures(tmp_path: Path) -> None:

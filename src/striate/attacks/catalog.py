@@ -170,6 +170,12 @@ WHOLE: Registry[Callable[..., tuple[Any, dict[str, bytes]]]] = Registry(
             ("hendrycks2019benchmarking",),
             takes=("reference",),
         ),
+        "spatial": Whole(
+            "striate.attacks.spatial:spatial_data",
+            "shifts and turns of each image: the worst of 775, the worst of 10 at random, the average; no gradient",
+            ("engstrom2019exploring",),
+            takes=("steps",),
+        ),
     },
     hint="striate methods",
 )

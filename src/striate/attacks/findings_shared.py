@@ -9,7 +9,7 @@ from typing import Any
 from striate.core.finding import Evidence, Finding
 
 from .findings import radius_text
-from .payload_shared import Corrupted, Patched, Universal
+from .payload_shared import Corrupted, Patched, Spatial, Universal
 
 FOOLED = 0.3  # from this share of images on, one change for all is called a danger
 
@@ -108,5 +108,37 @@ def _corrupted(result: Corrupted, *, net: str, data: str) -> tuple[Finding, ...]
             ),
             mend="Train on images that are changed at random; keep the worst kinds out where images are taken.",
             command=f"striate train {shlex.quote(data)} --augment rand_augment",
+        ),
+    )
+
+
+@findings_of.register
+def _spatial(result: Spatial, *, net: str, data: str) -> tuple[Finding, ...]:
+    del net
+    clean, worst = result.clean_accuracy.value, result.grid_accuracy.value
+    if clean is None or worst is None:
+        return ()
+    picture = next((one.picture for one in result.per_image if one.picture), None)
+    return (
+        Finding(
+            id="attack/spatial",
+            check="attack",
+            severity="warning" if worst < (1 - FOOLED) * clean else "note",
+            sure=1.0,
+            seen=(
+                f"Turns of up to {result.degrees:g} degrees and shifts of up to {100 * result.share:.3g} % of a side "
+                f"bring accuracy from {100 * clean:.1f} % to {100 * worst:.1f} % when the worst of each image is "
+                f"searched, and to {100 * float(result.mean_accuracy):.1f} % when they are drawn at random."
+            ),
+            evidence=(
+                Evidence("accuracy under the worst move of the grid", result.grid_accuracy, picture),
+                Evidence(f"accuracy under the worst of {result.draws} random moves", result.drawn_accuracy),
+                Evidence("mean accuracy under random moves", result.mean_accuracy),
+            ),
+            mend=(
+                "Train on images that are turned and shifted at random. Training against changes within a radius does "
+                "not help here: a net that holds those may fall to a turn."
+            ),
+            command=f"striate train {shlex.quote(data)} --augment rotation,translation",
         ),
     )

@@ -94,22 +94,9 @@ def attack_data(
         )
     others = tuple(sorted({float(each) for each in radii} - {float(radius), 0.0}))
     job = _Job(
-        net,
-        data,
-        table,
-        method,
-        page,
-        order,
-        float(radius),
-        others,
-        target,
-        taken,
-        levels,
-        seed,
-        memory,
-        progress,
+        net, data, table, method, page, order, float(radius), others, target, taken, levels, seed, memory, progress,
         found,
-    )
+    )  # fmt: skip
     going = wanted[~_already(job, wanted)]
     with counting() as passes, undisturbed(net), made_ready(net, data.images(going[:SEEN]), seed=seed) as ready:
         job = replace(job, ready=ready)

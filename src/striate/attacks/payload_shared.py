@@ -198,3 +198,69 @@ class Corrupted:
     passes: dict[str, int]
     sheet: str = ""
     notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Move:
+    """One image, and the smallest move of the grid that fools, in shares of the limits.
+
+    Attributes:
+        row: Row in the split.
+        name: Name of the image.
+        label: True class.
+        clean: Class predicted on the image as it is.
+        predicted: Class predicted on the moved image; on the image as it is where no move fools.
+        success: Whether the image was right and is wrong when moved.
+        across: Pixels to the right; None where no move fools or none is needed.
+        down: Pixels down.
+        degrees: Angle, counter-clockwise as seen.
+        picture: Album key of the moved image, or empty.
+        original: Album key of the image as it is, or empty.
+    """
+
+    row: int
+    name: str
+    label: int
+    clean: int
+    predicted: int
+    success: bool
+    across: float | None = None
+    down: float | None = None
+    degrees: float | None = None
+    picture: str = ""
+    original: str = ""
+
+
+@dataclass(frozen=True)
+class Spatial:
+    """A net whose images are shifted and turned.
+
+    Attributes:
+        method: ``"spatial"``.
+        n: Images.
+        degrees: Largest angle either way.
+        share: Largest shift either way, as a share of the side.
+        grid: Points along shifts across, shifts down and angles.
+        draws: Random moves of each image.
+        clean_accuracy: Share right as they are.
+        grid_accuracy: Share right as they are and under every move of the grid.
+        drawn_accuracy: Share right as they are and under all random moves: the worst of so many.
+        mean_accuracy: Share right under one random move, the mean over all draws.
+        per_image: Every image, in the order of the split.
+        passes: ``forward`` and ``backward`` passes of single images.
+        names: Names of the classes.
+    """
+
+    method: str
+    n: int
+    degrees: float
+    share: float
+    grid: tuple[int, ...]
+    draws: int
+    clean_accuracy: Number
+    grid_accuracy: Number
+    drawn_accuracy: Number
+    mean_accuracy: Number
+    per_image: tuple[Move, ...]
+    passes: dict[str, int]
+    names: tuple[str, ...] = field(default=())

@@ -230,7 +230,8 @@ def _search(
         step()
         paint = partial(running.canvas.paint, z, running.every)
         shown = Moment(running.step, z, history[-1], running.done, paint, running.best.clone)
-        if len(running.alive) == 0 or (callback is not None and callback(shown)):
+        stopped = callback is not None and callback(shown)
+        if stopped or len(running.alive) == 0:
             break
     running.ask(z, grad=False)
     history.append(running.latest.clone())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from striate.attacks.payload import Transfer
-from striate.attacks.payload_shared import Corrupted, Patched, Universal
+from striate.attacks.payload_shared import Corrupted, Patched, Spatial, Universal
 
 from .format import count, cut, named, norm, radius, readable, shown, value_of, wrap
 from .lines import result_lines
@@ -91,6 +91,37 @@ def _corrupted(result: Corrupted, width: int, color: bool) -> list[str]:
     lines += table(names, body, width=width, numbers=frozenset(range(1, len(names))))
     lines += [line for note in result.notes for line in wrap(f"note: {readable(note)}", width)]
     return lines
+
+
+@result_lines.register
+def _spatial(result: Spatial, width: int, color: bool) -> list[str]:
+    del color
+    head = (
+        f"spatial, turned by up to {result.degrees:g} degrees and shifted by up to {100 * result.share:.3g} % of a "
+        f"side, {count(result.n, 'image')}"
+    )
+    points = f"{' x '.join(map(str, result.grid))} moves"
+    rows: list[Row] = [
+        ("accuracy on images as they are", shown(result.clean_accuracy, percent=True), ""),
+        ("under the worst of the grid", shown(result.grid_accuracy, percent=True), points),
+        (f"under the worst of {result.draws} at random", shown(result.drawn_accuracy, percent=True), ""),
+        ("under a random move, mean", shown(result.mean_accuracy, percent=True), "the average case"),
+    ]
+    lines = [*wrap(head, width), *table(("", "", ""), rows, width=width)]
+    moves = [one for one in result.per_image if one.picture]
+    if not moves:
+        return lines
+    body = [
+        (
+            str(one.row),
+            class_name(result.names, one.label),
+            class_name(result.names, one.predicted),
+            *(f"{each:.1f}" for each in (one.across or 0.0, one.down or 0.0, one.degrees or 0.0)),
+        )
+        for one in moves
+    ]
+    heads = ("smallest moves", "is", "becomes", "px right", "px down", "degrees")
+    return [*lines, "", *table(heads, body, width=width, numbers=frozenset({0, 3, 4, 5}))]
 
 
 def transfer_lines(transfer: Transfer, width: int) -> list[str]:

@@ -28,7 +28,8 @@ def attack(
     ] = None,
     target: Annotated[str | None, Option("class to be taken for (default: any wrong one)", "CLASS")] = None,
     steps: Annotated[
-        int | None, Option("steps (default: the method's)", "N", parse=lambda text: count(text, "steps"))
+        int | None,
+        Option("steps; spatial: random moves (default: the method's)", "N", parse=lambda text: count(text, "steps")),
     ] = None,
     radii: Annotated[
         tuple[float, ...], Option("more radii, for a curve, such as 1/255,2/255,4/255", "R,R", numbers)
@@ -65,7 +66,8 @@ def attack(
     says; the report also says what survives 8 bits and JPEG. An attack gives an upper bound of the true robust
     accuracy; ``--bounds`` adds lower ones: what intervals certify of the net, and smoothing of the net under noise.
     ``universal`` and ``patch`` make one change for all images on a part of them and judge it on the rest;
-    ``corruptions`` measures 15 kinds of damage at 5 strengths. An option that means nothing to a method is refused.
+    ``corruptions`` measures 15 kinds of damage at 5 strengths, ``spatial`` the worst shift and turn of each image. An
+    option that means nothing to a method is refused.
     """
     options = {
         "norm": norm, "radius": radius, "target": target, "steps": steps, "radii": radii,

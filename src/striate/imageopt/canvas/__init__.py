@@ -9,11 +9,12 @@ from .fourier import Fourier, colour_factor
 from .grey import Grey
 from .latent import Latent
 from .levels import Levels
+from .moved import Moved
 from .patch import Patch, Placement
 from .pixels import Canvas, Pixels
 from .tanh import TanhBox
 
 __all__ = [
-    "CPPN", "Canvas", "ChosenPixels", "Delta", "Fourier", "Grey", "Latent", "Levels", "Patch", "Pixels", "Placement",
-    "TanhBox", "colour_factor",
+    "CPPN", "Canvas", "ChosenPixels", "Delta", "Fourier", "Grey", "Latent", "Levels", "Moved", "Patch", "Pixels",
+    "Placement", "TanhBox", "colour_factor",
 ]  # fmt: skip
