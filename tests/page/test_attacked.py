@@ -20,7 +20,7 @@ from striate.attacks.payload import (
     Robustness,
     Transfer,
 )
-from striate.attacks.payload_shared import Corrupted, Damaged, Judged, Patched, Universal
+from striate.attacks.payload_shared import Corrupted, Damaged, Judged, Move, Patched, Spatial, Universal
 from striate.core.codec import from_json
 from striate.core.number import Number
 from striate.core.report import Cost, Origin, Report
@@ -94,7 +94,18 @@ def corrupted(names: tuple[str, ...]) -> Corrupted:
     )  # fmt: skip
 
 
-MAKES = {"robustness": robustness, "universal": universal, "patched": patched, "corrupted": corrupted}
+def moved(names: tuple[str, ...]) -> Spatial:
+    rows = tuple(
+        Move(k, f"image {names[k]}", k, k, 1, k != 1, 2.0, -1.0, 15.0, f"{k}-attacked.png", f"{k}-clean.png")
+        for k in range(4)
+    )
+    return Spatial(
+        "spatial", 40, 30.0, 0.1, (5, 5, 31), 10, wilson(36, 40), wilson(4, 40), wilson(11, 40), wilson(20, 40), rows,
+        {"forward": 31_000, "backward": 0}, names,
+    )  # fmt: skip
+
+
+MAKES = {"robustness": robustness, "universal": universal, "patched": patched, "corrupted": corrupted, "moved": moved}
 
 
 def report(kind: str, names: tuple[str, ...] = NAMES[:4]) -> Report[object]:
@@ -110,6 +121,7 @@ def test_a_page_tells_the_numbers_and_shows_the_pictures(kind: str) -> None:
         "robustness": ("Masking verdict", "The most fragile class is circle", "certified", "apgd_ce", "Transfer"),
         "universal": ("One difference within", "changed by noise of that size", "the difference, times 10"),
         "patched": ("A patch on 10 %", "patch.pdf", "so with random colours"),
+        "moved": ("Shifts of 10 % and turns of 30 degrees leave", "2.0 across, -1.0 down, 15 degrees"),
         "corrupted": ("shot noise", "Accuracy falls with the strength", "mean corruption error"),
     }[kind]
     for word in words:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from striate.attacks.payload_shared import Corrupted, Judged, Patched, Universal
+from striate.attacks.payload_shared import Corrupted, Judged, Move, Patched, Spatial, Universal
 from striate.core.number import Number
 from striate.core.report import Report
 
@@ -18,10 +18,11 @@ from .section import Figure, Section, class_name, number_of
 from .verdict import Headline, tally
 
 MOST = 24  # pictures of images
-Whole = Universal | Patched | Corrupted
+Whole = Universal | Patched | Corrupted | Spatial
 LIMITS = {
     Universal: "Fitted on some images and judged on others of the same split: other data may be fooled less.",
     Patched: "Views of a print are drawn, not photographed: print it and try.",
+    Spatial: "Moves between the points of the grid were not looked at, and what moves in is black.",
     Corrupted: "Made by rule from clean images, as in the paper; real weather differs.",
 }
 
@@ -48,6 +49,9 @@ def claim_of(result: Whole) -> str:
     if isinstance(result, Patched):
         aim = named(class_name(result.names, result.target))
         return f"A patch on {100 * result.area:g} % makes {shown(result.success_rate, percent=True)} of images {aim}."
+    if isinstance(result, Spatial):
+        size = f"Shifts of {100 * result.share:g} % and turns of {result.degrees:g} degrees"
+        return f"{size} leave {shown(result.grid_accuracy, percent=True)} right."
     return f"Over 15 corruptions at 5 strengths it errs in {shown(result.mean_error, percent=True)}."
 
 
@@ -70,6 +74,13 @@ def _headlines(result: Whole) -> tuple[Headline, ...]:
             Headline("", "so without the patch", result.unpatched_rate),
             Headline("", "so with random colours", result.control_rate),
             Headline("robust", "accuracy with the patch", result.robust_accuracy),
+        )
+    if isinstance(result, Spatial):
+        return (
+            clean,
+            Headline("robust", "right under every move of the grid", result.grid_accuracy, note="an upper bound"),
+            Headline("", f"right under all of {result.draws} random moves", result.drawn_accuracy),
+            Headline("", "right under one random move", result.mean_accuracy),
         )
     return (
         clean,
@@ -132,14 +143,9 @@ def _sheet(result: Corrupted, shelf: Shelf) -> Section | None:
     return Section("attacked", "One image", "One image under every corruption, clean at the left.", content)
 
 
-def _pictures(result: Universal | Patched, shelf: Shelf) -> Section | None:
-    made, words = (result.delta, f"the difference, times {result.factor:g}") if isinstance(result, Universal) else (
-        result.patch, "the patch"
-    )  # fmt: skip
-    figures = []
-    own = shelf.show(made, words, target=MAP) if made in shelf else None
-    if own is not None:
-        figures.append(Figure(own, ((words, ""),)))
+def _pictures(result: Universal | Patched | Spatial, shelf: Shelf) -> Section | None:
+    figures = _made(result, shelf)
+    own = len(figures)
     for one in result.per_image:
         if len(figures) < MOST and one.picture and one.picture in shelf:
             picture = shelf.show(one.picture, f"{one.name} with it", target=MAP)
@@ -148,9 +154,24 @@ def _pictures(result: Universal | Patched, shelf: Shelf) -> Section | None:
     if not figures:
         return None
     page = result.page if isinstance(result, Patched) else ""
-    claim = f"{count(len(figures) - 1, 'image')} with it, of those that it was not fitted on."
+    of = "as they fooled it" if isinstance(result, Spatial) else "with it, of those that it was not fitted on"
+    claim = f"{count(len(figures) - own, 'image')} {of}."
     return Section("attacked", "Images", claim, {"figures": figures, "page": page})
 
 
-def _lines(one: Judged, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    return (("is", class_name(names, one.label)), ("seen as", class_name(names, one.predicted)), ("", one.name))
+def _made(result: Universal | Patched | Spatial, shelf: Shelf) -> list[Figure]:
+    """The one thing that was made for all images."""
+    if isinstance(result, Spatial):
+        return []
+    made, words = (result.delta, f"the difference, times {result.factor:g}") if isinstance(result, Universal) else (
+        result.patch, "the patch"
+    )  # fmt: skip
+    picture = shelf.show(made, words, target=MAP) if made in shelf else None
+    return [] if picture is None else [Figure(picture, ((words, ""),))]
+
+
+def _lines(one: Judged | Move, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    lines = [("is", class_name(names, one.label)), ("seen as", class_name(names, one.predicted))]
+    if isinstance(one, Move) and one.across is not None and one.down is not None and one.degrees is not None:
+        lines.append(("moved", f"{one.across:.1f} across, {one.down:.1f} down, {one.degrees:.0f} degrees"))
+    return (*lines, ("", one.name))

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from striate.attacks.payload import Robustness
-from striate.attacks.payload_shared import Corrupted, Patched, Universal
+from striate.attacks.payload_shared import Corrupted, Patched, Spatial, Universal
 from striate.checks.payload import Checked
 from striate.core.errors import StriateError
 from striate.core.report import Report
@@ -45,6 +45,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Universal: attacked_whole.outline,
     Patched: attacked_whole.outline,
     Corrupted: attacked_whole.outline,
+    Spatial: attacked_whole.outline,
 }
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
 
