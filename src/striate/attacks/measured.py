@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from striate.core.allocator import memory_kept
 from striate.core.errors import StriateError
 from striate.core.image import from_bytes, to_bytes
 from striate.core.norms import parse_norm
@@ -98,7 +99,12 @@ def attack_data(
         found,
     )  # fmt: skip
     going = wanted[~_already(job, wanted)]
-    with counting() as passes, undisturbed(net), made_ready(net, data.images(going[:SEEN]), seed=seed) as ready:
+    with (
+        counting() as passes,
+        memory_kept(),
+        undisturbed(net),
+        made_ready(net, data.images(going[:SEEN]), seed=seed) as ready,
+    ):
         job = replace(job, ready=ready)
         if not ready.random:
             _control(job, wanted[:CONTROL])

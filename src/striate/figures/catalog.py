@@ -355,6 +355,25 @@ _FIGURES: dict[str, Figure] = {
         cost="m",
     ),
     **_figures(
+        "masked",
+        (
+            "fool-linear",
+            "Digits fool softmax regression",
+            "V fooling linear classifiers",
+            "E",
+            "goodfellow2015explaining",
+        ),
+        (
+            "masked-gradients",
+            "Defences that only hide the gradient",
+            "B obfuscated gradients",
+            "E",
+            "athalye2018obfuscated madry2018towards",
+        ),
+        needs="the digits of MNIST",
+        cost="m",
+    ),
+    **_figures(
         "histograms",
         (
             "hog-adversarial",

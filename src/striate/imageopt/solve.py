@@ -10,6 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from striate.core.allocator import memory_kept
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress, Step
 from striate.core.rng import Rng, image_ids
@@ -138,7 +139,13 @@ def looked_at(
     a copy with batch normalisation folded into the convolutions, whose answers differ by rounding; the judge is the
     net itself.
     """
-    with counting() as passes, undisturbed(net), laid_out(net, memory_format), looking(net, sites, rules) as judge:
+    with (
+        counting() as passes,
+        memory_kept(),
+        undisturbed(net),
+        laid_out(net, memory_format),
+        looking(net, sites, rules) as judge,
+    ):
         quick = folded(net, fold) if fold is not None and sites <= PLAIN and not rules else None
         if quick is None:
             yield passes, judge, judge
