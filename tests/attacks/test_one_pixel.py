@@ -54,7 +54,8 @@ def test_an_image_that_the_first_generation_fools_costs_one_generation() -> None
     y = net(x).argmax(1)
     found = attack(net, x, y, method="one_pixel", norm=0, radius=30, steps=3)
     assert found.success.all()
-    assert found.passes["forward"] == 16 + 16 * 400  # no pass for the verdict: the search has seen what it kept
+    # no pass for the verdict: the search has seen what it kept; two of four images show whether outputs are random
+    assert found.passes["forward"] == 16 + 16 * 400 + 2 * 4
 
 
 def test_another_norm_than_the_count_of_pixels_is_refused() -> None:

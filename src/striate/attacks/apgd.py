@@ -65,6 +65,7 @@ class AutoProjectedGradient:
     random: bool = True
     nearest: bool = False
     targeted: bool = True
+    gradients: bool = True
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""
@@ -95,6 +96,7 @@ class TargetedAutoPGD:
     random: bool = True
     nearest: bool = False
     targeted: bool = False
+    gradients: bool = True
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""

@@ -45,6 +45,7 @@ class AutoAttack:
     random: bool = True
     nearest: bool = False
     targeted: bool = False
+    gradients: bool = True
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""

@@ -38,6 +38,7 @@ class DecoupledDirectionAndNorm:
     random: bool = False
     nearest: bool = True
     targeted: bool = True
+    gradients: bool = True
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""

@@ -45,6 +45,7 @@ class DeepFoolAttack:
     random: bool = False
     nearest: bool = True
     targeted: bool = False
+    gradients: bool = True
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""

@@ -37,6 +37,7 @@ class HopSkipJumpAttack:
     random: bool = True
     nearest: bool = True
     targeted: bool = True
+    gradients: bool = False
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""

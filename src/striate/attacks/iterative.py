@@ -33,6 +33,7 @@ class IterativeFastGradient:
     random: bool = False
     nearest: bool = False
     targeted: bool = True
+    gradients: bool = True
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""

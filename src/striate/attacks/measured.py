@@ -103,7 +103,7 @@ def attack_data(
         counting() as passes,
         memory_kept(),
         undisturbed(net),
-        made_ready(net, data.images(going[:SEEN]), seed=seed) as ready,
+        made_ready(net, data.images(going[:SEEN]), seed=seed, gradients=page.gradients) as ready,
     ):
         job = replace(job, ready=ready)
         if not ready.random:

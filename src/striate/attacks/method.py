@@ -158,6 +158,10 @@ class Method(Protocol):
     def targeted(self) -> bool:
         """Whether it can aim at a class."""
 
+    @property
+    def gradients(self) -> bool:
+        """Whether it asks for gradients; the others may meet nets that have none."""
+
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""
 

@@ -44,6 +44,7 @@ class NaturalEvolution:
     random: bool = True
     nearest: bool = False
     targeted: bool = True
+    gradients: bool = False
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""

@@ -43,6 +43,7 @@ class OnePixel:
     random: bool = True
     nearest: bool = False
     targeted: bool = True
+    gradients: bool = False
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""

@@ -37,6 +37,7 @@ class ProjectedGradient:
     random: bool = True
     nearest: bool = False
     targeted: bool = True
+    gradients: bool = True
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""

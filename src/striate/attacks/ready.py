@@ -36,10 +36,10 @@ class Ready:
 
 
 @contextmanager
-def made_ready(net: Net, images: Tensor, *, seed: int) -> Iterator[Ready]:
+def made_ready(net: Net, images: Tensor, *, seed: int, gradients: bool = True) -> Iterator[Ready]:
     """The net made ready, while its random numbers are its own: afterwards the global generator is as it was.
 
-    Costs three passes of up to four images; none of no images.
+    Costs three passes of up to four images, two where no gradients are asked for; none of no images.
 
     Raises:
         StriateError: Weights or outputs are no floating numbers.
@@ -57,7 +57,7 @@ def made_ready(net: Net, images: Tensor, *, seed: int) -> Iterator[Ready]:
         torch.random.manual_seed(seed & 0x7FFFFFFF)
         random = not torch.equal(_scores(net, few), _scores(net, few))
         torch.random.set_rng_state(state)
-    stop = blocked(net, few)
+    stop = blocked(net, few) if gradients else Blocked()
     torch.random.set_rng_state(state)
     ready = Ready(bridged(net, stop) if stop else net, DRAWS if random else 1, stop, random)
     if not random:

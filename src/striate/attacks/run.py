@@ -91,7 +91,7 @@ def attack(
         )
     ids = image_ids(images) if ids is None else ids
     settled = math.inf if page.nearest else radius
-    with counting() as passes, memory_kept(), made_ready(net, images, seed=seed) as ready:
+    with counting() as passes, memory_kept(), made_ready(net, images, seed=seed, gradients=page.gradients) as ready:
         found = as_they_are(net, images, labels, target, memory)
         assert found.output is not None  # the goal reads it
         threat = Threat(labels, found.output, order, settled, target)

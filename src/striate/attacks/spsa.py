@@ -42,6 +42,7 @@ class SimultaneousPerturbation:
     random: bool = True
     nearest: bool = False
     targeted: bool = True
+    gradients: bool = False
 
     def __call__(self, net: Net, images: Tensor, threat: Threat, *, steps: int, running: Running) -> Found:
         """Attacks every image."""

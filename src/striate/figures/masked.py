@@ -29,7 +29,7 @@ from striate.training.schedules import Schedule
 
 from .claims import Computed, claim, holds
 
-COUNT, RADIUS = 50, 0.15  # images under attack, and how far each may go
+COUNT, RADIUS = 50, 0.25  # images under attack, and how far each may go
 LINEAR, AIMED = 0.1, 0.25
 SHOWN = 8
 
@@ -135,7 +135,7 @@ def _resized(x: Tensor) -> Tensor:
 RANDOM, BLOCKED = "the outputs are random", "no gradient comes through"
 DEFENCES: dict[str, tuple[Callable[[nn.Module], nn.Module], str]] = {
     "quantised": (lambda net: _Before(lambda x: (x * 7).round() / 7, net), BLOCKED),
-    "thresholded": (lambda net: _Before(lambda x: torch.floor(2 * x.clamp(0, 0.999)), net), BLOCKED),
+    "floored": (lambda net: _Before(lambda x: torch.floor(32 * x) / 32, net), BLOCKED),
     "jpeg": (lambda net: nn.Sequential(_Codec(), net), BLOCKED),
     "detached": (lambda net: _Before(lambda x: x.detach(), net), BLOCKED),
     "huge logits": (_Loud, "rounds to 1"),
