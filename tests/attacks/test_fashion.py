@@ -59,7 +59,7 @@ def test_a_thousand_queries_of_squares_leave_no_more_right_than_the_official_cod
 def test_pgd_spends_its_passes_on_survivors(data_root: Path, weights_root: Path) -> None:
     """40 steps on 200 images are 8,000 passes; a loop that drops what is fooled needs 466."""
     result = measured("fmnist_plain", data_root, weights_root, method="pgd")
-    assert result.passes["backward"] <= 466
+    assert result.passes["backward"] <= 466 + 4  # four to see whether gradients come through
     # beside those: the verdict and the rounded image of each of the 184 that were right, the control
     assert result.passes["forward"] - result.passes["backward"] <= 2 * 184 + 64
 
