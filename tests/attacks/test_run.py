@@ -216,13 +216,19 @@ def test_findings_say_what_broke_and_give_a_command_that_exists() -> None:
     round_one = attack_findings(replace(result, norm="2"), net="my run", data="shapes")[0]
     assert round_one.command == f"{mend} --norm 2 --out runs/hardened"
     sparse = attack_findings(replace(result, norm="1"), net="my run", data="shapes")[0]
-    assert sparse.command.startswith("striate attack 'my run' shapes --method pgd --norm 1 --radius 24/255 --radii")
+    assert sparse.command == "striate attack 'my run' shapes --method apgd_t --norm 1 --radius 24/255"
+    again = attack_findings(replace(result, norm="1", method="apgd_t"), net="my run", data="shapes")[0]
+    assert again.command.startswith("striate attack 'my run' shapes --method apgd_t --norm 1 --radius 24/255 --radii")
     strong, _ = measured(model, split, radius=0.0001)
     finding = attack_findings(strong, net="n", data="d")[0]
     assert finding.severity == "note"
-    assert finding.command == "striate attack n d --method pgd --norm 2 --radius 0.5"
+    assert finding.command == "striate attack n d --method auto --norm inf --radius 0.0001"
+    relied = attack_findings(replace(strong, method="auto"), net="n", data="d")[0]
+    assert relied.command == "striate attack n d --method auto --norm 2 --radius 0.5"
+    aimed = attack_findings(replace(strong, target=1), net="n", data="d")[0]
+    assert aimed.command == "striate attack n d --method pgd --norm 2 --radius 0.5 --target 1"
     fast, _ = measured(model, split, method="fgsm", steps=None)
-    assert "--method pgd --norm inf --radius 0.02" in attack_findings(fast, net="n", data="d")[0].command
+    assert "--method auto --norm inf --radius 0.02" in attack_findings(fast, net="n", data="d")[0].command
     assert radius_text(8 / 255) == "8/255"
     assert radius_text(0.5) == "0.5"
 

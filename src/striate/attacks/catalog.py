@@ -17,6 +17,7 @@ PER_IMAGE = (
     "target",
     "steps",
     "radii",
+    "eight_bit",
     "bounds",
     "transfer",
 )  # options of those that attack each image

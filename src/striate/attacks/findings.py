@@ -11,6 +11,8 @@ from .payload import Robustness
 
 KEPT_SHARE = 0.5  # of the clean accuracy: a net that keeps less is called fragile
 HARDENED_NORMS = ("inf", "2")  # those that training can withstand
+STRONGEST = {"inf": "auto", "2": "auto", "1": "apgd_t", "0": "fmn"}  # attacks to rely on, by norm
+AIMED = {"inf": "pgd", "2": "pgd", "1": "apgd_ce", "0": "fmn"}  # the same with a target
 ROUNDED_SHARE = 0.9  # of the successes that 8-bit rounding should leave
 
 
@@ -99,8 +101,8 @@ def _masking(result: Robustness, net: str, data: str) -> Finding | None:
             Evidence("images with a zero or non-finite gradient", result.masking.zero_gradients),
             Evidence("images whose probability rounds to 1", result.masking.saturated),
         ),
-        mend="Do not trust the robust accuracy yet: try other norms and radii; at a large radius it must reach zero.",
-        command=command(net, data, result, method="pgd", radius=0.5 if result.norm == "inf" else 10 * result.radius),
+        mend="Do not trust the robust accuracy yet: try attacks of other kinds; at a large radius it must reach zero.",
+        command=command(net, data, result, method=strongest_of(result)),
     )
 
 
@@ -111,14 +113,20 @@ def _next(result: Robustness, net: str, data: str, *, fragile: bool) -> str:
             f"striate train {shlex.quote(data)} --net {shlex.quote(net)} --harden pgd "
             f"--radius {radius_text(result.radius)}{norm} --out runs/hardened"
         )
-    if result.method != "pgd":
-        return command(net, data, result, method="pgd")
+    strongest = strongest_of(result)
+    if result.method != strongest:
+        return command(net, data, result, method=strongest)
     if fragile and not result.curve:
         parts = ",".join(radius_text(result.radius * share) for share in (0.125, 0.25, 0.5))
         return f"{command(net, data, result)} --radii {parts}"
     if result.norm == "inf":
         return command(net, data, result, norm="2", radius=0.5)
     return command(net, data, result, norm="inf", radius=8 / 255)
+
+
+def strongest_of(result: Robustness) -> str:
+    """The attack to rely on in this norm, with or without a target."""
+    return (STRONGEST if result.target is None else AIMED)[result.norm]
 
 
 def command(

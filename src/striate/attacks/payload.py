@@ -21,12 +21,12 @@ class Attacked:
         survives_8bit: Whether it still is after rounding to 8 bits; None where there was no success.
         distance: Norm of the difference, in the attack's norm, float64.
         step: First step at which the goal was reached; None where it never was.
-        broken_by: Which of several attacks reached the goal; "" for one alone.
-        smallest: Smallest change found that reaches the goal, whatever the radius; None where none was.
         picture: Album key of the returned image, or empty.
         original: Album key of the clean image, or empty.
         difference: Album key of the amplified difference, or empty.
         survives_jpeg: Whether the goal is still reached as a JPEG file of quality 75; None where there was no success.
+        broken_by: Which of several attacks reached the goal; "" for one alone.
+        smallest: Smallest change found that reaches the goal, whatever the radius; None where none was.
     """
 
     row: int
@@ -38,12 +38,12 @@ class Attacked:
     survives_8bit: bool | None
     distance: float
     step: int | None
-    smallest: float | None = None
-    broken_by: str = ""
     picture: str = ""
     original: str = ""
     difference: str = ""
     survives_jpeg: bool | None = None
+    smallest: float | None = None
+    broken_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,13 +158,13 @@ class Robustness:
         per_image: Every image, in the order of the split.
         passes: ``forward`` and ``backward`` passes of single images.
         curve: Robust accuracy over the radius, where asked for.
-        members: Robust accuracy after each of several attacks, in order.
-        smallest: Median of the smallest change that is known to break an image, over all that were broken.
-        per_class: Robust accuracy of each class there is, in the order of the classes.
         factor: By how much the differences in the pictures are amplified.
         survives_jpeg: Share of the successes that JPEG of quality 75 does not undo.
         transfer: How the images fool other nets, where asked for.
         bounds: Certified accuracy at the radius, where asked for: lower bounds beside the attack's upper one.
+        members: Robust accuracy after each of several attacks, in order.
+        smallest: Median of the smallest change that is known to break an image, over all that were broken.
+        per_class: Robust accuracy of each class there is, in the order of the classes.
     """
 
     method: str
@@ -180,11 +180,11 @@ class Robustness:
     per_image: tuple[Attacked, ...]
     passes: dict[str, int]
     curve: tuple[CurvePoint, ...] = field(default=())
-    members: tuple[Member, ...] = field(default=())
-    smallest: Number = field(default_factory=lambda: Number.missing("not measured"))
-    per_class: tuple[ClassRobustness, ...] = field(default=())
     names: tuple[str, ...] = field(default=())
     factor: float = 1.0
     survives_jpeg: Number = field(default=Number(None, why="it was not tried"))
     transfer: Transfer | None = None
     bounds: tuple[Bound, ...] = ()
+    members: tuple[Member, ...] = field(default=())
+    smallest: Number = field(default_factory=lambda: Number.missing("not measured"))
+    per_class: tuple[ClassRobustness, ...] = field(default=())

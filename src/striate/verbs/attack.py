@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Unpack
+from typing import Annotated, Literal, Unpack
 
+from striate.attacks.payload import Robustness
+from striate.attacks.payload_shared import Corrupted, Patched, Spatial, Universal
 from striate.core.report import Report
 
 from .options import DataArgument, NetArgument, OnData, Option, OutArgument, count, number, numbers, words
@@ -58,7 +60,7 @@ def attack(
     ] = None,
     out: OutArgument = None,
     **shared: Unpack[OnData],
-) -> Report[Any]:
+) -> Report[Robustness] | Report[Universal] | Report[Patched] | Report[Corrupted] | Report[Spatial]:
     """Measure how often a net stays right when images change a little, or are all attacked or corrupted alike.
 
     Most methods change each image by at most ``radius``: it counts as robust when no image was found there that is
