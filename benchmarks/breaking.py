@@ -14,6 +14,7 @@ of attacks that take seconds (those of minutes run once).
 from __future__ import annotations
 
 import argparse
+import importlib
 import math
 import os
 import platform
@@ -23,7 +24,9 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from timing import cpu_seconds, median_interval
@@ -52,7 +55,7 @@ class Pixels(nn.Module):
         self.forward_passes += len(x)
         output: Tensor = self.module((x - MEAN) / STD)
         if output.requires_grad:
-            output.register_hook(self._went_back)
+            output.register_hook(self._went_back)  # type: ignore[no-untyped-call]
         return output
 
     def _went_back(self, grad: Tensor) -> None:
@@ -97,9 +100,8 @@ def torchattacks_of(name: str, **options: object) -> Callable[[Subject], Tensor]
     """An attack of torchattacks."""
 
     def run(subject: Subject) -> Tensor:
-        import torchattacks
-
-        found: Tensor = getattr(torchattacks, name)(subject.module, **options)(subject.images, subject.labels)
+        package: Any = importlib.import_module("torchattacks")
+        found: Tensor = getattr(package, name)(subject.module, **options)(subject.images, subject.labels)
         return found.detach()
 
     return run
@@ -109,13 +111,13 @@ def foolbox_of(name: str, **options: object) -> Callable[[Subject], Tensor]:
     """An attack of foolbox."""
 
     def run(subject: Subject) -> Tensor:
-        import foolbox
-
+        foolbox: Any = importlib.import_module("foolbox")
         model = foolbox.PyTorchModel(subject.module, bounds=(0, 1), device="cpu")
         settings = {key: value for key, value in options.items() if key != "epsilon"}
         radius = options.get("epsilon", RADIUS)
         _, found, _ = getattr(foolbox.attacks, name)(**settings)(model, subject.images, subject.labels, epsilons=radius)
-        return found.detach()
+        images: Tensor = found.detach()
+        return images
 
     return run
 
@@ -124,10 +126,9 @@ def art_of(name: str, **options: object) -> Callable[[Subject], Tensor]:
     """An attack of the Adversarial Robustness Toolbox."""
 
     def run(subject: Subject) -> Tensor:
-        from art.attacks import evasion
-        from art.estimators.classification import PyTorchClassifier
-
-        model = PyTorchClassifier(
+        evasion: Any = importlib.import_module("art.attacks.evasion")
+        classifiers: Any = importlib.import_module("art.estimators.classification")
+        model = classifiers.PyTorchClassifier(
             subject.module, nn.CrossEntropyLoss(), (1, 28, 28), 10, clip_values=(0, 1), device_type="cpu"
         )
         made = getattr(evasion, name)(model, batch_size=COUNT, **options)
@@ -140,8 +141,6 @@ def adv_lib_of(path: str, name: str, **options: object) -> Callable[[Subject], T
     """An attack of adversarial-library."""
 
     def run(subject: Subject) -> Tensor:
-        import importlib
-
         function = getattr(importlib.import_module(f"adv_lib.attacks.{path}"), name)
         found: Tensor = function(subject.module, subject.images, subject.labels, **options)
         return found.detach()
@@ -154,15 +153,16 @@ def official(kind: str, **options: object) -> Callable[[Subject], Tensor]:
 
     def run(subject: Subject) -> Tensor:
         if kind == "auto":
-            from autoattack import AutoAttack
-
-            whole = AutoAttack(subject.module, norm="Linf", eps=RADIUS, version="standard", device="cpu", verbose=False)
+            package: Any = importlib.import_module("autoattack")
+            whole = package.AutoAttack(
+                subject.module, norm="Linf", eps=RADIUS, version="standard", device="cpu", verbose=False
+            )
             found: Tensor = whole.run_standard_evaluation(subject.images, subject.labels, bs=COUNT)
             return found
-        from autoattack.square import SquareAttack
-
-        square = SquareAttack(subject.module, norm="Linf", eps=RADIUS, device="cpu", verbose=False, **options)
-        return square.perturb(subject.images, subject.labels)  # type: ignore[no-any-return]
+        module: Any = importlib.import_module("autoattack.square")
+        square = module.SquareAttack(subject.module, norm="Linf", eps=RADIUS, device="cpu", verbose=False, **options)
+        result: Tensor = square.perturb(subject.images, subject.labels)
+        return result
 
     return run
 
@@ -228,7 +228,7 @@ def _measured(subject: Subject, group: list[Entry], bare: tuple[float, float], r
         for entry in group:
             subject.module.forward_passes = subject.module.backward_passes = 0
             kept: list[Tensor] = []
-            times[entry.library].append(cpu_seconds(lambda entry=entry, kept=kept: kept.append(entry.run(subject))))
+            times[entry.library].append(cpu_seconds(partial(_kept, entry, subject, kept)))
             found[entry.library] = kept[0]
             passes[entry.library] = (subject.module.forward_passes, subject.module.backward_passes)
     best = min(
@@ -247,6 +247,15 @@ def _measured(subject: Subject, group: list[Entry], bare: tuple[float, float], r
         ))  # fmt: skip
         print(" | ".join(rows[-1]), flush=True)
     return rows
+
+
+def _kept(entry: Entry, subject: Subject, kept: list[Tensor]) -> None:
+    kept.append(entry.run(subject))
+
+
+def _often(work: Callable[[], None]) -> None:
+    for _ in range(5):
+        work()
 
 
 def _judged(subject: Subject, entry: Entry, images: Tensor) -> tuple[str, ...]:
@@ -283,7 +292,7 @@ def _bare(subject: Subject) -> tuple[float, float]:
 
         for place, work in enumerate((forward, both)):
             work()
-            spent = min(cpu_seconds(lambda work=work: [work() for _ in range(5)]) / 5 for _ in range(3))
+            spent = min(cpu_seconds(partial(_often, work)) / 5 for _ in range(3))
             best[place] = min(best[place], spent / COUNT)
     return best[0], best[1]
 
