@@ -185,7 +185,10 @@ ENTRIES = (
     Entry("cw", "striate", ours("cw", norm=2), slow=True, bounded=False),
     Entry(
         "cw", "adv-lib",
-        adv_lib_of("carlini_wagner", "carlini_wagner_l2", binary_search_steps=5, max_iterations=100),
+        adv_lib_of(
+            "carlini_wagner", "carlini_wagner_l2", binary_search_steps=5, max_iterations=100, learning_rate=0.1,
+            initial_const=0.1,
+        ),
         slow=True, bounded=False,
     ),
     Entry("square", "striate", ours("square", radius=RADIUS, steps=1000)),
