@@ -152,3 +152,11 @@ def test_a_result_of_nothing_still_has_a_page() -> None:
         survives_8bit=nothing, smallest=nothing, masking=Masking((), nothing, nothing),
     )  # fmt: skip
     assert "robust accuracy" in render_page(replace(made, result=bare))
+
+
+def test_no_class_is_called_the_most_fragile_where_all_keep_alike() -> None:
+    made = report("robustness")
+    alike = tuple(replace(each, robust_accuracy=wilson(0, 10)) for each in made.result.per_class)
+    page = render_page(replace(made, result=replace(made.result, per_class=alike)))
+    assert "All classes keep alike" in page
+    assert "most fragile class" not in page

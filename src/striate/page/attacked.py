@@ -106,8 +106,14 @@ def fragile_section(result: Robustness) -> Section | None:
         )
         for each in known
     ]
+    least = [each for each in known if number_of(each.robust_accuracy) == number_of(first.robust_accuracy)]
     claim = f"The most fragile class is {named(class_name(result.names, first.label))}."
-    return Section("fragile", "Classes", claim, {"chart": chart, "rows": rows})
+    alike = len(least) == len(known)
+    if alike:
+        claim = f"All classes keep alike, {value_of(first.robust_accuracy, percent=True)}."
+    elif len(least) > 1:
+        claim = f"{count(len(least), 'class', 'classes')} keep least, {value_of(first.robust_accuracy, percent=True)}."
+    return Section("fragile", "Fragile classes", claim, {"chart": None if alike else chart, "rows": rows})
 
 
 def transfer_section(result: Robustness) -> Section | None:
