@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from striate.core.errors import StriateError
-from striate.core.rng import Rng
 from striate.imageopt.objective import Objective
 from striate.imageopt.problem import Answer, Problem, Search
+
+from .between import Between
 
 BLOCK = 1 << 16  # free numbers of an image's samples that are drawn and asked for at once
 
@@ -66,21 +67,15 @@ class Estimated:
 
     def __call__(self, problem: Problem) -> Iterator[Tensor]:
         """The steps of the search."""
-        return self.search(_Between(problem, self.samples))
+        return self.search(_Estimating(problem, self.samples))
 
 
-class _Between:
+class _Estimating(Between):
     """The problem, as a search sees it that is given estimates."""
 
     def __init__(self, problem: Problem, samples: Samples) -> None:
-        self.problem, self.samples, self.asked = problem, samples, 0
-        self.start, self.within, self.steps = problem.start, problem.within, problem.steps
-        self.rng: Rng = problem.rng
-        self.ids: Tensor = problem.ids
-
-    @property
-    def alive(self) -> Tensor:
-        return self.problem.alive
+        super().__init__(problem)
+        self.samples, self.asked = samples, 0
 
     def ask(
         self, z: Tensor, *, rows: Tensor | None = None, grad: bool = True, objective: Objective | None = None
@@ -93,24 +88,6 @@ class _Between:
         answer = Answer(answer.score, slope, answer.reached, answer.image, answer.rows).only(self.alive)
         self.problem.report(answer.score, answer.rows)
         return answer
-
-    def ask_many(self, z: Tensor, *, rows: Tensor | None = None) -> Tensor:
-        return self.problem.ask_many(z, rows=rows)
-
-    def ask_each(self, z: Tensor, rows: Tensor, *, objective: Objective | None = None) -> Tensor:
-        return self.problem.ask_each(z, rows, objective=objective)
-
-    def leave(self, rows: Tensor) -> None:
-        self.problem.leave(rows)
-
-    def report(self, scores: Tensor, rows: Tensor) -> None:
-        self.problem.report(scores, rows)
-
-    def project(self, z: Tensor, rows: Tensor) -> Tensor:
-        return self.problem.project(z, rows)
-
-    def random_start(self, draw: int = 0) -> Tensor:
-        return self.problem.random_start(draw)
 
     def _slope(self, z: Tensor, rows: Tensor, objective: Objective | None) -> Tensor:
         """The estimate at these rows of ``z``; a row that a sample fools is asked for no further block of samples."""

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from striate.core.errors import StriateError
-from striate.core.rng import Rng
 from striate.data.transforms.focus import smoothing
 from striate.imageopt.objective import Objective
 from striate.imageopt.problem import Answer, Problem, Search
+
+from .between import Between
 
 GREY = 0.5  # what pixels are drawn to; the paper's images are zero at the mean of the training images
 
@@ -149,13 +150,13 @@ class Regularised:
 
     def __call__(self, problem: Problem) -> Iterator[Tensor]:
         """The steps of the search."""
-        between = _Between(problem, self.after)
+        between = _Changing(problem, self.after)
         for z in self.search(between):
             between.step += 1
             yield z
 
 
-class _Between:
+class _Changing(Between):
     """The problem, as a search sees it whose steps are followed by changes."""
 
     def __init__(self, problem: Problem, after: tuple[After, ...]) -> None:
@@ -163,15 +164,9 @@ class _Between:
             raise StriateError(
                 f"free numbers of shape {tuple(problem.start.shape)} to decay, blur or clip", accepted="pixels"
             )
-        self.problem, self.after, self.step = problem, after, 1
-        self.start, self.within, self.steps = problem.start, problem.within, problem.steps
-        self.rng: Rng = problem.rng
-        self.ids: Tensor = problem.ids
+        super().__init__(problem)
+        self.after, self.step = after, 1
         self.grad = torch.zeros_like(problem.start)
-
-    @property
-    def alive(self) -> Tensor:
-        return self.problem.alive
 
     def ask(
         self, z: Tensor, *, rows: Tensor | None = None, grad: bool = True, objective: Objective | None = None
@@ -181,25 +176,10 @@ class _Between:
             self.grad[answer.rows] = answer.grad
         return answer
 
-    def ask_many(self, z: Tensor, *, rows: Tensor | None = None) -> Tensor:
-        return self.problem.ask_many(z, rows=rows)
-
-    def ask_each(self, z: Tensor, rows: Tensor, *, objective: Objective | None = None) -> Tensor:
-        return self.problem.ask_each(z, rows, objective=objective)
-
-    def leave(self, rows: Tensor) -> None:
-        self.problem.leave(rows)
-
-    def report(self, scores: Tensor, rows: Tensor) -> None:
-        self.problem.report(scores, rows)
-
     def project(self, z: Tensor, rows: Tensor) -> Tensor:
         for change in self.after:
             z = change(z, grad=self.grad[rows], step=self.step)
         return self.problem.project(z, rows)
-
-    def random_start(self, draw: int = 0) -> Tensor:
-        return self.problem.random_start(draw)
 
 
 def _clipped(images: Tensor, strength: Tensor, share: float) -> Tensor:
