@@ -50,7 +50,11 @@ def check_method(name: str, method: Method, *, norm: float, steps: int | None, t
             f"norm is {norm_name(norm)}", accepted=f"{', '.join(map(norm_name, method.norms))}: those {name} can hold"
         )
     if target is not None and not method.targeted:
-        raise StriateError(f"target is {target} for {name}", accepted="none: it takes images to any wrong class")
+        raise StriateError(
+            f"target is {target} for {name}",
+            accepted="none: it takes images to any wrong class",
+            hint="pgd, apgd_ce, cw",
+        )
     if steps is None:
         return method.steps
     if steps < 1:
