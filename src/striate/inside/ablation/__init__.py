@@ -1,0 +1,1 @@
+"""Ablation: what a net loses when units or layers are switched off."""

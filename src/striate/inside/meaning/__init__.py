@@ -1,0 +1,1 @@
+"""Meaning: which concept of labelled pixels each unit follows."""
