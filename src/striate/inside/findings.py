@@ -11,7 +11,7 @@ def explanation_findings(explanation: Explanation, *, net: str) -> tuple[Finding
     """One warning for each method with maps whose check does not hold; such maps should not be read."""
     failed: dict[str, list[MapRow]] = {}
     for row in explanation.maps:
-        if not row.check.holds:
+        if row.check.holds is False:
             failed.setdefault(row.method, []).append(row)
     return tuple(_finding(explanation, method, rows, net) for method, rows in failed.items())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,9 +18,10 @@ from striate.nets.undisturbed import undisturbed
 from .chunks import chunks, target_scores
 from .layers import default_layer, spatial_layer
 from .maps import Maps
-from .slope import central_slope, slope_checks
+from .slope import BOUND, DOUBLE, central_slope, checked_again, slope_checks
 
 STEPS = (3e-3, 1e-3, 3e-4)  # of the check, as shares of each channel's mean
+WHAT = "moving each channel by a share of its mean changes the logit as the channel weights say"
 
 
 def grad_cam(
@@ -27,19 +30,22 @@ def grad_cam(
     targets: Tensor,
     *,
     layer: str | None = None,
+    check: bool = True,
     memory: int = 1 << 30,
     progress: Progress = SILENT,
 ) -> Maps:
     """The positive part of a layer's channels summed with their mean gradients, in input pixels, (N, H, W).
 
     One forward pass and a backward pass down to the layer, and six forward passes for the check: moving every channel
-    by a share of its mean, in the direction of its weight, must change the logit as the weights say.
+    by a share of its mean, in the direction of its weight, must change the logit as the weights say (an image that
+    fails takes six more, in float64).
 
     Args:
         net: The net.
         images: (N, C, H, W).
         targets: One class for each image, (N,).
         layer: A site with spatial extent; the last one of the feature extractor when None.
+        check: Whether the maps are checked.
         memory: Budget in bytes for one batch.
         progress: How progress is shown.
 
@@ -55,7 +61,7 @@ def grad_cam(
     checks: list[MapCheck] = []
     with undisturbed(net), progress.task("grad_cam", len(images)) as step:
         for part, wanted in chunks(net, images, targets, memory=memory, backward=True):
-            maps, found = _maps(net, site, part, wanted)
+            maps, found = _maps(net, site, part, wanted, check=check)
             values.append(F.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0])
             checks.extend(found)
             step(len(part))
@@ -69,7 +75,7 @@ def grad_cam(
     )
 
 
-def _maps(net: Net, site: Site, images: Tensor, targets: Tensor) -> tuple[Tensor, tuple[MapCheck, ...]]:
+def _maps(net: Net, site: Site, images: Tensor, targets: Tensor, *, check: bool) -> tuple[Tensor, tuple[MapCheck, ...]]:
     """Maps (n, h, w) at the layer, and their checks."""
     seen: dict[str, Tensor] = {}
 
@@ -87,13 +93,32 @@ def _maps(net: Net, site: Site, images: Tensor, targets: Tensor) -> tuple[Tensor
         raise StriateError(f"the net's output does not depend on {site.name}", hint="another --layer")
     weights = slopes.mean(dim=(2, 3), keepdim=True)
     maps = (weights * seen["layer"]).sum(1).relu()
-    return maps, _checks(
-        net, site, images, targets, values=seen["layer"], weights=weights, level=logits.detach().abs().amax(1)
-    )
+    if not check:
+        return maps, (MapCheck.left_out(WHAT, BOUND),) * len(maps)
+    level = logits.detach().abs().amax(1)
+    checks = _checks(net, site, images, targets, values=seen["layer"], weights=weights, level=level, steps=STEPS)
+
+    def again(double: Net, i: int) -> MapCheck:
+        one = slice(i, i + 1)
+        (found,) = _checks(
+            double, site, images[one].double(), targets[one], values=seen["layer"][one].double(),
+            weights=weights[one].double(), level=level[one], steps=[DOUBLE * step for step in STEPS],
+        )  # fmt: skip
+        return found
+
+    return maps, checked_again(net, checks, again)
 
 
 def _checks(
-    net: Net, site: Site, images: Tensor, targets: Tensor, *, values: Tensor, weights: Tensor, level: Tensor
+    net: Net,
+    site: Site,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    values: Tensor,
+    weights: Tensor,
+    level: Tensor,
+    steps: Sequence[float],
 ) -> tuple[MapCheck, ...]:
     """Sum over channels of |weight x mean|, times the pixels: that must be the slope along sign(weight) x |mean|."""
     means = values.mean(dim=(2, 3), keepdim=True)
@@ -109,9 +134,9 @@ def _checks(
         return target_scores(logits, targets).cpu()
 
     return slope_checks(
-        "moving each channel by a share of its mean changes the logit as the channel weights say",
-        found=central_slope(score, STEPS),
+        WHAT,
+        found=central_slope(score, steps),
         predicted=predicted.cpu(),
         level=level.cpu(),
-        step=STEPS[1],
+        step=STEPS[1],  # what float32 can show: the gradient itself is float32
     )
