@@ -24,6 +24,31 @@ METHODS: Registry[Method] = Registry(
             "where a layer speaks for the target, channels weighed by their mean gradient",
             cites=("selvaraju2017grad",),
         ),
+        "grad_cam_plus_plus": Entry(
+            f"{_HERE}.grad_cam_plus_plus:grad_cam_plus_plus",
+            "where a layer speaks for the target, each place of an object counted alike",
+            cites=("chattopadhay2018grad",),
+        ),
+        "hires_cam": Entry(
+            f"{_HERE}.hires_cam:hires_cam",
+            "where a layer speaks for the target, each value times its own gradient",
+            cites=("draelos2020use",),
+        ),
+        "layer_cam": Entry(
+            f"{_HERE}.layer_cam:layer_cam",
+            "where a layer speaks for the target, each value times its own positive gradient",
+            cites=("jiang2021layercam",),
+        ),
+        "score_cam": Entry(
+            f"{_HERE}.score_cam:score_cam",
+            "where a layer speaks for the target, channels weighed by the score of the image seen through them",
+            cites=("wang2020score",),
+        ),
+        "ablation_cam": Entry(
+            f"{_HERE}.ablation_cam:ablation_cam",
+            "where a layer speaks for the target, channels weighed by what the net loses without them",
+            cites=("desai2020ablation",),
+        ),
         "occlusion": Entry(
             f"{_HERE}.occlusion:occlusion",
             "how far the target's score drops when a patch is covered",
