@@ -35,6 +35,8 @@ def top_places(maps, ids, axes, k, overlap=0.3, floor=float("-inf")):
             box = box_of(place, axes)
             if all(iou(box, other) <= overlap for _, _, _, other in taken):
                 taken.append((value, number, place, box))
+            if len(taken) == k:
+                break
         found += taken
     found.sort(key=lambda each: (-each[0], each[1], each[2]))
     return found[:k]

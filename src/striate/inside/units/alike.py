@@ -13,6 +13,7 @@ from striate.nets.net import Net
 from .layers import UnitLayer, source_of
 
 SIDE = 4  # places on a side of the grid that is compared in every image
+AT_ONCE = 512  # places whose products are taken at once
 MOST_UNITS = 2048  # of a layer whose units are compared: their products take 32 MB
 SAME = 0.99  # correlation from which two units count as duplicates
 
@@ -27,37 +28,51 @@ class Moments:
     layer: UnitLayer
     count: int = 0
     centre: Tensor | None = None
+    at: Tensor | None = None
+    waiting: list[Tensor] = field(default_factory=list)
     sums: Tensor = field(default_factory=lambda: torch.zeros(0))
     products: Tensor = field(default_factory=lambda: torch.zeros(0))
 
     def add(self, values: Tensor) -> None:
         """Takes in activations (n, places, units)."""
-        places = self._places().to(values.device)
-        rows = values if len(places) == values.shape[1] else values[:, places]
-        flat = rows.reshape(-1, values.shape[2])
+        if self.at is None:
+            self.at = self._places().to(values.device)
+        rows = values if len(self.at) == values.shape[1] else values[:, self.at]
+        self.waiting.append(rows.reshape(-1, values.shape[2]))
+        if sum(map(len, self.waiting)) >= AT_ONCE:
+            self._settle()
+
+    def variances(self) -> Tensor:
+        """Variance of each unit, (units,) float64."""
+        return self._covariance().diagonal().clamp_min(0)
+
+    def correlations(self) -> Tensor:
+        """Correlation of each pair of units, (units, units) float64; 0 where a unit does not vary."""
+        covariance = self._covariance()
+        deviation = covariance.diagonal().clamp_min(0).sqrt()
+        scale = deviation[:, None] * deviation
+        least = 1e-12 * float(self.products.diagonal().max() / self.count)
+        return torch.where(scale > least, covariance / scale.clamp_min(1e-300), 0.0).clamp(-1, 1).cpu()
+
+    def _covariance(self) -> Tensor:
+        self._settle()
+        mean = self.sums / self.count
+        return self.products / self.count - mean[:, None] * mean
+
+    def _settle(self) -> None:
+        """Adds what waits: products of many rows at once cost the least."""
+        if not self.waiting:
+            return
+        flat = torch.cat(self.waiting)
+        self.waiting.clear()
         if self.centre is None:  # near the mean, so that float32 products lose nothing
             self.centre = flat.mean(0)
             self.sums = torch.zeros_like(self.centre, dtype=torch.float64)
-            self.products = torch.zeros(len(self.sums), len(self.sums), dtype=torch.float64, device=values.device)
+            self.products = torch.zeros(len(self.sums), len(self.sums), dtype=torch.float64, device=flat.device)
         moved = flat - self.centre
         self.count += len(moved)
         self.sums += moved.sum(0, dtype=torch.float64)
         self.products += moved.T @ moved
-
-    def variances(self) -> Tensor:
-        """Variance of each unit, (units,) float64."""
-        mean = self.sums / self.count
-        return (self.products.diagonal() / self.count - mean**2).clamp_min(0)
-
-    def correlations(self) -> Tensor:
-        """Correlation of each pair of units, (units, units) float64; 0 where a unit does not vary."""
-        mean = self.sums / self.count
-        covariance = self.products / self.count - mean[:, None] * mean
-        spread = covariance.diagonal().clamp_min(0).sqrt()
-        scale = spread[:, None] * spread
-        least = 1e-12 * float(self.products.diagonal().max() / self.count)
-        found = torch.where(scale > least, covariance / scale.clamp_min(1e-300), 0.0).clamp(-1, 1)
-        return found.cpu()
 
     def _places(self) -> Tensor:
         height, width = self.layer.grid

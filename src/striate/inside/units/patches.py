@@ -26,12 +26,14 @@ from striate.nets.net import Net
 from .alike import MOST_UNITS, Moments
 from .layers import UnitLayer, unit_layers
 from .running import Best
+from .running import Images as _Images
 
 TOP, CONTROLS = 9, 4
 OVERLAP = 0.3  # IoU that two boxes of one unit in one image may have at most
-CPU_BYTES = 128 << 20  # of activations at once: more leaves the caches
-CPU_VALUES = 8 * 3 * 224 * 224  # pixels of a chunk on a CPU, for the same reason
-PAIR_BYTES = 64 << 20  # of maps that are searched again at once
+CPU_BYTES = 256 << 20  # of activations, and of maps that are searched again
+CPU_VALUES = 8 * 3 * 224 * 224  # pixels of a chunk on a CPU: more leaves its caches
+DENSE = 8  # where more than one map in eight is searched again, all are laid out anew: single ones are slow to collect
+TABLE = 1 << 20  # entries of a layer's table of overlapping boxes
 
 
 @dataclass
@@ -112,8 +114,7 @@ def top_patches(
     _check_channels(net, data)
     found = unit_layers(net, data.size, layers)
     like = next((each for each in net.parameters() if each.is_floating_point()), torch.zeros(1))
-    rng = Rng(seed, "random patches")
-    state = [_Layer(layer, top, controls, like, rng.child(layer.name)) for layer in found]
+    state = _Pass(found, top, controls, like, Rng(seed, "random patches"))
     names = [layer.name for layer in found]
     layout = torch.channels_last if any(isinstance(each, nn.Conv2d) for each in net.modules()) else None
     count = batch or _images_a_pass(net, data, names, memory)
@@ -122,102 +123,127 @@ def top_patches(
             placed = images.to(like.device, like.dtype)
             seen = see(placed if layout is None else placed.contiguous(memory_format=layout))
             ids, at = data.ids[rows].to(like.device), rows.to(like.device)
-            for each in state:
-                each.add(seen[each.layer.name].detach(), ids, at, data)
+            state.add([seen[name].detach() for name in names], ids, at, data)
             step(len(rows))
-    return [each.watched() for each in state]
+    return state.watched()
 
 
-class _Layer:
-    """The running state of one layer."""
+class _Pass:
+    """The running state of all layers; their units stand one behind another, so that each step is done once for all."""
 
-    def __init__(self, layer: UnitLayer, top: int, controls: int, like: Tensor, rng: Rng) -> None:
-        self.layer, self.rng = layer, rng
+    def __init__(self, layers: Sequence[UnitLayer], top: int, controls: int, like: Tensor, rng: Rng) -> None:
+        self.layers, self.rng = layers, rng
+        self.ends = torch.tensor([layer.units for layer in layers]).cumsum(0).tolist()
+        self.starts = [0, *self.ends[:-1]]
+        units = self.ends[-1]
         kind = {"dtype": like.dtype, "device": like.device}
-        self.top = Best.empty(layer.units, top, **kind)
-        self.least = Best.empty(layer.units, controls, **kind)
-        self.random = Best.empty(layer.units, controls, **kind)
-        self.highest = torch.full((layer.units,), -torch.inf, **kind)
-        self.lowest = torch.full((layer.units,), torch.inf, **kind)
-        self.moments = Moments(layer) if layer.units <= MOST_UNITS else None
-        self.suppression = Suppression(layer, like.device)
+        self.top, self.least, self.random = (Best.empty(units, k, **kind) for k in (top, controls, controls))
+        self.highest = torch.full((units,), -torch.inf, **kind)
+        self.lowest = torch.full((units,), torch.inf, **kind)
+        self.floor = torch.cat(
+            [torch.full((layer.units,), 0.0 if layer.rectified else -torch.inf, **kind) for layer in layers]
+        )
+        self.moments = [Moments(layer) if layer.units <= MOST_UNITS else None for layer in layers]
+        self.suppressions = [Suppression(layer, like.device) for layer in layers]
 
-    def add(self, value: Tensor, ids: Tensor, rows: Tensor, data: Dataset) -> None:
-        """Takes in a chunk's activations."""
-        values = self.layer.arranged(value)
-        most = values.amax(1)
-        if not bool(most.isfinite().all()):
-            bad = int((~most.isfinite()).any(1).nonzero()[0])
-            raise StriateError(f"{self.layer.name} is not finite for image {data.name_of(int(rows[bad]))}")
+    def add(self, outputs: Sequence[Tensor], ids: Tensor, rows: Tensor, data: Dataset) -> None:
+        """Takes in a chunk's activations, layer by layer."""
+        values = [layer.arranged(output) for layer, output in zip(self.layers, outputs, strict=True)]
+        most = torch.cat([each.amax(1) for each in values], 1)
+        finite = most.isfinite().all(0)
+        if not bool(finite.all()):
+            unit = int((~finite).nonzero()[0])
+            layer = next(each for each, end in zip(self.layers, self.ends, strict=True) if unit < end)
+            bad = int((~most[:, unit].isfinite()).nonzero()[0])
+            raise StriateError(f"{layer.name} is not finite for image {data.name_of(int(rows[bad]))}")
         self.highest = torch.maximum(self.highest, most.amax(0))
         self.lowest = torch.minimum(self.lowest, most.amin(0))
-        if self.moments is not None:
-            self.moments.add(values)
-        self._tops(values, most, ids, rows)
-        self._least(values, most, ids, rows)
-        self._random(values, ids, rows)
+        for each, moments in zip(values, self.moments, strict=True):
+            if moments is not None:
+                moments.add(each)
+        images = _Images(ids, rows)
+        self._random(values, images)
+        wanted = self.top.beats(torch.where(most > self.floor, most, -torch.inf), ids)
+        faint = self.least.beats(-most, ids)
+        turned = [self._turned(k, values[k], wanted, faint) for k in range(len(values))]
+        self._tops(turned, wanted, images)
+        self._least(turned, faint, most, images)
 
-    def watched(self) -> Watched:
-        """What was found, on the CPU."""
-        for best in (self.top, self.least, self.random):
-            for name in ("score", "value", "ids", "rows", "places"):
-                setattr(best, name, getattr(best, name).cpu())
-        return Watched(
-            self.layer, self.top, self.least, self.random, self.highest.cpu(), self.lowest.cpu(), self.moments
-        )
+    def watched(self) -> list[Watched]:
+        """What was found, layer by layer, on the CPU."""
+        found = []
+        for layer, moments, start, end in zip(self.layers, self.moments, self.starts, self.ends, strict=True):
+            part = slice(start, end)
+            bests = (each.part(part) for each in (self.top, self.least, self.random))
+            found.append(Watched(layer, *bests, self.highest[part].cpu(), self.lowest[part].cpu(), moments))
+        return found
 
-    def _tops(self, values: Tensor, most: Tensor, ids: Tensor, rows: Tensor) -> None:
-        fires = torch.where(most > 0, most, -torch.inf) if self.layer.rectified else most
-        image, unit = self.top.beats(fires, ids).nonzero(as_tuple=True)
-        room = max(1, PAIR_BYTES // (self.layer.places * values.element_size()))
-        for part in torch.split(torch.arange(len(image), device=image.device), room):
-            self._search(values, image[part], unit[part], ids, rows)
+    def _turned(self, k: int, values: Tensor, *masks: Tensor) -> Tensor:
+        """(n, units, places) of a layer; where many maps are needed they are laid out one behind another at once."""
+        needed = sum(int(mask[:, self.starts[k] : self.ends[k]].sum()) for mask in masks)
+        turned = values.transpose(1, 2)
+        return turned.contiguous() if needed * DENSE > turned.shape[0] * turned.shape[1] else turned
 
-    def _search(self, values: Tensor, image: Tensor, unit: Tensor, ids: Tensor, rows: Tensor) -> None:
-        """Peak after peak of these maps, until none of them can enter; exact, as every peak is lower than the last."""
-        maps = values.transpose(1, 2)[image, unit]
-        floor = 0.0 if self.layer.rectified else -torch.inf
+    def _groups(self, mask: Tensor) -> list[tuple[int, Tensor, Tensor]]:
+        """Pairs (image, unit) of a mask (n, units), layer by layer, those with any."""
+        unit, image = mask.T.nonzero(as_tuple=True)
+        cuts = torch.searchsorted(unit, torch.tensor([0, *self.ends], device=unit.device)).tolist()
+        spans = enumerate(zip(cuts[:-1], cuts[1:], strict=True))
+        return [(k, image[low:high], unit[low:high]) for k, (low, high) in spans if high > low]
+
+    def _tops(self, turned: Sequence[Tensor], wanted: Tensor, images: _Images) -> None:
+        """Peak after peak of the maps, until none of them can enter; exact, as every peak is lower than the last."""
+        groups = [
+            (k, image, unit, turned[k][image, unit - self.starts[k]]) for k, image, unit in self._groups(wanted)
+        ]
         for turn in range(self.top.score.shape[1]):
-            score, place = maps.max(1)
-            enters = self._enters(score, unit, ids[image]) & (score > floor)
-            new = enters.nonzero().flatten()
-            self.top.merge(
-                image[new], unit[new], score=score[new], value=score[new], place=place[new], ids=ids, rows=rows
-            )
-            again = (enters & (score >= self.top.score[unit, -1])).nonzero().flatten()
-            if not len(again) or turn + 1 == self.top.score.shape[1] or self.layer.places == 1:
+            if not groups:
                 return
-            image, unit, maps, place = image[again], unit[again], maps[again], place[again]
-            self.suppression(maps, place)
+            if turn:
+                for k, _, _, maps, place in peaks:
+                    self.suppressions[k](maps, place)
+            found = [(k, image, unit, maps, *maps.max(1)) for k, image, unit, maps in groups]
+            image, unit, score, place = (torch.cat([each[part] for each in found]) for part in (1, 2, 4, 5))
+            enters = self._enters(score, unit, images.ids[image])
+            new = enters.nonzero().flatten()
+            self.top.merge(image[new], unit[new], score=score[new], place=place[new], images=images)
+            again = torch.split(enters & (score >= self.top.score[unit, -1]), [len(each[1]) for each in found])
+            peaks = [
+                (k, image[keep], unit[keep], maps[keep], place[keep])
+                for (k, image, unit, maps, _, place), keep in zip(found, again, strict=True)
+                if self.layers[k].places > 1 and bool(keep.any())
+            ]
+            groups = [each[:4] for each in peaks]
 
     def _enters(self, score: Tensor, unit: Tensor, ids: Tensor) -> Tensor:
         worst, latest = self.top.score[unit, -1], self.top.ids[unit, -1]
-        return ((score > worst) | ((score == worst) & (ids < latest))) & (score > -torch.inf)
+        return ((score > worst) | ((score == worst) & (ids < latest))) & (score > self.floor[unit])
 
-    def _least(self, values: Tensor, most: Tensor, ids: Tensor, rows: Tensor) -> None:
-        image, unit = self.least.beats(-most, ids).nonzero(as_tuple=True)
-        if not len(image):
-            return
-        places = torch.empty_like(image)
-        room = max(1, PAIR_BYTES // (self.layer.places * values.element_size()))
-        turned = values.transpose(1, 2)
-        for part in torch.split(torch.arange(len(image), device=image.device), room):
-            maps = turned[image[part], unit[part]]
-            flat = maps.amin(1) == most[image[part], unit[part]]
-            places[part] = torch.where(flat, self.layer.middle(), maps.argmax(1))
-        value = most[image, unit]
-        self.least.merge(image, unit, score=-value, value=value, place=places, ids=ids, rows=rows)
+    def _least(self, turned: Sequence[Tensor], faint: Tensor, most: Tensor, images: _Images) -> None:
+        groups, places = self._groups(faint), []
+        for k, image, unit in groups:
+            maps = turned[k][image, unit - self.starts[k]]
+            flat = maps.amin(1) == most[image, unit]
+            places.append(torch.where(flat, self.layers[k].middle(), maps.argmax(1)))
+        if groups:
+            image, unit = (torch.cat([each[part] for each in groups]) for part in (1, 2))
+            self.least.merge(image, unit, score=-most[image, unit], place=torch.cat(places), images=images)
 
-    def _random(self, values: Tensor, ids: Tensor, rows: Tensor) -> None:
-        keys = self.rng.uniform(ids, (self.layer.units,)).to(values.dtype)
-        image, unit = self.random.beats(keys, ids).nonzero(as_tuple=True)
-        if not len(image):
-            return
-        drawn = self.rng.child("place").uniform(ids, (self.layer.units,))[image, unit]
-        place = (drawn.double() * self.layer.places).long()
-        self.random.merge(
-            image, unit, score=keys[image, unit], value=values[image, place, unit], place=place, ids=ids, rows=rows
-        )
+    def _random(self, values: Sequence[Tensor], images: _Images) -> None:
+        units = self.ends[-1]
+        draws = self.rng.uniform(images.ids, (2, units)).to(self.random.score.dtype)
+        groups = self._groups(self.random.beats(draws[:, 0], images.ids))
+        if groups:
+            shares = [draws[image, 1, unit] for _, image, unit in groups]
+            places = [(share.double() * self.layers[k].places).long() for (k, *_), share in zip(groups, shares, strict=True)]
+            seen = [
+                values[k][image, place, unit - self.starts[k]]
+                for (k, image, unit), place in zip(groups, places, strict=True)
+            ]
+            image, unit = (torch.cat([each[part] for each in groups]) for part in (1, 2))
+            self.random.merge(
+                image, unit, score=draws[image, 0, unit], value=torch.cat(seen), place=torch.cat(places), images=images
+            )
 
 
 class Suppression:
@@ -227,20 +253,28 @@ class Suppression:
         self.grid = layer.grid
         self.shared_rows, self.heights, self.reach_rows = _overlaps(layer.tops, layer.bottoms, device)
         self.shared_columns, self.widths, self.reach_columns = _overlaps(layer.lefts, layer.rights, device)
+        near = (2 * self.reach_rows + 1) * (2 * self.reach_columns + 1)
+        self.table: Tensor | None = None
+        if layer.places * near <= TABLE:
+            self.table = self._near(torch.arange(layer.places, device=device)).int()
 
     def __call__(self, maps: Tensor, place: Tensor) -> None:
         """Sets them to -inf in maps (P, places), in place."""
+        near = self._near(place) if self.table is None else self.table[place].long()
+        maps.scatter_(1, near, -torch.inf)
+
+    def _near(self, place: Tensor) -> Tensor:
+        """The places too near to each of these (P,), (P, window); the place itself stands for those that are not."""
         row, column = (place // self.grid[1])[:, None], (place % self.grid[1])[:, None]
-        rows = row + torch.arange(-self.reach_rows, self.reach_rows + 1, device=maps.device)
-        columns = column + torch.arange(-self.reach_columns, self.reach_columns + 1, device=maps.device)
+        rows = row + torch.arange(-self.reach_rows, self.reach_rows + 1, device=place.device)
+        columns = column + torch.arange(-self.reach_columns, self.reach_columns + 1, device=place.device)
         there = ((rows >= 0) & (rows < self.grid[0]))[:, :, None] & ((columns >= 0) & (columns < self.grid[1]))[:, None]
         rows, columns = rows.clamp(0, self.grid[0] - 1), columns.clamp(0, self.grid[1] - 1)
         shared = self.shared_rows[row, rows][:, :, None] * self.shared_columns[column, columns][:, None]
         areas = self.heights[rows][:, :, None] * self.widths[columns][:, None]
         own = (self.heights[row] * self.widths[column])[:, :, None]
         near = there & (shared > OVERLAP * (own + areas - shared))
-        index = rows[:, :, None] * self.grid[1] + columns[:, None]
-        maps.scatter_(1, torch.where(near, index, place[:, None, None]).flatten(1), -torch.inf)
+        return torch.where(near, rows[:, :, None] * self.grid[1] + columns[:, None], place[:, None, None]).flatten(1)
 
 
 def _overlaps(first: Tensor, behind: Tensor, device: torch.device) -> tuple[Tensor, Tensor, int]:
@@ -262,7 +296,7 @@ def _images_a_pass(net: Net, data: Dataset, names: Sequence[str], memory: int) -
     budget = min(memory, CPU_BYTES) if on_cpu else memory
     sizes = net.trace((height, width)).bytes_of
     kept = sum(sizes[name] for name in names)
-    fits = min(net.batch_size((height, width), memory=budget), max(1, budget // max(1, kept)))
+    fits = min(net.batch_size((height, width), memory=budget), max(1, budget // max(1, 2 * kept)))
     return min(fits, max(1, CPU_VALUES // (net.channels * height * width))) if on_cpu else fits
 
 

@@ -10,6 +10,14 @@ from torch import Tensor
 NOTHING = torch.iinfo(torch.int64).max
 
 
+@dataclass(frozen=True)
+class Images:
+    """The images of a chunk: their ids and their rows in the split, each (n,)."""
+
+    ids: Tensor
+    rows: Tensor
+
+
 @dataclass
 class Best:
     """For each unit the ``k`` best entries met so far, best first; of equal scores the lower image id, then the place.
@@ -47,32 +55,37 @@ class Best:
         return enters & (score > -torch.inf)
 
     def merge(
-        self, image: Tensor, unit: Tensor, *, score: Tensor, value: Tensor, place: Tensor, ids: Tensor, rows: Tensor
+        self, image: Tensor, unit: Tensor, *, score: Tensor, place: Tensor, images: Images, value: Tensor | None = None
     ) -> None:
-        """Takes in entries (P,), each pair of image and unit at most once; ``ids`` and ``rows`` are the images' (n,).
+        """Takes in entries (P,), each pair of image and unit at most once; ``image`` counts within ``images``.
 
-        Of one image's entries with equal scores those of earlier calls stand first.
+        Of one image's entries with equal scores those of earlier calls stand first. ``value`` is the score unless given.
         """
         if not len(unit):
             return
-        k, n = self.score.shape[1], len(ids)
+        k, n = self.score.shape[1], len(images.ids)
         touched, at = torch.unique(unit, return_inverse=True)
-        fresh = self.score.new_full((len(touched), n), -torch.inf)
-        fresh[at, image] = score
-        values, places = torch.zeros_like(fresh), torch.zeros_like(fresh, dtype=torch.int64)
-        values[at, image], places[at, image] = value, place
-        shape = fresh.shape
-        scores = torch.cat([self.score[touched], fresh], 1)
-        taken = torch.where(fresh > -torch.inf, ids.expand(shape), NOTHING)
-        all_ids = torch.cat([self.ids[touched], taken], 1)
-        by_id = all_ids.argsort(dim=1, stable=True)
-        order = by_id.gather(1, scores.gather(1, by_id).argsort(dim=1, descending=True, stable=True)[:, :k])
-        parts = (
-            ("score", fresh), ("value", values), ("ids", taken), ("rows", rows.expand(shape)), ("places", places),
-        )  # fmt: skip
-        for name, new in parts:
+        column = k + image
+        parts = {}
+        for name, new in (
+            ("score", score), ("value", score if value is None else value), ("ids", images.ids[image]),
+            ("rows", images.rows[image]), ("places", place),
+        ):  # fmt: skip
             old: Tensor = getattr(self, name)
-            old[touched] = torch.cat([old[touched], new], 1).gather(1, order)
+            blank = {"score": -torch.inf, "ids": NOTHING}.get(name, 0)
+            both = old.new_full((len(touched), k + n), blank)
+            both[:, :k] = old[touched]
+            both[at, column] = new
+            parts[name] = both
+        by_id = parts["ids"].argsort(dim=1, stable=True)
+        order = by_id.gather(1, parts["score"].gather(1, by_id).argsort(dim=1, descending=True, stable=True)[:, :k])
+        for name, both in parts.items():
+            getattr(self, name)[touched] = both.gather(1, order)
+
+    def part(self, units: slice) -> Best:
+        """The same of some units alone, on the CPU."""
+        parts = (self.score, self.value, self.ids, self.rows, self.places)
+        return Best(*(each[units].cpu() for each in parts))
 
     @property
     def filled(self) -> Tensor:
