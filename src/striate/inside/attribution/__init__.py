@@ -29,6 +29,21 @@ METHODS: Registry[Method] = Registry(
             "how far the target's score drops when a patch is covered",
             cites=("zeiler2014visualizing",),
         ),
+        "guided_backprop": Entry(
+            f"{_HERE}.guided_backprop:guided_backprop",
+            "the gradient through rectifiers that let no negative signal back: the edges that the net looks at",
+            cites=("springenberg2015striving",),
+        ),
+        "deconvnet": Entry(
+            f"{_HERE}.deconvnet:deconvnet",
+            "the target projected back through transposed filters, switches and rectifiers",
+            cites=("zeiler2014visualizing",),
+        ),
+        "guided_grad_cam": Entry(
+            f"{_HERE}.guided_grad_cam:guided_grad_cam",
+            "the edges of guided backpropagation where Grad-CAM sees evidence for the target",
+            cites=("selvaraju2017grad",),
+        ),
     },
     hint="striate methods",
 )
