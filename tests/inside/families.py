@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
+
 import torch
 from torch import nn
 
@@ -22,7 +25,13 @@ FAMILIES = {
 
 
 def family_net(family: str) -> Net:
-    """Random weights; batch normalisations know the statistics of one batch, so that signals keep their size."""
+    """A copy with random weights in float64."""
+    return deepcopy(_made(family))
+
+
+@cache
+def _made(family: str) -> Net:
+    """Batch normalisations know the statistics of one batch, so that signals keep their size."""
     if family == "vgg11":  # its own head would take seconds to draw
         from torchvision.models.vgg import cfgs, make_layers
 
