@@ -54,6 +54,49 @@ METHODS: Registry[Method] = Registry(
             "how far the target's score drops when a patch is covered",
             cites=("zeiler2014visualizing",),
         ),
+        "guided_backprop": Entry(
+            f"{_HERE}.guided_backprop:guided_backprop",
+            "the gradient through rectifiers that let no negative signal back: the edges that the net looks at",
+            cites=("springenberg2015striving",),
+        ),
+        "deconvnet": Entry(
+            f"{_HERE}.deconvnet:deconvnet",
+            "the target projected back through transposed filters, switches and rectifiers",
+            cites=("zeiler2014visualizing",),
+        ),
+        "guided_grad_cam": Entry(
+            f"{_HERE}.guided_grad_cam:guided_grad_cam",
+            "the edges of guided backpropagation where Grad-CAM sees evidence for the target",
+            cites=("selvaraju2017grad",),
+        ),
+        "lrp": Entry(
+            f"{_HERE}.lrp:lrp",
+            "the logit shared out among the pixels, by the rule that suits each layer",
+            cites=(
+                "montavon2019layer",
+                "montavon2017explaining",
+            ),
+        ),
+        "lrp_epsilon": Entry(
+            f"{_HERE}.lrp_epsilon:lrp_epsilon",
+            "the logit shared out in proportion to contributions, weak sums damped",
+            cites=("bach2015pixel",),
+        ),
+        "lrp_gamma": Entry(
+            f"{_HERE}.lrp_gamma:lrp_gamma",
+            "the logit shared out in proportion to contributions, positive ones favoured",
+            cites=("montavon2019layer",),
+        ),
+        "lrp_z_plus": Entry(
+            f"{_HERE}.lrp_z_plus:lrp_z_plus",
+            "the logit shared out in proportion to positive contributions alone",
+            cites=("montavon2017explaining",),
+        ),
+        "lrp_alpha_beta": Entry(
+            f"{_HERE}.lrp_alpha_beta:lrp_alpha_beta",
+            "the logit shared out to positive and negative contributions apart",
+            cites=("bach2015pixel",),
+        ),
     },
     hint="striate methods",
 )
