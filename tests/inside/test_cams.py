@@ -19,6 +19,7 @@ from striate.inside.attribution.hires_cam import hires_cam
 from striate.inside.attribution.layer_cam import layer_cam
 from striate.inside.attribution.score_cam import score_cam
 from striate.nets.net import Net
+from striate.nets.passes import counting
 
 CAMS = {each.__name__: each for each in (grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, score_cam, ablation_cam)}
 MEAN = 0.45
@@ -112,6 +113,17 @@ def test_without_a_check_maps_are_the_same_and_say_so(name, net, photos):
     assert plain.checks[0].residual.value is None
     assert "not asked for" in plain.checks[0].residual.why
     assert plain.checks[0].holds is None
+
+
+@pytest.mark.parametrize(("name", "more"), [("score_cam", 7), ("ablation_cam", 4)])
+def test_each_channel_that_is_not_flat_costs_a_pass(name, more, net, photos):
+    with torch.no_grad(), net.look(read=["relu#1"]) as look:
+        values = look(photos[:1])["relu#1"][0].flatten(1)
+    alive = int((values.amax(1) > values.amin(1)).sum())
+    with counting() as passes:
+        CAMS[name](net, photos[:1], torch.tensor([0]))
+    assert 0 < alive < 12
+    assert (passes.forward, passes.backward) == (alive + more, 0)
 
 
 @pytest.mark.parametrize("name", CAMS)

@@ -52,6 +52,16 @@ class TokenGrid:
         patches = tokens[:, self.patches]
         return patches.transpose(1, 2).reshape(len(tokens), -1, self.rows, self.columns)
 
+    def read_map(self, matrix: Tensor) -> Tensor:
+        """From (n, count, count), from row to column, the mean row of the tokens that are read, as maps (n, h, w)."""
+        if matrix.shape[-1] != self.count:
+            raise StriateError(
+                f"attention over {matrix.shape[-1]} things where there are {self.count} tokens",
+                accepted="attention among all tokens of an image",
+                hint=OTHERS,
+            )
+        return self.maps(matrix[:, list(self.read)].mean(1)[:, :, None])[:, 0]
+
     def tokens(self, maps: Tensor) -> Tensor:
         """Maps (n, K, rows, columns) as tokens (n, count, K), with zeros where a token has no place."""
         after = self.count - self.start - self.rows * self.columns

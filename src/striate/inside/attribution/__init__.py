@@ -97,6 +97,16 @@ METHODS: Registry[Method] = Registry(
             "the logit shared out to positive and negative contributions apart",
             cites=("bach2015pixel",),
         ),
+        "attention_rollout": Entry(
+            f"{_HERE}.attention_rollout:attention_rollout",
+            "share of each patch in what a transformer's head reads, for no target in particular",
+            cites=("abnar2020quantifying",),
+        ),
+        "gradient_attention": Entry(
+            f"{_HERE}.gradient_attention:gradient_attention",
+            "which patches speak for the target, by a transformer's attention times its gradient",
+            cites=("chefer2021generic",),
+        ),
     },
     hint="striate methods",
 )

@@ -34,14 +34,14 @@ def score_cam(
     Each channel is enlarged and scaled to 0 ... 1; the image fades to the net's mean colour where it is 0. A channel's
     weight is the softmax over channels of the target's logits of these images. No gradient is needed.
     One forward pass for the layer, one for each channel that is not flat (512 in squeezenet1_0, 1280 in mobilenet_v2),
-    three for the check.
+    six for the check.
 
     Args:
         net: The net.
         images: (N, C, H, W).
         targets: One class for each image, (N,).
         layer: As in `grad_cam`.
-        check: Whether the scores are checked; without, three forward passes less.
+        check: Whether the scores are checked; without, six forward passes less.
         memory: Budget in bytes for one batch.
         progress: How progress is shown.
 
