@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -29,8 +31,39 @@ from .attribution import METHODS
 from .attribution.chunks import chunk_size, fast_layout
 from .attribution.maps import Maps
 from .attribution.occlusion import Baseline
+from .faithfulness.assess import Assessed, assess
+from .faithfulness.ranking import agreements, method_summaries, winner_of
+from .faithfulness.scores import planes
 from .payload import Explanation, MapRow
 from .targets import Target, class_name, resolve_targets
+
+ALL = "all"
+Maker = Callable[[Tensor, Tensor], Maps]
+STEPS = 16  # of deletion and insertion: coarse, so that explaining stays a matter of seconds
+
+
+class MethodOptions(TypedDict, total=False):
+    """Options of methods: each goes to the methods that have it, and None is as good as not given.
+
+    Attributes:
+        layer: Site for the methods that look at one.
+        patch: Side of the patch for methods that cover, in pixels.
+        stride: Pixels from patch to patch.
+        baseline: What covers, or where paths start, in pixel values, or ``"mean"``.
+        samples: Random draws of the methods that draw.
+        noise: Standard deviation of what they add, in pixel values.
+        steps: Points on a path, of the methods that follow one.
+        references: Images (M, C, H, W) that methods compare with.
+    """
+
+    layer: str | None
+    patch: int | None
+    stride: int | None
+    baseline: Baseline | None
+    samples: int | None
+    noise: float | None
+    steps: int | None
+    references: Tensor | None
 
 
 def explain(
@@ -41,13 +74,13 @@ def explain(
     methods: Sequence[str],
     targets: Sequence[Target] | Target | None = None,
     same_target: bool = False,
-    layer: str | None = None,
-    patch: int | None = None,
-    stride: int | None = None,
-    baseline: Baseline | None = None,
+    faithfulness: Sequence[str] = (),
+    masks: Tensor | None = None,
     keep_values: bool = True,
+    seed: int = 0,
     memory: int = 1 << 30,
     progress: Progress = SILENT,
+    **options: Unpack[MethodOptions],
 ) -> tuple[Explanation, dict[str, bytes], dict[str, Tensor]]:
     """Maps of every image by every method, image by image; their pictures by name; their raw values by file name.
 
@@ -55,69 +88,143 @@ def explain(
         net: The net; it is left bit for bit as found.
         images: (N, C, H, W) in [0, 1].
         names: A name for each image.
-        methods: Method ids, see `METHODS`.
+        methods: Method ids, see `METHODS`; ``"all"`` is every one that works on this net.
         targets: A class number or name for each image; None explains the class that the net predicts for each.
         same_target: Whether a single target holds for all images.
-        layer: Site for the methods that look at one.
-        patch: Side of the patch for methods that cover, in pixels.
-        stride: Pixels from patch to patch.
-        baseline: What covers, in pixel values, or ``"mean"``.
+        faithfulness: Ids of `MEASURES`: how faithful each map is, beside a random and an edge map.
+        masks: Objects (N, H, W) bool, for the measures that need them.
         keep_values: Whether raw values are given back; without, rows name no file.
+        seed: Of the methods that draw, and of the measures.
         memory: Budget in bytes beside the net.
         progress: How progress is shown.
+        options: Options of the methods, see `MethodOptions`.
 
     Returns:
         The payload; PNG pictures by the names that its rows hold (inputs, and maps alone beside maps over the grey
         image); raw values, (H, W) or (C, H, W) float32 in input pixels, by the file names that its rows hold.
 
     Raises:
-        UnknownNameError: An unknown method, class or layer.
+        UnknownNameError: An unknown method, measure, class or layer.
         StriateError: Names or targets that do not fit the images, an option that no method takes, scores that are
             not finite.
     """
-    chosen = list(dict.fromkeys(methods))
-    options = _options(chosen, layer=layer, patch=patch, stride=stride, baseline=baseline)
+    chosen = list(METHODS) if ALL in methods else list(dict.fromkeys(methods))
+    own = _options(chosen, seed=seed, **options)
     logits = _clean_logits(net, images, names, memory)
     numbers = resolve_targets(targets, logits, net.classes, same_target=same_target)
-    made = {
-        method: _made(method, net, images, numbers, memory=memory, progress=progress, **options[method])
-        for method in chosen
+    makers: dict[str, Maker] = {
+        method: partial(METHODS.load(method), net, memory=memory, progress=progress, **own[method]) for method in chosen
     }
+    made, passes, left_out = _made(makers, images, numbers, lenient=ALL in methods)
+    measured: tuple[Assessed, ...] = ()
+    if faithfulness:
+        measured = assess(
+            net,
+            images,
+            numbers,
+            made,
+            measures=faithfulness,
+            steps=STEPS,
+            masks=masks,
+            explainers={method: partial(_planes_of, makers[method]) for method in made},
+            seed=seed,
+            memory=memory,
+            progress=progress,
+        )
+    said = [_scores(row, int(number), net.classes) for row, number in zip(logits, numbers, strict=True)]
+    rows, album, values = _drawn(images, names, said, made=made, passes=passes, measured=measured)
+    if not keep_values:
+        rows, values = [replace(row, file="") for row in rows], {}
+    return _compared(rows, made, measured, passes=passes, left_out=left_out, seed=seed), album, values
+
+
+def _drawn(
+    images: Tensor,
+    names: Sequence[str],
+    said: Sequence[Mapping[str, Any]],
+    *,
+    made: Mapping[str, Maps],
+    passes: Mapping[str, int],
+    measured: Sequence[Assessed],
+) -> tuple[list[MapRow], dict[str, bytes], dict[str, Tensor]]:
+    """A row for each map, pictures, and raw values."""
     album: dict[str, bytes] = {}
     values: dict[str, Tensor] = {}
     rows = []
-    for i, stem in enumerate(_stems(names)):
+    for i, stem in enumerate(stems(names)):
         image = images[i].detach().cpu()
         album[f"{stem}.png"] = heatmap.draw_input(image)
-        for method, (maps, passes) in made.items():
+        for method, maps in made.items():
             key = f"{stem}-{method}"
             limits, album[f"{key}.png"] = _picture(maps, i, image)
-            if keep_values:
-                values[f"{key}.npz"] = maps.values[i]
+            values[f"{key}.npz"] = maps.values[i]
             rows.append(
                 MapRow(
                     image=names[i],
                     method=method,
-                    **_scores(logits[i], int(numbers[i]), net.classes),
+                    **said[i],
                     layer=maps.layer,
-                    file=f"{key}.npz" if keep_values else "",
+                    file=f"{key}.npz",
                     picture=f"{key}.png",
                     input_picture=f"{stem}.png",
                     units=maps.units,
                     limits=limits,
                     signed=maps.signed,
                     check=maps.checks[i],
-                    passes=passes,
+                    passes=passes[method],
+                    faithfulness=tuple(each.faith(method, i) for each in measured),
                 )
             )
-    return Explanation(tuple(rows)), album, values
+    return rows, album, values
 
 
-def _made(method: str, net: Net, images: Tensor, targets: Tensor, **options: Any) -> tuple[Maps, int]:
-    """The maps of a method, and the passes that each of them took."""
-    with counting() as count:
-        maps = METHODS.load(method)(net, images, targets, **options)
-    return maps, (count.forward + count.backward) // len(images)
+def _made(
+    makers: Mapping[str, Maker], images: Tensor, targets: Tensor, *, lenient: bool
+) -> tuple[dict[str, Maps], dict[str, int], list[str]]:
+    """Maps by method, the passes that a map took, and the methods that refused, if that is no error."""
+    made: dict[str, Maps] = {}
+    passes: dict[str, int] = {}
+    refused: list[str] = []
+    for method, maker in makers.items():
+        try:
+            with counting() as count:
+                made[method] = maker(images, targets)
+        except StriateError as error:
+            if not lenient:
+                raise
+            refused.append(f"{method}: {error.given}")
+            continue
+        passes[method] = (count.forward + count.backward) // len(images)
+    if not made:
+        raise StriateError(f"no method works on this net ({refused[0]})")
+    return made, passes, refused
+
+
+def _planes_of(maker: Maker, images: Tensor, targets: Tensor) -> Tensor:
+    maps = maker(images, targets)
+    return planes(maps.values, signed=maps.signed)
+
+
+def _compared(
+    rows: Sequence[MapRow],
+    made: Mapping[str, Maps],
+    measured: Sequence[Assessed],
+    *,
+    passes: Mapping[str, int],
+    left_out: Sequence[str],
+    seed: int,
+) -> Explanation:
+    """The payload, with what the methods are beside each other where faithfulness was measured."""
+    summaries = method_summaries(made, measured, passes=passes, seed=seed)
+    winner, decided = winner_of(summaries)
+    return Explanation(
+        tuple(rows),
+        methods=summaries,
+        winner=winner,
+        decided=decided,
+        agreement=agreements(made, seed=seed) if measured else (),
+        left_out=tuple(left_out),
+    )
 
 
 def _scores(logits: Tensor, target: int, classes: Sequence[str]) -> dict[str, Any]:
@@ -130,8 +237,11 @@ def _scores(logits: Tensor, target: int, classes: Sequence[str]) -> dict[str, An
     }
 
 
-def _options(methods: Sequence[str], **options: Any) -> dict[str, dict[str, Any]]:
-    """For each method those of the options that were given and that it has; one that no method has is an error."""
+def _options(methods: Sequence[str], *, seed: int, **options: Any) -> dict[str, dict[str, Any]]:
+    """For each method those of the options that were given and that it has; one that no method has is an error.
+
+    The seed is no option of a method's own: it goes to those that draw.
+    """
     given = {name: value for name, value in options.items() if value is not None}
     if not methods:
         raise StriateError("no method was named", accepted=", ".join(METHODS))
@@ -139,9 +249,12 @@ def _options(methods: Sequence[str], **options: Any) -> dict[str, dict[str, Any]
     for name, value in given.items():
         if not any(name in taken for taken in has.values()):
             takers = [method for method in METHODS if name in inspect.signature(METHODS.load(method)).parameters]
+            said = "images" if isinstance(value, Tensor) else repr(value)
             raise StriateError(
-                f"{name} is {value!r}, which {', '.join(methods)} has no use for", accepted=f"with {', '.join(takers)}"
+                f"{name} is {said}, which {', '.join(methods)} has no use for",
+                accepted=f"with {', '.join(takers)}" if takers else "",
             )
+    given["seed"] = seed
     return {method: {name: value for name, value in given.items() if name in has[method]} for method in methods}
 
 
@@ -164,7 +277,7 @@ def _picture(maps: Maps, i: int, image: Tensor) -> tuple[tuple[float, float], by
     return limits, heatmap.draw(values, image, limits, signed=maps.signed)
 
 
-def _stems(names: Sequence[str]) -> list[str]:
+def stems(names: Sequence[str]) -> list[str]:
     """A file name without its end for each image: letters, digits, dots and dashes, no two alike."""
     stems: list[str] = []
     for name in names:

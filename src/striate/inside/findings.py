@@ -1,19 +1,76 @@
-"""What an explanation gives notice of: maps that fail their own check."""
+"""What an explanation gives notice of: maps that fail their check, and methods no better than a map without a net."""
 
 from __future__ import annotations
 
 from striate.core.finding import Evidence, Finding
+from striate.core.number import Number
 
-from .payload import Explanation, MapRow
+from .payload import Explanation, MapRow, MeasureMean, MethodSummary, SanityRow
 
 
 def explanation_findings(explanation: Explanation, *, net: str) -> tuple[Finding, ...]:
-    """One warning for each method with maps whose check does not hold; such maps should not be read."""
+    """Methods whose maps fail their check, are no better than a control, or stay when weights are random.
+
+    The checks of maps and of random weights give warnings. A method whose mean is no better than that of noise gives a
+    warning, and one that is no better than the edges of the image a note: on photographs edges are hard to beat, as
+    covering them takes away most of what any net sees.
+    """
     failed: dict[str, list[MapRow]] = {}
     for row in explanation.maps:
         if row.check.holds is False:
             failed.setdefault(row.method, []).append(row)
-    return tuple(_finding(explanation, method, rows, net) for method, rows in failed.items())
+    found = [_finding(explanation, method, rows, net) for method, rows in failed.items()]
+    for summary in explanation.methods:
+        found += _no_better(summary)
+    found += [_insane(row, net) for row in explanation.sanity if not row.holds and row.method != "edge"]
+    return tuple(found)
+
+
+def _no_better(summary: MethodSummary) -> list[Finding]:
+    """At most one finding a control: the measures by which the method's mean is not above it."""
+    found: list[Finding] = []
+    if summary.rank.value is None:
+        return found
+    for control in ("random", "edge"):
+        gains = [(each, each.over_random if control == "random" else each.over_edge) for each in summary.means]
+        lost = [(each, gain) for each, gain in gains if gain.value is not None and gain.value <= 0]
+        if not lost or (control == "edge" and any(each.id.endswith("/random") for each in found)):
+            continue
+        measures = " and ".join(each.measure.replace("_", " ") for each, _ in lost)
+        other = "noise" if control == "random" else "the image's own edges, which know nothing of the net"
+        clear = all(gain.high is not None and gain.high < 0 for _, gain in lost)
+        found.append(
+            Finding(
+                id=f"map-faithfulness/{summary.method}/{control}",
+                check="map-faithfulness",
+                severity="warning" if control == "random" else "note",
+                sure=0.975 if clear else 0.6,
+                seen=f"By {measures} maps of {summary.method} are no better than {other}",
+                evidence=tuple(_evidence(each, gain, control) for each, gain in lost),
+                mend="Read another method's maps beside them, and measure on more images before it is believed.",
+            )
+        )
+    return found
+
+
+def _evidence(mean: MeasureMean, gain: Number, control: str) -> Evidence:
+    return Evidence(f"{mean.measure.replace('_', ' ')}: gain over the {control} map", gain)
+
+
+def _insane(row: SanityRow, net: str) -> Finding:
+    deepest = row.spearman[-1]
+    return Finding(
+        id=f"map-sanity/{row.method}",
+        check="map-sanity",
+        severity="warning",
+        sure=1.0,
+        seen=f"Maps of {row.method} stay much the same when the weights of {net} are drawn at random",
+        evidence=(
+            Evidence(f"rank correlation with {row.depths[-1]:.0%} of the layers random", deepest),
+            Evidence("bound", Number(row.bound, why="set by us")),
+        ),
+        mend="They show the image more than the net: do not use them to say what the net has learnt.",
+    )
 
 
 def _finding(explanation: Explanation, method: str, rows: list[MapRow], net: str) -> Finding:
