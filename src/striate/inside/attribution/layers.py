@@ -38,7 +38,7 @@ def default_layer(net: Net, size: tuple[int, int]) -> Site:
     """
     sites = net.sites(size)
     end = max((place for place, site in enumerate(sites) if site.parameters), default=len(sites))
-    narrow = _passed_by_all(sites)
+    narrow = passed_by_all(sites)
     places = [place for place, site in enumerate(sites[:end]) if narrow[place] and not _no_maps(site, size)]
     if not places:
         raise StriateError(
@@ -56,7 +56,7 @@ def default_layer(net: Net, size: tuple[int, int]) -> Site:
     return _before_thinning(sites, last, size)
 
 
-def _passed_by_all(sites: tuple[Site, ...]) -> list[bool]:
+def passed_by_all(sites: tuple[Site, ...]) -> list[bool]:
     """For each site whether everything that comes later depends on the image through it alone."""
     place_of = {site.name: place for place, site in enumerate(sites)} | {"input": -1}
     alone, earliest = [], len(sites)
