@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from oracles.inside_units import iou, top_places
 from torch import nn
 
+from oracles.inside_units import iou, top_places
 from striate.core.errors import StriateError, UnknownNameError
 from striate.core.rng import Rng
 from striate.data.dataset import Dataset
@@ -110,7 +110,9 @@ def test_controls_are_the_weakest_images_and_seeded_draws_whatever_the_chunks(de
         order = sorted(range(COUNT), key=lambda row: (float(maps[row, unit].max()), int(data.ids[row])))
         assert one.least.rows[unit].tolist() == order[:4]
         assert one.random.rows[unit].unique().numel() == 4
-        for row, place, value in zip(one.random.rows[unit], one.random.places[unit], one.random.value[unit], strict=True):
+        for row, place, value in zip(
+            one.random.rows[unit], one.random.places[unit], one.random.value[unit], strict=True
+        ):
             assert float(value) == pytest.approx(float(maps[row, unit, place]), abs=1e-12)
     assert not torch.equal(one.random.rows[0], one.random.rows[1])  # each unit draws for itself
     (again,) = top_patches(deep, data, ["1"], controls=4, seed=1)

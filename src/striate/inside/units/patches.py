@@ -193,9 +193,7 @@ class _Pass:
 
     def _tops(self, turned: Sequence[Tensor], wanted: Tensor, images: _Images) -> None:
         """Peak after peak of the maps, until none of them can enter; exact, as every peak is lower than the last."""
-        groups = [
-            (k, image, unit, turned[k][image, unit - self.starts[k]]) for k, image, unit in self._groups(wanted)
-        ]
+        groups = [(k, image, unit, turned[k][image, unit - self.starts[k]]) for k, image, unit in self._groups(wanted)]
         for turn in range(self.top.score.shape[1]):
             if not groups:
                 return
@@ -235,7 +233,9 @@ class _Pass:
         groups = self._groups(self.random.beats(draws[:, 0], images.ids))
         if groups:
             shares = [draws[image, 1, unit] for _, image, unit in groups]
-            places = [(share.double() * self.layers[k].places).long() for (k, *_), share in zip(groups, shares, strict=True)]
+            places = [
+                (share.double() * self.layers[k].places).long() for (k, *_), share in zip(groups, shares, strict=True)
+            ]
             seen = [
                 values[k][image, place, unit - self.starts[k]]
                 for (k, image, unit), place in zip(groups, places, strict=True)

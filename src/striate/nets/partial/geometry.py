@@ -122,9 +122,7 @@ def cut(
     return Cut(torch.from_numpy(index.reshape(-1)), (len(index), *sizes), pastes)
 
 
-def _pastes(
-    begins: tuple[Ints, Ints], sizes: tuple[int, int], tile: Rect, steps: tuple[int, int]
-) -> tuple[Paste, ...]:
+def _pastes(begins: tuple[Ints, Ints], sizes: tuple[int, int], tile: Rect, steps: tuple[int, int]) -> tuple[Paste, ...]:
     pairs = [_slices(*each) for each in zip(begins, sizes, tile, steps, strict=True)]
     found: list[Paste] = []
     at, count = 0, len(begins[0])

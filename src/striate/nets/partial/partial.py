@@ -81,9 +81,7 @@ class Partial:
         whole_at: Share of a map from which all of it is computed.
     """
 
-    def __init__(
-        self, replay: Replay, image: Tensor, *, memory: int = 1 << 30, whole_at: float = WHOLE_AT
-    ) -> None:
+    def __init__(self, replay: Replay, image: Tensor, *, memory: int = 1 << 30, whole_at: float = WHOLE_AT) -> None:
         self.replay, self.image, self.memory, self.whole_at = replay, image, memory, whole_at
         self.net = replay.net
         self.spent = 0.0  # multiply-adds of the groups so far, as passes of one image
@@ -168,9 +166,7 @@ class Partial:
 
     def _plans(self, tops: Sequence[int], lefts: Sequence[int], size: Pair) -> tuple[tuple[Tensor, Plan], ...]:
         rows, columns = np.asarray(tops, np.int64), np.asarray(lefts, np.int64)
-        return self.replay.plans(
-            rows, columns, size, memory=self.memory, whole_at=self.whole_at, keep=frozenset()
-        )
+        return self.replay.plans(rows, columns, size, memory=self.memory, whole_at=self.whole_at, keep=frozenset())
 
     def _check(self, tops: Sequence[int], lefts: Sequence[int], size: Pair) -> None:
         height, width = self.image.shape[-2:]

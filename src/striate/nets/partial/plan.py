@@ -254,8 +254,7 @@ class _Planner:
         if plain and same(here, rect):
             return lambda base, env: env.update({node.outputs[0]: call(base, env[source])})
         begins = tuple(
-            each.start * step - sides[0]
-            for each, step, sides in zip(rect, window.stride, window.padding, strict=True)
+            each.start * step - sides[0] for each, step, sides in zip(rect, window.stride, window.padding, strict=True)
         )
         sizes, steps = zip(*(_extent(window, rect, axis) for axis in (0, 1)), strict=True)
         where = cut(

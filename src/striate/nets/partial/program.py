@@ -147,9 +147,8 @@ def run(program: Program, images: Tensor) -> Tensor:
 def _record(module: nn.Module, images: Tensor) -> _Recorder:
     recorder = _Recorder(images)
     watch = _Watch(recorder)
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), watch:
-        with Interception(paths_of(module), recorder.answer):
-            output = module(images)
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), watch, Interception(paths_of(module), recorder.answer):
+        output = module(images)
     recorder.finish(output)
     return recorder
 
@@ -269,7 +268,13 @@ def _has_count(value: Any) -> bool:
 
 
 def _merged(one: Node, two: Node) -> Node:
-    same = (one.op, one.key, one.inputs, one.outputs, one.target) == (two.op, two.key, two.inputs, two.outputs, two.target)
+    same = (one.op, one.key, one.inputs, one.outputs, one.target) == (
+        two.op,
+        two.key,
+        two.inputs,
+        two.outputs,
+        two.target,
+    )
     if not same:
         raise NotReplayable(f"it runs other operations on other images, at {one.key[0]}")
     return replace(
