@@ -159,7 +159,8 @@ def _neighbour(result: Embedding, query: Query, near: Near, shelf: Shelf) -> Nei
     picture = shelf.show(near.picture, f"{near.name}{', ' + label if label else ''}", target=SMALL)
     if picture is None:
         return None
-    same = near.label == query.label if near.label >= 0 and query.label >= 0 else None
+    comparable = near.label >= 0 and query.label >= 0 and result.neighbours.code_agreement.value is not None
+    same = near.label == query.label if comparable else None
     return Neighbour(picture, label, same, f"{near.distance:.3g}")
 
 
@@ -184,7 +185,7 @@ def _plane_section(result: Embedding, shelf: Shelf) -> Section | None:
         (f"{plane.k} nearest in the plane share the label", plane.agreement, True),
         (f"{plane.k} nearest codes share the label", plane.code_agreement, True),
     ]
-    explained = ", ".join(f"{fixed(100 * each, 1)} %" for each in plane.explained)
+    explained = " and ".join(f"{fixed(100 * each, 1)} %" for each in plane.explained)
     content = {
         "chart": plane_chart(plane, result.names),
         "picture": picture,
@@ -205,8 +206,8 @@ def _probing_section(result: Embedding) -> Section | None:
         return None
     best = next(row for row in probes.rows if row.layer == probes.best)
     claim = (
-        f"A linear probe reads the classes best off {named(best.layer)}: {shown(best.linear, percent=True)} right, "
-        f"{value_of(probes.over_pixels, percent=True)} more than off the pixels."
+        f"A linear probe reads the classes best off the layer {named(best.layer)}: {shown(best.linear, percent=True)} "
+        f"right, {value_of(probes.over_pixels, percent=True).removesuffix(' %')} points more than off the pixels."
     )
     content = {
         "chart": _probe_chart(probes),
@@ -255,7 +256,12 @@ def _similarity_section(result: Embedding) -> Section | None:
         matrix_chart(found, "svcca", f"SVCCA, {100 * found.keep:g} % of the variance kept", key="svcca"),
         matrix_chart(found, "cka", "Linear CKA, biased upwards by many numbers a code", key="cka"),
     ]
-    content = {"charts": charts, "n": found.n, "names": list(enumerate(found.names, 1)), "keep": found.keep}
+    content = {
+        "charts": charts,
+        "n": found.n,
+        "names": list(found.names) if max(map(len, found.names)) > 15 else [],
+        "keep": found.keep,
+    }
     return Section("similarity", "Layers", claim, content)
 
 
@@ -291,10 +297,10 @@ def _invariance_section(result: Embedding) -> Section | None:
     first, last = curve.layers[1] if len(curve.layers) > 2 else curve.layers[0], curve.layers[-1]
     at = len(curve.amounts) // 2
     claim = (
-        f"{_amount(curve, curve.amounts[at])} of {curve.transform} takes {named(first.layer)} "
-        f"{value_of(first.distances[at])} and {named(last.layer)} {value_of(last.distances[at])} of the way to another "
-        "image."
-    )  # fmt: skip
+        f"A {curve.transform} of {_amount(curve, curve.amounts[at])} takes the layer {named(first.layer)} "
+        f"{value_of(first.distances[at])} and the layer {named(last.layer)} {value_of(last.distances[at])} of the way "
+        "to another image."
+    )
     content = {"charts": charts, "n": found.n, "fill": found.fill, "of": found.of}
     return Section("invariance", "Invariance", claim, content)
 
@@ -302,7 +308,9 @@ def _invariance_section(result: Embedding) -> Section | None:
 def _distance_chart(curve: TransformCurve) -> Chart:
     factor = _UNITS.get(curve.transform, 1.0)
     series = [
-        Series(each.layer, tuple((factor * at, one) for at, one in zip(curve.amounts, each.distances, strict=True)))
+        Series(
+            _short(each.layer), tuple((factor * at, one) for at, one in zip(curve.amounts, each.distances, strict=True))
+        )
         for each in (*curve.layers[1:], curve.layers[0])
     ]
     return line_chart(
@@ -324,6 +332,11 @@ def _probability_chart(curve: TransformCurve, of: str) -> Chart:
         x=Axis(f"{curve.transform}, {curve.unit}"),
         y=Axis("probability, %", 0, 1, percent=True),
     )
+
+
+def _short(layer: str) -> str:
+    """A layer's name as it fits beside a line: its end tells layers apart."""
+    return "pixels" if layer == "input" else layer if len(layer) <= 13 else f"…{layer[-12:]}"
 
 
 def _amount(curve: TransformCurve, amount: float) -> str:

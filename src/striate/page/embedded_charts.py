@@ -71,7 +71,7 @@ def matrix_chart(similarity: Similarity, which: str, title: str, *, key: str) ->
     for a in range(side):
         row = [_between(values, a, b) for b in range(side)]
         rows.append((names[a], *(value_of(each) for each in row)))
-        drawn.append(text(_ROOM - 8, a * cell + cell / 2 + 4, f"{cut(names[a], 15)} {a + 1}", "tick", anchor="end"))
+        drawn.append(text(_ROOM - 8, a * cell + cell / 2 + 4, f"{_end(names[a])} {a + 1}", "tick", anchor="end"))
         drawn.append(text(_ROOM + a * cell + cell / 2, foot + 18, str(a + 1), "tick", anchor="middle"))
         for b, each in enumerate(row):
             drawn += _cell(_ROOM + b * cell, a * cell, cell, each)
@@ -121,6 +121,10 @@ def tree_chart(tree: ClassTree, title: str) -> Chart:
 
 def _listed(names: Sequence[str]) -> str:
     return named(", ".join(names), 80)
+
+
+def _end(name: str) -> str:
+    return name if len(name) <= 14 else f"…{name[-13:]}"
 
 
 def _members(tree: ClassTree) -> dict[int, list[int]]:

@@ -57,9 +57,8 @@ def _probes(probes: Probes | None, width: int) -> list[str]:
     ]
     head = ("probe", "numbers", "linear", f"{probes.k} nearest", "")
     lines = table(head, body, width=width, numbers=frozenset({1, 2, 3}))
-    words = (
-        f"best less pixels {shown(probes.over_pixels, percent=True)}, chance {value_of(probes.chance, percent=True)}"
-    )
+    more = shown(probes.over_pixels, percent=True).replace(" %", " points")
+    words = f"best less pixels {more}, chance {value_of(probes.chance, percent=True)}"
     return [*lines, words, *wrap(probes.how, width)]
 
 

@@ -160,9 +160,6 @@ def _beside(run: Session, given: Any, data: DataLike) -> list[Beside]:
         origins.append({**(run.net_origin or {}), "name": name})
         quiet = replace(run, progress=SILENT, cites=[], findings=[], used=[])
         found.append(Beside(name, net, quiet.data(data, net, unlabelled=True)))
-    names = [str(first.get("name", "")), *(each.name for each in found)]
-    if len(set(names)) < len(names):
-        raise StriateError(f"the nets are {', '.join(names)}", accepted="different nets")
     run.net_origin = {**first, "nets": [first, *origins]}
     return found
 

