@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from striate.verbs.compare import compare
     from striate.verbs.convert import convert
     from striate.verbs.demo import demo
+    from striate.verbs.embed import embed
     from striate.verbs.evaluate import evaluate
     from striate.verbs.examine import examine
     from striate.verbs.explain import explain
@@ -52,6 +53,7 @@ _PLACES = {
     "convert": "striate.verbs.convert",
     "datasets": "striate.verbs.catalogue",
     "demo": "striate.verbs.demo",
+    "embed": "striate.verbs.embed",
     "evaluate": "striate.verbs.evaluate",
     "examine": "striate.verbs.examine",
     "explain": "striate.verbs.explain",
@@ -83,6 +85,7 @@ __all__ = [
     "convert",
     "datasets",
     "demo",
+    "embed",
     "evaluate",
     "examine",
     "explain",
