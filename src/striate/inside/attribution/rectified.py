@@ -13,9 +13,8 @@ from striate.core.progress import Progress
 from striate.inside.payload import MapCheck
 from striate.nets.net import Net
 from striate.nets.site import Pair, Site
-from striate.nets.undisturbed import undisturbed
 
-from .chunks import chunks
+from .chunks import chunks, looked_into
 from .maps import Maps
 from .rules.passing import class_score, signal
 from .rules.rectify import Rectify
@@ -33,7 +32,7 @@ def rectified_maps(
     rectifiers = rectifiers_to(net, size, site)
     values: list[Tensor] = []
     checks: list[MapCheck] = []
-    with undisturbed(net), progress.task(method, len(images)) as step:
+    with looked_into(net, images), progress.task(method, len(images)) as step:
         for part, wanted in chunks(net, images, targets, memory=memory, backward=True):
             score = class_score(net, site, wanted)
             found, _, said = rectified_signal(net, part, gated=gated, site=site, score=score, rectifiers=rectifiers)

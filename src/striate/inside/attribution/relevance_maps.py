@@ -17,7 +17,7 @@ from striate.nets.net import Net
 from striate.nets.site import Site
 from striate.nets.undisturbed import undisturbed
 
-from .chunks import chunks
+from .chunks import chunks, looked_into
 from .maps import Maps
 from .rules.first_layer import Box, First, Flat, bounds, first_sites
 from .rules.passing import class_score, signal
@@ -57,8 +57,9 @@ def relevance_maps(
     covered(net, size, end_of(net, size), RELEVANCE)
     values: list[Tensor] = []
     checks: list[MapCheck] = []
-    with undisturbed(net), progress.task(method, len(images)) as step:
+    with undisturbed(net):
         plain = folded(net, size) or net
+    with undisturbed(net), looked_into(plain, images), progress.task(method, len(images)) as step:
         site = end_of(plain, size)
         way = covered(plain, size, site, RELEVANCE)
         for part, wanted in chunks(plain, images, targets, memory=memory, backward=True):
