@@ -20,7 +20,7 @@ from .rules.passing import class_score, signal
 from .rules.rectify import Rectify
 from .rules.way import RECTIFIERS, RECTIFYING, covered, end_of
 
-WHAT = "the rule ran at every rectifier on the way, and no negative signal left one"
+WHAT = "the rule ran at every rectifier on the way, and a signal arrived at the pixels"
 
 
 def rectified_maps(
@@ -65,8 +65,8 @@ def rectified_signal(
     rules = {each.name: rule for each in rectifiers}
     found, scores = signal(net, images, rules=rules, site=site, score=score)
     missing = 1 - len(rule.passed) / len(rectifiers) if rectifiers else 0.0
-    negative = scores.new_zeros(len(images)) if rule.negative is None else rule.negative
-    return found, scores, tuple(_check(missing + float(each)) for each in negative.cpu())
+    arrived = found.abs().amax((1, 2, 3)).cpu().tolist()
+    return found, scores, tuple(_check(missing if each else 1.0) for each in arrived)
 
 
 def _check(residual: float) -> MapCheck:
