@@ -136,3 +136,49 @@ def relevance(net: Skipping, image: Tensor, target: int, *, conv: Rule, dense: R
     for unit in range(80):
         at_first[unit // 16 * 64 + int(winners.flatten()[unit])] += at_low[unit]
     return first(one, biases["one"], x, at_first).view(3, 8, 8)
+
+
+def deep_lift(net: Skipping, image: Tensor, base: Tensor, target: int, *, mean_image: Tensor) -> Tensor:
+    """Contributions (3, 8, 8) to the rise of one image's logit above a baseline's, by chains of multipliers."""
+    p = {name: each.detach().double() for name, each in net.state_dict().items()}
+    scale = p["norm.weight"] / (p["norm.running_var"] + net.norm.eps).sqrt()
+    shift = p["norm.bias"] + scale * (p["two.bias"] - p["norm.running_mean"])
+    one = matrix(lambda x: F.conv2d(x, p["one.weight"], padding=1), (3, 8, 8))
+    two = matrix(lambda x: F.conv2d(x, p["two.weight"] * scale[:, None, None, None], padding=1), (5, 4, 4))
+    three = matrix(lambda x: F.conv2d(x, p["three.weight"]), (5, 4, 4))
+    mean = matrix(lambda x: F.avg_pool2d(x, 2), (9, 4, 4))
+
+    def values(pixels: Tensor) -> dict[str, Tensor]:
+        found = {"x": ((pixels.double() - mean_image) / STD).flatten()}
+        found["one"] = one @ found["x"] + p["one.bias"].repeat_interleave(64)
+        maps = found["one"].clamp(min=0).view(1, 5, 8, 8)
+        low, where = F.max_pool2d(maps, 2, return_indices=True)
+        found["low"], found["where"], found["rectified"] = low.flatten(), where.flatten(), maps.flatten()
+        found["total"] = two @ found["low"] + shift.repeat_interleave(16) + found["low"]
+        skip = found["total"].clamp(min=0)
+        found["side"] = three @ skip + p["three.bias"].repeat_interleave(16)
+        wide = mean @ torch.cat([skip, found["side"].clamp(min=0)])
+        found["dense"] = p["dense.weight"] @ wide + p["dense.bias"]
+        return found
+
+    at, ref = values(image), values(base)
+
+    def rescaled(name: str, m: Tensor) -> Tensor:
+        """Through a rectifier."""
+        rise = at[name].clamp(min=0) - ref[name].clamp(min=0)
+        return m * rise / (at[name] - ref[name])
+
+    m = rescaled("dense", p["head.weight"][target])
+    m = mean.T @ (p["dense.weight"].T @ m)
+    m = m[:80] + three.T @ rescaled("side", m[80:])
+    m = rescaled("total", m)
+    m = m + two.T @ m
+    at_rectified = torch.zeros(5 * 64, dtype=torch.float64)
+    for unit in range(80):
+        rise = at["low"][unit] - ref["low"][unit]
+        place = unit // 16 * 64 + int((at if rise >= 0 else ref)["where"][unit])
+        step = at["rectified"][place] - ref["rectified"][place]
+        if rise != 0:
+            at_rectified[place] += m[unit] * rise / step
+    m = rescaled("one", at_rectified)
+    return ((one.T @ m) * (at["x"] - ref["x"])).view(3, 8, 8)

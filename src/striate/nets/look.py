@@ -181,7 +181,9 @@ class _Passing:
         target = written_in_place(call.func, call.args, call.kwargs)
         copied = target is not None and (rule is not None or edit is not None or id(target) in self.kept)
         if target is not None:
-            if copied:
+            if rule is not None:
+                target_copy = target  # a ruled operation makes its own copy
+            elif copied:
                 call, target_copy = _on_copy(call, target)
             else:
                 self._save_from(target)

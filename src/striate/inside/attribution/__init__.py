@@ -107,6 +107,11 @@ METHODS: Registry[Method] = Registry(
             "which patches speak for the target, by a transformer's attention times its gradient",
             cites=("chefer2021generic",),
         ),
+        "deep_lift": Entry(
+            f"{_HERE}.deep_lift:deep_lift",
+            "how far each pixel's difference from a baseline raised the logit, by the rescale rule",
+            cites=("shrikumar2017learning",),
+        ),
     },
     hint="striate methods",
 )

@@ -13,15 +13,14 @@ from striate.core.progress import Progress
 from striate.inside.payload import MapCheck
 from striate.nets.net import Net
 from striate.nets.site import Pair, Site
-from striate.nets.undisturbed import undisturbed
 
-from .chunks import chunks
+from .chunks import chunks, looked_into
 from .maps import Maps
 from .rules.passing import class_score, signal
 from .rules.rectify import Rectify
 from .rules.way import RECTIFIERS, RECTIFYING, covered, end_of
 
-WHAT = "the rule ran at every rectifier on the way, and no negative signal left one"
+WHAT = "the rule ran at every rectifier on the way, and a signal arrived at the pixels"
 
 
 def rectified_maps(
@@ -33,7 +32,7 @@ def rectified_maps(
     rectifiers = rectifiers_to(net, size, site)
     values: list[Tensor] = []
     checks: list[MapCheck] = []
-    with undisturbed(net), progress.task(method, len(images)) as step:
+    with looked_into(net, images), progress.task(method, len(images)) as step:
         for part, wanted in chunks(net, images, targets, memory=memory, backward=True):
             score = class_score(net, site, wanted)
             found, _, said = rectified_signal(net, part, gated=gated, site=site, score=score, rectifiers=rectifiers)
@@ -66,8 +65,8 @@ def rectified_signal(
     rules = {each.name: rule for each in rectifiers}
     found, scores = signal(net, images, rules=rules, site=site, score=score)
     missing = 1 - len(rule.passed) / len(rectifiers) if rectifiers else 0.0
-    negative = scores.new_zeros(len(images)) if rule.negative is None else rule.negative
-    return found, scores, tuple(_check(missing + float(each)) for each in negative.cpu())
+    arrived = found.abs().amax((1, 2, 3)).cpu().tolist()
+    return found, scores, tuple(_check(missing if each else 1.0) for each in arrived)
 
 
 def _check(residual: float) -> MapCheck:

@@ -17,9 +17,9 @@ from striate.nets.net import Net
 from striate.nets.site import Site
 from striate.nets.undisturbed import undisturbed
 
-from .chunks import chunks
+from .chunks import chunks, looked_into
 from .maps import Maps
-from .rules.first_layer import Box, First, Flat, bounds, first_sites
+from .rules.first_layer import Box, First, Flat, Unchanged, bounds, front
 from .rules.passing import class_score, signal
 from .rules.relevance import Affine, Epsilon, Ledger, Passes, Relevance, Share
 from .rules.way import PASSING, RELEVANCE, covered, end_of
@@ -57,8 +57,9 @@ def relevance_maps(
     covered(net, size, end_of(net, size), RELEVANCE)
     values: list[Tensor] = []
     checks: list[MapCheck] = []
-    with undisturbed(net), progress.task(method, len(images)) as step:
+    with undisturbed(net):
         plain = folded(net, size) or net
+    with undisturbed(net), looked_into(plain, images), progress.task(method, len(images)) as step:
         site = end_of(plain, size)
         way = covered(plain, size, site, RELEVANCE)
         for part, wanted in chunks(plain, images, targets, memory=memory, backward=True):
@@ -66,9 +67,7 @@ def relevance_maps(
             at = _rules(plain, way, part, rules=rules, ledger=ledger)
             score = class_score(plain, site, wanted)
             found, scores = signal(plain, part, rules=at, site=site, score=score, plain=_PLAIN)
-            relevance = found * (part if plain.mean is None else part - plain.mean.to(part))
-            if ledger.pixels is not None:
-                relevance = relevance + ledger.pixels
+            relevance = found * _weight(plain, part, relevance_itself=rules.first != "same")
             values.append(relevance.sum(1).float().cpu())
             checks.extend(_checks(relevance, ledger, scores))
             step(len(part))
@@ -93,13 +92,19 @@ def _rules(net: Net, way: tuple[Site, ...], images: Tensor, *, rules: Rules, led
         elif site.op in PASSING and site.op != "relu":
             chosen[site.name] = Passes()
     if rules.first != "same":
-        first = first_sites(way)
-        sites = [site for site in way if site.name in first]
-        ends = bounds(net, sites, images) if rules.first == "box" else {}
-        for name in first:
-            box = rules.first == "box"
-            chosen[name] = Box(ledger, *ends[name], images.shape) if box else Flat(ledger, images.shape)
+        first, affine = front(way, net)
+        ends = bounds(net, first, images) if rules.first == "box" else {}
+        for site in first:
+            chosen[site.name] = Box(ledger, *ends[site.name]) if rules.first == "box" else Flat(ledger)
+        chosen |= {site.name: Unchanged() for site in affine}
     return chosen
+
+
+def _weight(net: Net, images: Tensor, *, relevance_itself: bool) -> Tensor | float:
+    """What relevance a unit is multiplied by: the pixel behind the normalisation; the standard deviation is undone."""
+    if relevance_itself:
+        return 1.0 if net.std is None else net.std.to(images)
+    return images if net.mean is None else images - net.mean.to(images)
 
 
 def _checks(relevance: Tensor, ledger: Ledger, scores: Tensor) -> tuple[MapCheck, ...]:

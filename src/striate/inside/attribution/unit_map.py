@@ -18,9 +18,8 @@ from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress
 from striate.inside.payload import MapCheck
 from striate.nets.net import Net
-from striate.nets.undisturbed import undisturbed
 
-from .chunks import chunks
+from .chunks import chunks, looked_into
 from .rectified import rectified_signal, rectifiers_to
 from .rules.way import way_to
 
@@ -83,7 +82,7 @@ def unit_map(
     rectifiers = rectifiers_to(net, size, site) if method != "gradient" else ()
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     checks: list[MapCheck] = []
-    with undisturbed(net), progress.task(method, len(images)) as step:
+    with looked_into(net, images), progress.task(method, len(images)) as step:
         for part, _ in chunks(net, images, torch.zeros(len(images)), memory=memory, backward=True):
             places: list[Tensor] = []
 

@@ -1,4 +1,7 @@
-"""Rules of the first layer, whose inputs are pixels: they lay relevance on the pixels themselves."""
+"""Rules of the first layer, whose inputs are pixels.
+
+From there on relevance itself goes back, not relevance a unit: a pixel that is zero behind the normalisation has some.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,15 @@ from torch import Tensor
 
 from striate.core.errors import StriateError
 from striate.nets.net import Net
+from striate.nets.ops import names
 from striate.nets.site import Site
 
-from .relevance import Layer, Ledger, ratio
+from .relevance import Layer, Ledger, dot
 
 First = Literal["box", "flat", "same"]
+# These leave values as they are, at another place; those change each by itself.
+_MOVING = names("pad reshape view flatten unflatten permute transpose squeeze unsqueeze cat stack dropout identity")
+_AFFINE = names("mul div add sub neg batch_norm")
 
 
 class Box:
@@ -23,8 +30,8 @@ class Box:
     Source: Montavon et al. 2017, section 4.3 (the z^B rule); there x are pixels, here pixels behind the normalisation.
     """
 
-    def __init__(self, ledger: Ledger, low: Tensor, high: Tensor, shape: torch.Size) -> None:
-        self.ledger, self.low, self.high, self.shape = ledger, low, high, shape
+    def __init__(self, ledger: Ledger, low: Tensor, high: Tensor) -> None:
+        self.ledger, self.low, self.high = ledger, low, high
 
     def refuses(self, site: Site) -> str | None:
         """Nothing but convolutions and linear layers."""
@@ -35,12 +42,12 @@ class Box:
         layer = Layer(site, inputs, output)
         up, down = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
         total = layer.z - layer.bias_for() - layer.forward(self.low, up) - layer.forward(self.high, down)
-        signal = ratio(grad * layer.z, total)
+        # Of pixels within their bounds no sum is negative; one of nothing has nothing to share.
+        signal = torch.where(total.abs() > torch.finfo(total.dtype).tiny, grad * layer.z / total, 0.0)
         found = layer.x * layer.back(signal, layer.weight)
         found = found - self.low * layer.back(signal, up) - self.high * layer.back(signal, down)
-        lay(self.ledger, site, found, self.shape)
-        self.ledger.keep(site, grad * layer.z, signal * total)
-        return [torch.zeros_like(layer.x)]
+        self.ledger.keep(dot(grad, layer.z), dot(signal, total))
+        return [found]
 
 
 class Flat:
@@ -49,8 +56,8 @@ class Flat:
     Source: Lapuschkin et al. 2017 (the flat rule); Bach et al. 2016.
     """
 
-    def __init__(self, ledger: Ledger, shape: torch.Size) -> None:
-        self.ledger, self.shape = ledger, shape
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
 
     def refuses(self, site: Site) -> str | None:
         """Nothing but convolutions and linear layers."""
@@ -62,38 +69,45 @@ class Flat:
         ones = torch.ones_like(layer.weight)
         total = layer.forward(torch.ones_like(layer.x[:1]), ones)
         signal = grad * layer.z / total
-        lay(self.ledger, site, layer.back(signal, ones), self.shape)
-        self.ledger.keep(site, grad * layer.z, signal * total)
-        return [torch.zeros_like(layer.x)]
+        self.ledger.keep(dot(grad, layer.z), dot(signal, total.expand_as(signal)))
+        return [layer.back(signal, ones)]
 
 
-def lay(ledger: Ledger, site: Site, found: Tensor, shape: torch.Size) -> None:
-    """Adds relevance to the pixels.
+class Unchanged:
+    """Relevance of a value passes to the one that it was made from by a factor or a constant."""
+
+    def refuses(self, site: Site) -> str | None:
+        """Whatever is not affine, value by value."""
+        return None if site.op in _AFFINE and len(site.inputs) == 1 else "it is not affine"
+
+    def __call__(self, site: Site, inputs: Sequence[Tensor], output: Tensor, grad: Tensor) -> Sequence[Tensor | None]:
+        """As it comes."""
+        del site
+        place = next((i for i, each in enumerate(inputs) if each.shape == output.shape), 0)
+        return [grad if each == place else None for each in range(len(inputs))]
+
+
+def front(way: Sequence[Site], net: Net) -> tuple[tuple[Site, ...], tuple[Site, ...]]:
+    """The layers with weights that the image reaches first, and the affine operations before them.
 
     Raises:
-        StriateError: The layer does not see one value a pixel.
+        StriateError: The image also goes on beside those layers, or is changed before them in another way.
     """
-    if found.shape[1:].numel() != shape[1:].numel():
-        raise StriateError(
-            f"{site.name} takes in {tuple(found.shape[1:])}, which are no pixels of {tuple(shape[1:])}",
-            hint="first='same'",
-        )
-    found = found.reshape(shape)
-    ledger.pixels = found if ledger.pixels is None else ledger.pixels + found
-
-
-def first_sites(way: Sequence[Site]) -> tuple[str, ...]:
-    """The layers with weights that the image reaches through none other."""
-    behind: set[str] = set()
-    found = []
+    before: set[str] = {"input"}
+    first: list[Site] = []
+    affine: list[Site] = []
     for site in way:
-        weighs = site.op.startswith(("conv", "linear"))
-        if any(name in behind for name in site.inputs):
-            behind.add(site.name)
-        elif weighs:
-            found.append(site.name)
-            behind.add(site.name)
-    return tuple(found)
+        if site.op.startswith(("conv", "linear")) and set(site.inputs) <= before:
+            first.append(site)
+        elif set(site.inputs) <= before and site.op in _MOVING | _AFFINE:
+            before.add(site.name)
+            affine += [site] if site.op in _AFFINE else []
+        elif set(site.inputs) & before:
+            raise StriateError(
+                f"{site.name} of {net.name} ({site.op}) takes in the image, and has no rule for pixels",
+                hint="first='same', or lrp_epsilon, lrp_gamma",
+            )
+    return tuple(first), tuple(affine)
 
 
 def bounds(net: Net, sites: Sequence[Site], like: Tensor) -> dict[str, tuple[Tensor, Tensor]]:

@@ -38,13 +38,11 @@ class Rectify:
 
     Attributes:
         passed: The rectifiers that the signal went through.
-        negative: The largest negative signal that left one, for each image, (n,).
     """
 
     def __init__(self, *, gated: bool) -> None:
         self.gated = gated
         self.passed: set[str] = set()
-        self.negative: Tensor | None = None
 
     def refuses(self, site: Site) -> str | None:
         """Nothing but rectifiers."""
@@ -57,6 +55,4 @@ class Rectify:
         if self.gated:
             back = torch.autograd.grad(output, inputs[place], back, retain_graph=True)[0]
         self.passed.add(site.name)
-        lowest = (-back.flatten(1).amin(1)).clamp(min=0)
-        self.negative = lowest if self.negative is None else torch.maximum(self.negative, lowest)
         return [back if each == place else None for each in range(len(inputs))]

@@ -10,7 +10,7 @@ c and its normalised value.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -27,22 +27,17 @@ _NOISE = 1e-7  # of the root mean square of a layer: a sum below is rounding, an
 
 @dataclass
 class Ledger:
-    """What of the relevance does not arrive at the pixels by the rules, for each image, float64.
+    """What of the relevance does not arrive at the pixels by the rules.
 
     Attributes:
-        absorbed: Relevance that biases and stabilisers kept, (n,).
-        pixels: Relevance that a rule of the first layer has laid on the pixels itself, (n, C, H, W), or None.
+        absorbed: Relevance that biases and stabilisers kept, for each image, (n,) float64.
     """
 
     absorbed: Tensor
-    pixels: Tensor | None = None
-    passed: set[str] = field(default_factory=set)
 
-    def keep(self, site: Site, came: Tensor, shared: Tensor) -> None:
-        """Books what came to a layer and was not shared, unit by unit; both have one row an image."""
-        rows = len(self.absorbed)
-        self.absorbed += (came - shared).reshape(rows, -1).sum(1, dtype=torch.float64)
-        self.passed.add(site.name)
+    def keep(self, came: Tensor, shared: Tensor) -> None:
+        """Books what came to a layer and was not shared, (n,) each."""
+        self.absorbed += came.double() - shared.double()
 
 
 class Layer:
@@ -68,6 +63,14 @@ class Layer:
         bias = {"all": self.bias, "positive": self.bias.clamp(min=0), "negative": self.bias.clamp(max=0)}[part]
         return bias.view(-1, *[1] * (self.z.dim() - 2)) if self._convolves else bias
 
+    def biased(self, signal: Tensor) -> Tensor | float:
+        """The sum of the signal times the bias, for each image, (n,)."""
+        if self.bias is None:
+            return 0.0
+        if not self._convolves:
+            return rows(signal @ self.bias).sum(1)
+        return signal.sum(tuple(range(2, signal.dim()))) @ self.bias
+
     def forward(self, x: Tensor, weight: Tensor) -> Tensor:
         """Of ``x``, without bias."""
         if not self._convolves:
@@ -92,7 +95,7 @@ class Layer:
 
 
 class Share(Protocol):
-    """A rule of a layer with weights: the signal by its input, and what of the relevance was shared, unit by unit."""
+    """A rule of a layer with weights: the signal by its input, and how much relevance was shared, (n,)."""
 
     def __call__(self, layer: Layer, c: Tensor) -> tuple[Tensor, Tensor]:
         """Both for ``c = R / z``, the relevance of the outputs a unit of output."""
@@ -113,12 +116,13 @@ class Epsilon:
         if not self.share:
             return c
         size = z.abs()
-        return c * (size / (size + (self.share * _level(z)).clamp(min=torch.finfo(z.dtype).tiny)))
+        stable = size + (self.share * _level(z)).clamp(min=torch.finfo(z.dtype).tiny)
+        return size.div_(stable).mul_(c)
 
     def __call__(self, layer: Layer, c: Tensor) -> tuple[Tensor, Tensor]:
         """A bias has a share too, which stays in it."""
         signal = self.damped(layer.z, c)
-        return layer.back(signal, layer.weight), signal * (layer.z - layer.bias_for())
+        return layer.back(signal, layer.weight), dot(signal, layer.z) - layer.biased(signal)
 
 
 @dataclass(frozen=True)
@@ -135,18 +139,21 @@ class Gamma:
 
     def __call__(self, layer: Layer, c: Tensor) -> tuple[Tensor, Tensor]:
         """The positive outputs, and where there is relevance at negative ones those too."""
-        z, plain = layer.z, layer.z - layer.bias_for()
+        came, plain = c * layer.z, layer.z - layer.bias_for()
         helping = _contributions(layer, positive=True)
-        total = plain + self.gamma * helping
-        signal = ratio(c * z, total + layer.bias_for() + self.gamma * layer.bias_for("positive"), z > 0)
-        back = self._back(layer, signal, favoured=True)
-        shared = signal * total
-        if bool(((z < 0) & (c != 0)).any()):
-            total = plain + self.gamma * (plain - helping)
-            signal = ratio(c * z, total + layer.bias_for() + self.gamma * layer.bias_for("negative"), z < 0)
+        total = torch.add(plain, helping, alpha=self.gamma)
+        signal = _ratio(came, total + self._bias(layer, "positive"), layer.z > 0)
+        back, shared = self._back(layer, signal, favoured=True), dot(signal, total)
+        below = layer.z < 0
+        if bool((came * below).any()):
+            total = plain.add(plain - helping, alpha=self.gamma)
+            signal = _ratio(came, total + self._bias(layer, "negative"), below)
             back = back + self._back(layer, signal, favoured=False)
-            shared = shared + signal * total
+            shared = shared + dot(signal, total)
         return back, shared
+
+    def _bias(self, layer: Layer, part: str) -> Tensor | float:
+        return layer.bias_for() + self.gamma * layer.bias_for(part)
 
     def _back(self, layer: Layer, signal: Tensor, *, favoured: bool) -> Tensor:
         up, down = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
@@ -169,13 +176,15 @@ class AlphaBeta:
         came = c * layer.z
         up, down = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
         found = _contributions(layer, positive=True)
-        signal = ratio(self.alpha * came, found + layer.bias_for("positive"))
-        back, shared = _back_by_sign(layer, signal, up, down), signal * found
+        total = found + layer.bias_for("positive")
+        signal = _ratio(self.alpha * came, total, total > _NOISE * _level(total))
+        back, shared = _back_by_sign(layer, signal, up, down), dot(signal, found)
         if self.beta:
             found = _contributions(layer, positive=False)
-            signal = ratio(-self.beta * came, found + layer.bias_for("negative"))
+            total = found + layer.bias_for("negative")
+            signal = _ratio(-self.beta * came, total, total < -_NOISE * _level(total))
             back = back + _back_by_sign(layer, signal, down, up)
-            shared = shared + signal * found
+            shared = shared + dot(signal, found)
         return back, shared
 
 
@@ -193,7 +202,7 @@ class Relevance:
         """The signal by the input; parameters get none."""
         layer = Layer(site, inputs, output)
         back, shared = self.share(layer, grad)
-        self.ledger.keep(site, grad * layer.z, shared)
+        self.ledger.keep(dot(grad, layer.z), shared)
         return [back]
 
 
@@ -209,11 +218,12 @@ class Affine:
 
     def __call__(self, site: Site, inputs: Sequence[Tensor], output: Tensor, grad: Tensor) -> Sequence[Tensor | None]:
         """The epsilon rule."""
+        del site
         z = output.detach()
         place = next((i for i, each in enumerate(inputs) if each.shape == z.shape), 0)
         signal = self.share.damped(z, grad)
         back = torch.autograd.grad(output, inputs[place], signal, retain_graph=True)[0]
-        self.ledger.keep(site, grad * z, back * inputs[place].detach())
+        self.ledger.keep(dot(grad, z), dot(back, inputs[place].detach()))
         return [back if each == place else None for each in range(len(inputs))]
 
 
@@ -235,21 +245,36 @@ class Passes:
         return [back if each == place else None for each in range(len(inputs))]
 
 
+def rows(values: Tensor) -> Tensor:
+    """One row an image, (n, ...), in the order of memory where that is channels last."""
+    if values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last):
+        values = values.permute(0, 2, 3, 1)
+    return values.reshape(len(values), -1)
+
+
+def dot(one: Tensor, other: Tensor) -> Tensor:
+    """The sum of products for each image, (n,)."""
+    if one.stride() != other.stride():
+        other = other.contiguous().to(memory_format=torch.contiguous_format)
+        one = one.contiguous().to(memory_format=torch.contiguous_format)
+    found: Tensor = torch.linalg.vecdot(rows(one), rows(other))
+    return found
+
+
 def _level(z: Tensor) -> Tensor:
     """The root mean square of each image's z, in a shape that goes with z."""
-    return z.square().flatten(1).mean(1).sqrt().view(-1, *[1] * (z.dim() - 1))
+    flat = rows(z)
+    norm: Tensor = torch.linalg.vector_norm(flat, dim=1)
+    return (norm * flat.shape[1] ** -0.5).view(-1, *[1] * (z.dim() - 1))
 
 
-def ratio(relevance: Tensor, total: Tensor, where: Tensor | None = None) -> Tensor:
-    """Relevance a unit of contribution; none where the contributions are nothing but rounding."""
-    fine = total.abs() > _NOISE * _level(total)
-    if where is not None:
-        fine &= where
-    return torch.where(fine, relevance / torch.where(fine, total, torch.ones_like(total)), torch.zeros_like(total))
+def _ratio(relevance: Tensor, total: Tensor, where: Tensor) -> Tensor:
+    """Relevance a unit of contribution, and nothing elsewhere."""
+    return torch.where(where, relevance / total, 0.0)
 
 
 def _signed(x: Tensor) -> bool:
-    return bool((x < 0).any())
+    return bool(x.amin() < 0)
 
 
 def _contributions(layer: Layer, *, positive: bool) -> Tensor:
