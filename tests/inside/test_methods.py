@@ -11,10 +11,11 @@ from striate.nets.net import Net
 from striate.nets.passes import counting
 
 TARGETS = torch.tensor([0, 3, 1, 4])
+FEW = {"rise": {"samples": 300}}  # what would take long as it is by default
 
 
 def run(method, net, images, targets=TARGETS, **options):
-    return METHODS.load(method)(net, images, targets, **options)
+    return METHODS.load(method)(net, images, targets, **(FEW.get(method, {}) | options))
 
 
 @pytest.fixture(params=list(METHODS))
@@ -95,7 +96,7 @@ def test_grey_images_of_28_pixels_work(method):
     assert all(check.holds for check in maps.checks)
 
 
-@pytest.mark.parametrize("name", ["gradient", "occlusion"])
+@pytest.mark.parametrize("name", ["gradient", "occlusion", "integrated_gradients"])
 def test_vision_transformers_work(name):
     from torchvision.models import VisionTransformer
 
@@ -112,7 +113,17 @@ def test_vision_transformers_work(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "forward", "backward"), [("gradient", 7, 1), ("grad_cam", 7, 1), ("occlusion", 229, 0)]
+    ("name", "forward", "backward"),
+    [
+        ("gradient", 7, 1),
+        ("grad_cam", 7, 1),
+        ("occlusion", 229, 0),
+        ("gradient_x_input", 7, 1),
+        ("smooth_grad", 50, 50),
+        ("var_grad", 50, 50),
+        ("integrated_gradients", 52, 50),
+        ("rise", 300, 0),
+    ],
 )
 def test_passes_are_those_that_the_docstring_states(name, forward, backward, net, photos):
     net.sites((16, 16))

@@ -26,9 +26,9 @@ from striate.nets.undisturbed import undisturbed
 
 from . import heatmap
 from .attribution import METHODS
+from .attribution.baseline import Baseline
 from .attribution.chunks import chunk_size, fast_layout
 from .attribution.maps import Maps
-from .attribution.occlusion import Baseline
 from .payload import Explanation, MapRow
 from .targets import Target, class_name, resolve_targets
 
@@ -160,7 +160,7 @@ def _clean_logits(net: Net, images: Tensor, names: Sequence[str], memory: int) -
 
 def _picture(maps: Maps, i: int, image: Tensor) -> tuple[tuple[float, float], bytes]:
     values = maps.values[i]
-    limits = heatmap.limits_of(heatmap.plane(values), signed=maps.signed, share=maps.share)
+    limits = heatmap.limits_of(heatmap.plane(values, signed=maps.signed), signed=maps.signed, share=maps.share)
     return limits, heatmap.draw(values, image, limits, signed=maps.signed)
 
 
