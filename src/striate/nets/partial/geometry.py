@@ -86,7 +86,7 @@ class Cut:
 
     def __call__(self, rows: Tensor, tile: Tensor | None) -> Tensor:
         """Windows (B, h, w, C): from units ``rows`` (H W + 2, C), with ``tile`` (B, h', w', C') in place."""
-        made = rows.index_select(0, self.index).view(*self.form, -1)
+        made = rows.index_select(0, self.index.to(rows.device)).view(*self.form, -1)
         if tile is not None:
             self.paste(made, tile)
         return made
