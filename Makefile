@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 DATA ?= shapes
+WORKERS ?= auto
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: help env demo test lint format docs gallery browser proofs bench lock clean
@@ -24,8 +25,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: env  ## train, examine, report (DATA=shapes, or DATA=FashionMNIST with STRIATE_DATA)
 	@$(BIN)/striate demo --data $(DATA) --out demo --overwrite
 
-test: env  ## the whole suite, no network
-	@$(BIN)/python -m pytest
+test: env  ## the whole suite, no network, a process a core (WORKERS=0 for one after another)
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS)
 
 lint: env  ## format, lint, types: what pre-commit runs
 	@$(BIN)/pre-commit run --all-files --show-diff-on-failure

@@ -139,6 +139,13 @@ def certified_digits() -> dict[str, Any]:
     return measured(KEPT)
 
 
+def lawful_maps() -> dict[str, Any]:
+    """Attribution methods on a net of each family."""
+    from lawful import lawful
+
+    return lawful(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -159,6 +166,7 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         decoded_classes,
     ),
     "harden": ("a small net hardened on FashionMNIST by PGD of two steps (needs STRIATE_DATA)", hardened_fashion),
+    "maps": ("attribution methods on a net of each family: which run, which refuse, which break a law", lawful_maps),
     "certify": ("LeNet-5 certified on MNIST by intervals (needs STRIATE_DATA)", certified_digits),
 }
 

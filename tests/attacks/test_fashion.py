@@ -60,8 +60,9 @@ def test_pgd_spends_its_passes_on_survivors(data_root: Path, weights_root: Path)
     """40 steps on 200 images are 8,000 passes; a loop that drops what is fooled needs 466."""
     result = measured("fmnist_plain", data_root, weights_root, method="pgd")
     assert result.passes["backward"] <= 466 + 4  # four to see whether gradients come through
-    # beside those: the verdict and the rounded image of each of the 184 that were right, the control
-    assert result.passes["forward"] - result.passes["backward"] <= 2 * 184 + 64
+    # beside those: the verdict, the rounded and the JPEG image of each of the 184 that were right, the control, the
+    # look over for random outputs and lost gradients
+    assert result.passes["forward"] - result.passes["backward"] <= 3 * 184 + 64 + 12
 
 
 def test_large_logits_hide_nothing(data_root: Path, weights_root: Path) -> None:

@@ -179,3 +179,19 @@ def test_equal_images_have_equal_ids_and_others_do_not() -> None:
     changed = images.clone()
     changed[2, 0, 0, 0] += 1e-6
     assert (image_ids(changed) != ids).tolist() == [False, False, True, False, False, False]
+
+
+def test_noise_is_standard_normal_and_hangs_on_seed_name_image_and_step_alone():
+    ids = torch.tensor([7, -3, 7])
+    draws = Rng(0, "noise").noise(ids, (3, 101, 101), step=torch.tensor([0, 0, 1]))
+    assert draws.shape == (3, 3, 101, 101)
+    for row in draws.double().flatten(1):
+        assert abs(float(row.mean())) < 0.03
+        assert abs(float(row.square().mean()) - 1) < 0.05
+        assert abs(float(row.pow(4).mean()) - 3) < 0.4
+    assert not draws[0].equal(draws[2])
+    assert Rng(0, "noise").noise(torch.tensor([7]), (3, 101, 101), step=1)[0].equal(draws[2])
+    assert not Rng(1, "noise").noise(ids[:1], (3, 101, 101))[0].equal(draws[0])
+    assert not Rng(0, "other").noise(ids[:1], (3, 101, 101))[0].equal(draws[0])
+    pairs = torch.stack([draws.flatten(1)[0], draws.flatten(1)[1], draws.flatten(1)[2]]).double()
+    assert (torch.corrcoef(pairs) - torch.eye(3)).abs().max() < 0.03

@@ -193,7 +193,7 @@ def test_functional_and_reused_relus_are_no_obstacle(name):
         assert maps.checks[0].holds
 
 
-def test_a_vision_transformer_is_refused_with_the_reason_and_its_patches_only_when_asked_for():
+def test_in_a_vision_transformer_the_patches_may_be_asked_for():
     model = torchvision.models.VisionTransformer(
         image_size=32, patch_size=8, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=5
     )
@@ -201,5 +201,5 @@ def test_a_vision_transformer_is_refused_with_the_reason_and_its_patches_only_wh
     net = Net(model, name="vit")
     images = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with pytest.raises(StriateError, match=r"tokens.*--layer conv_proj"):
-        grad_cam(net, images, torch.tensor([0]))
+        default_layer(net, (32, 32))
     assert grad_cam(net, images, torch.tensor([0]), layer="conv_proj").checks[0].holds

@@ -78,3 +78,35 @@ def test_the_check_fails_where_the_backward_is_not_that_of_the_net(bent, photos)
         parts = [nn.Conv2d(3, 8, 3), Rectifier(), nn.Conv2d(8, 8, 3), Rectifier(), nn.Flatten(), nn.Linear(1152, 3)]
     maps = gradient(Net(nn.Sequential(*parts)), photos, torch.tensor([0, 1, 2, 0]))
     assert [check.holds for check in maps.checks] == [not bent] * 4
+    assert not any("kink" in check.what for check in maps.checks)
+
+
+def test_kinks_that_float32_cannot_stay_between_are_no_failure():
+    class Rippled(nn.Module):
+        """Rises by 1.5 and 0.5 in turn, each over a twenty-thousandth."""
+
+        def forward(self, images):
+            level = images.mean((1, 2, 3))
+            rippled = level + 1e-4 * ((1e4 * level).remainder(1) - 0.5).abs()
+            return torch.stack([rippled, -level], 1)
+
+    maps = gradient(Net(Rippled(), channels=3, classes=2), torch.full((1, 3, 4, 4), 0.50001), torch.tensor([0]))
+    assert maps.checks[0].holds
+    assert maps.checks[0].residual.value < 1e-3
+
+
+def test_an_image_on_a_kink_fails_and_is_told_from_a_wrong_backward():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        parts = [nn.Conv2d(3, 8, 3), nn.MaxPool2d(2), nn.Tanh(), nn.Conv2d(8, 8, 3), nn.MaxPool2d(2), nn.Flatten()]
+        net = Net(nn.Sequential(*parts, nn.Linear(32, 3)))
+    (check,) = gradient(net, torch.full((1, 3, 16, 16), 0.5), torch.tensor([0])).checks
+    assert check.holds is False
+    assert "on a kink" in check.what
+
+
+def test_a_check_that_was_not_asked_for_is_neither_held_nor_failed(net, photos):
+    (check,) = gradient(net, photos[:1], torch.tensor([0]), check=False).checks
+    assert check.holds is None
+    assert check.residual.value is None
+    assert check.residual.why

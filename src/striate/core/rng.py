@@ -91,6 +91,28 @@ class Rng:
         pairs = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)[:, :count]
         return torch.from_numpy(pairs.astype(np.float32)).view(len(ids), *shape).to(ids.device)
 
+    def noise(self, ids: Tensor, shape: Sequence[int], *, step: int | Tensor = 0) -> Tensor:
+        """Standard normal numbers by the image, four times faster than `normal`; another stream, cut off at 6.
+
+        Philox4x64-10 and Box & Muller 1958 in float32. ``step`` may be a tensor with one for each row.
+        """
+        count = math.prod(shape)
+        half = (count + 1) // 2
+        digest = hashlib.blake2b(f"{self.seed}|{self.name}|noise".encode(), digest_size=16).digest()
+        rows = ids.detach().cpu().to(torch.int64).numpy().view(np.uint64)
+        steps = np.broadcast_to(np.asarray(step if isinstance(step, int) else step.cpu()), rows.shape)
+        draws = torch.empty(len(rows), 2 * half)
+        for out, row, number in zip(draws, rows, steps, strict=True):
+            counter = np.array([0, number, row, 0], dtype=np.uint64)
+            stream = np.random.Philox(key=np.frombuffer(digest, dtype=np.uint64), counter=counter)
+            words = torch.from_numpy(stream.random_raw(half).view(np.int32)).view(2, half)
+            first = words[0].to(torch.float32).mul_(2.0**-32).add_(0.5).clamp_(min=2.0**-26)
+            angle = words[1].to(torch.float32).mul_(2.0**-31 * math.pi)
+            radius = first.log_().mul_(-2.0).sqrt_()
+            torch.mul(radius, angle.cos(), out=out[:half])
+            torch.mul(radius, angle.sin_(), out=out[half:])
+        return draws[:, :count].view(len(rows), *shape).to(ids.device)
+
     def integers(self, ids: Tensor, shape: Sequence[int] = (), *, high: int, low: int = 0, step: int = 0) -> Tensor:
         """Integers in [low, high), shape (len(ids), *shape), int64.
 

@@ -17,7 +17,7 @@ def explanation_findings(explanation: Explanation, *, net: str) -> tuple[Finding
     """
     failed: dict[str, list[MapRow]] = {}
     for row in explanation.maps:
-        if not row.check.holds:
+        if row.check.holds is False:
             failed.setdefault(row.method, []).append(row)
     found = [_finding(explanation, method, rows, net) for method, rows in failed.items()]
     for summary in explanation.methods:

@@ -9,12 +9,20 @@ from striate.core.number import Number
 
 @dataclass(frozen=True)
 class MapCheck:
-    """A map's own check: what should hold, the residual found, the bound it is held to, and whether it holds."""
+    """A map's own check: what should hold, the residual found, the bound it is held to, and whether it holds.
+
+    ``holds`` is None, and the residual missing, where the check was not asked for: neither held nor failed.
+    """
 
     what: str
     residual: Number
     bound: float
-    holds: bool
+    holds: bool | None
+
+    @classmethod
+    def left_out(cls, what: str, bound: float) -> MapCheck:
+        """What was not asked for."""
+        return cls(what, Number.missing("the check was not asked for"), bound, None)
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,10 @@ def _pictures(result: Explanation) -> Iterator[str]:
 
 def _headlines(result: Explanation) -> Iterator[Headline]:
     images = len({row.image for row in result.maps})
-    held = sum(row.check.holds for row in result.maps)
-    share = Number(held / len(result.maps), n=len(result.maps), why="counted")
-    yield Headline("", "maps whose check holds", share, note=f"{held:,} of {count(len(result.maps), 'map')}")
+    made = [row.check.holds for row in result.maps if row.check.holds is not None]
+    if made:
+        share = Number(sum(made) / len(made), n=len(made), why="counted")
+        yield Headline("", "maps whose check holds", share, note=f"{sum(made):,} of {count(len(made), 'map')}")
     ranked = [each for each in result.methods if each.rank.value is not None]
     first = next((each for each in ranked if each.method == result.winner), None)
     first = first or min(ranked, key=lambda each: float(each.rank), default=None)

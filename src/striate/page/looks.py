@@ -96,8 +96,13 @@ def maps_section(explanation: Explanation | None, names: tuple[str, ...], shelf:
 
 def maps_claim(explanation: Explanation) -> str:
     """How many maps hold what their method promises."""
-    held, total = sum(row.check.holds for row in explanation.maps), len(explanation.maps)
+    made = [row for row in explanation.maps if row.check.holds is not None]
+    held, total = sum(row.check.holds is True for row in made), len(made)
     images = count(len({row.image for row in explanation.maps}), "image")
+    if total < len(explanation.maps):
+        left = len(explanation.maps) - total
+        unheld = f", {total - held} do not hold what their method promises" if held < total else ""
+        return f"These maps show what moved its answer on {images}; {count(left, 'map')} without a check{unheld}."
     if held == total:
         return f"These maps show what moved its answer on {images}; each holds what its method promises."
     return (

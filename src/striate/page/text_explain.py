@@ -19,7 +19,7 @@ def _explanation(result: Explanation, width: int, color: bool) -> list[str]:
             row.target_name,
             value_of(row.probability, percent=True),
             f"{row.limits[0]:.3g} to {row.limits[1]:.3g}",
-            "holds" if row.check.holds else "FAILS",
+            {True: "holds", False: "FAILS", None: "not made"}[row.check.holds],
             row.picture or row.file,
         )
         for row in result.maps[: 2 * MOST_LINES]

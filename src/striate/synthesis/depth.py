@@ -11,6 +11,7 @@ from striate.nets.look import plan
 from striate.nets.net import Net
 from striate.nets.ops import names
 from striate.nets.site import Site
+from striate.nets.stages import spread
 from striate.nets.trace import Trace
 
 ENOUGH = 8  # so many layers show how a net goes; with fewer, one looks a level deeper into its modules
@@ -74,10 +75,10 @@ def through(trace: Trace) -> list[str]:
     paths = {site: path for path, site in sorted(trace.aliases.items(), key=lambda each: -len(each[0]))}
     shown = [paths.get(site.name, site.name) for site in found]
     if trace.shape is None:
-        return _spread(shown, MOST)
+        return spread(shown, MOST)
     if found and math.prod(found[-1].shape) == math.prod(trace.shape):
         shown.pop()
-    return [*_spread(shown, MOST - 1), "output"]
+    return [*spread(shown, MOST - 1), "output"]
 
 
 def _parts(trace: Trace, level: int) -> list[Site]:
@@ -99,12 +100,6 @@ def _parts(trace: Trace, level: int) -> list[Site]:
         elif any(site.op not in _MOVES for site in part):
             ends.append(part[-1])
     return ends
-
-
-def _spread(shown: list[str], most: int) -> list[str]:
-    if len(shown) <= most:
-        return shown
-    return [shown[round(k * (len(shown) - 1) / (most - 1))] for k in range(most)]
 
 
 def _layer(trace: Trace, name: str, size: tuple[int, int]) -> Layer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from striate.core.errors import StriateError, UnknownNameError
+from striate.inside.attention.tokens import passed_by_all
 from striate.nets.net import Net
 from striate.nets.site import Site
 
@@ -37,33 +38,38 @@ def default_layer(net: Net, size: tuple[int, int]) -> Site:
         StriateError: The net has no such layer, or goes on over tokens after its last maps (a vision transformer).
     """
     sites = net.sites(size)
-    end = max((place for place, site in enumerate(sites) if site.parameters), default=len(sites))
-    narrow = _passed_by_all(sites)
-    places = [place for place, site in enumerate(sites[:end]) if narrow[place] and not _no_maps(site, size)]
-    if not places:
+    last, tokens = _last_maps(net, sites, size)
+    if tokens is not None:
         raise StriateError(
-            f"{net.name} has no layer with maps before its classifier, which Grad-CAM needs",
-            hint="gradient, occlusion",
-        )
-    last = places[-1]
-    tokens = [site for site in sites[last:end] if len(site.shape) == 2 and min(site.shape) > 1 and site.parameters]
-    if tokens:
-        raise StriateError(
-            f"after its last maps ({sites[last].name}) {net.name} works on {tokens[0].shape[0]} tokens of "
-            f"{tokens[0].shape[1]} numbers, which are no maps, so Grad-CAM has no layer to look at by default",
+            f"after its last maps ({sites[last].name}) {net.name} works on {tokens.shape[0]} tokens of "
+            f"{tokens.shape[1]} numbers, which are no maps, so there is no layer to look at by default",
             hint=f"gradient, occlusion, or --layer {sites[last].name}",
         )
     return _before_thinning(sites, last, size)
 
 
-def _passed_by_all(sites: tuple[Site, ...]) -> list[bool]:
-    """For each site whether everything that comes later depends on the image through it alone."""
-    place_of = {site.name: place for place, site in enumerate(sites)} | {"input": -1}
-    alone, earliest = [], len(sites)
-    for place in range(len(sites) - 1, -1, -1):
-        alone.append(earliest >= place)
-        earliest = min([earliest, *(place_of[name] for name in sites[place].inputs)])
-    return alone[::-1]
+def goes_on_over_tokens(net: Net, size: tuple[int, int]) -> Site | None:
+    """The first site with tokens behind the last maps, as vision transformers have them, or None.
+
+    Raises:
+        StriateError: The net has no maps.
+    """
+    return _last_maps(net, net.sites(size), size)[1]
+
+
+def _last_maps(net: Net, sites: tuple[Site, ...], size: tuple[int, int]) -> tuple[int, Site | None]:
+    """The place of the last maps that everything passes through, and the first site with tokens behind them."""
+    end = max((place for place, site in enumerate(sites) if site.parameters), default=len(sites))
+    narrow = passed_by_all(sites)
+    places = [place for place, site in enumerate(sites[:end]) if narrow[place] and not _no_maps(site, size)]
+    if not places:
+        raise StriateError(
+            f"{net.name} has no layer with maps before its classifier, which class activation maps need",
+            hint="gradient, occlusion",
+        )
+    last = places[-1]
+    tokens = [site for site in sites[last:end] if len(site.shape) == 2 and min(site.shape) > 1 and site.parameters]
+    return last, tokens[0] if tokens else None
 
 
 def _before_thinning(sites: tuple[Site, ...], place: int, size: tuple[int, int]) -> Site:

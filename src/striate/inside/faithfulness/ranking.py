@@ -36,7 +36,7 @@ def method_summaries(
                 method,
                 tuple(_mean(each, method, seed) for each in assessed),
                 mean_of(places[method], seed) if method in made else Number.missing(UNRANKED),
-                sum(check.holds for check in checks),
+                sum(check.holds is True for check in checks),
                 len(checks),
                 passes.get(method, 0),
             )

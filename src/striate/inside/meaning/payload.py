@@ -19,6 +19,9 @@ class UnitLabel:
         iou: Intersection over union over all images, with its bootstrap interval over images.
         threshold: Activation above which a place counts as on.
         chance: 99th percentile of the intersection over union with shuffled masks.
+        nearest: The concept that ``iou`` and ``chance`` are of, also where it is no more than chance; empty for a dead
+            unit, which is never on.
+        above: All concepts above chance with their intersection over union, the best first.
     """
 
     site: str
@@ -28,3 +31,28 @@ class UnitLabel:
     iou: Number
     threshold: float
     chance: float
+    nearest: str = ""
+    above: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class LayerMeaning:
+    """What the units of a layer follow.
+
+    Attributes:
+        net: Name of the net.
+        site: The layer.
+        units: How many units were looked at.
+        labelled: Share with a concept above chance, with its interval over units.
+        kinds: Kinds of concepts, in the order of the table.
+        shares: Share of units that follow a concept of each kind.
+        unique: Different concepts of each kind that some unit follows.
+    """
+
+    net: str
+    site: str
+    units: int
+    labelled: Number
+    kinds: tuple[str, ...]
+    shares: tuple[Number, ...]
+    unique: tuple[int, ...]

@@ -1,0 +1,49 @@
+"""LRP as its authors combine it: a rule for the pixels, one for convolutions, one for linear layers."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from striate.core.progress import SILENT, Progress
+from striate.nets.net import Net
+
+from .maps import Maps
+from .relevance_maps import Rules, relevance_maps
+from .rules.first_layer import First
+from .rules.relevance import Epsilon, Gamma
+
+
+def lrp(
+    net: Net,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    gamma: float = 0.25,
+    epsilon: float = 0.25,
+    first: First = "box",
+    memory: int = 1 << 30,
+    progress: Progress = SILENT,
+) -> Maps:
+    """Relevance of every pixel: the box rule at the pixels, gamma in convolutions, epsilon in linear layers, (N, H, W).
+
+    One forward and one backward pass an image, and every convolution once or twice more each way.
+
+    Args:
+        net: The net.
+        images: (N, C, H, W).
+        targets: One class for each image, (N,).
+        gamma: How much convolutions favour positive contributions.
+        epsilon: Stabiliser of linear layers, as a share of the root mean square of their z.
+        first: Rule of the layers that see pixels: ``"box"`` knows that pixels lie in [0, 1], ``"flat"`` spreads alike
+            over the window, ``"same"`` is the rule of the other convolutions.
+        memory: Budget in bytes for one batch.
+        progress: How progress is shown.
+
+    Raises:
+        StriateError: The net holds an operation for which no rule is defined (SiLU, GELU, attention, gates).
+
+    Source: Montavon et al. 2019, section 10.3 (composite; they take LRP-0 above and epsilon between); the box rule
+    Montavon et al. 2017, section 4.3.
+    """
+    rules = Rules(Gamma(gamma), Epsilon(epsilon), Epsilon(), first=first)
+    return relevance_maps(net, images, targets, rules=rules, method="lrp", memory=memory, progress=progress)

@@ -1,0 +1,45 @@
+"""LRP-epsilon: relevance in proportion to contributions, weak sums damped."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from striate.core.progress import SILENT, Progress
+from striate.nets.net import Net
+
+from .maps import Maps
+from .relevance_maps import Rules, relevance_maps
+from .rules.relevance import Epsilon
+
+
+def lrp_epsilon(
+    net: Net,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    epsilon: float = 0.25,
+    memory: int = 1 << 30,
+    progress: Progress = SILENT,
+) -> Maps:
+    """Relevance of every pixel by ``R_i = sum_j a_i w_ij / (z_j + e sign(z_j)) R_j``, signed, (N, H, W).
+
+    One forward and one backward pass an image. Without stabiliser and biases it is the gradient times the normalised
+    pixel, for nets of rectifiers (Ancona et al. 2018).
+
+    Args:
+        net: The net.
+        images: (N, C, H, W).
+        targets: One class for each image, (N,).
+        epsilon: The stabiliser e, as a share of the root mean square of the z of that layer and image; what it damps is
+            lost for the pixels, and the check counts it.
+        memory: Budget in bytes for one batch.
+        progress: How progress is shown.
+
+    Raises:
+        StriateError: The net holds an operation for which no rule is defined (SiLU, GELU, attention, gates).
+
+    Source: Bach et al. 2015, equation 58; e as a share: Montavon et al. 2019, section 10.2.2. Batch normalisation is
+    folded into the convolution before it; where there is none it is a layer of its own.
+    """
+    rules = Rules(Epsilon(epsilon), Epsilon(epsilon), Epsilon(epsilon))
+    return relevance_maps(net, images, targets, rules=rules, method="lrp_epsilon", memory=memory, progress=progress)
