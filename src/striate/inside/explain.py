@@ -234,6 +234,7 @@ def _scores(logits: Tensor, target: int, classes: Sequence[str]) -> dict[str, An
         "score": float(logits[target]),
         "probability": float(logits.softmax(0)[target]),
         "predicted": int(logits.argmax()),
+        "predicted_name": class_name(int(logits.argmax()), classes),
     }
 
 

@@ -21,11 +21,12 @@ from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.core.version import VERSION
 from striate.inside.embedding.payload import Embedding
+from striate.inside.payload import Explanation
 from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
 
-from . import attacked, attacked_whole, checked, compared, examined, painted
+from . import attacked, attacked_whole, checked, compared, examined, explained, painted
 from . import embedded as codes
 from .format import behind, count, fixed, interval_of, is_share, named, norm, radius, readable, shown, value_of
 from .glossary import Terms
@@ -43,6 +44,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Comparison: compared.outline,
     Evaluation: examined.evaluation_outline,
     Synthesis: painted.outline,
+    Explanation: explained.outline,
     Robustness: attacked.outline,
     Universal: attacked_whole.outline,
     Patched: attacked_whole.outline,
@@ -91,7 +93,7 @@ def outline_of(report: Report[Any]) -> Outline:
             return outline(report)
     raise StriateError(
         f"a report of {report.verb} has no page",
-        accepted="reports of examine, evaluate, check, compare, synthesize, attack, embed",
+        accepted="reports of examine, evaluate, check, compare, explain, synthesize, attack, embed",
     )
 
 
