@@ -32,7 +32,6 @@ TOP, CONTROLS = 9, 4
 OVERLAP = 0.3  # IoU that two boxes of one unit in one image may have at most
 CPU_BYTES = 256 << 20  # of activations, and of maps that are searched again
 CPU_VALUES = 8 * 3 * 224 * 224  # pixels of a chunk on a CPU: more leaves its caches
-DENSE = 8  # where more than one map in eight is searched again, all are laid out anew: single ones are slow to collect
 TABLE = 1 << 20  # entries of a layer's table of overlapping boxes
 
 
@@ -165,7 +164,7 @@ class _Pass:
         self._random(values, images)
         wanted = self.top.beats(torch.where(most > self.floor, most, -torch.inf), ids)
         faint = self.least.beats(-most, ids)
-        turned = [self._turned(k, values[k], wanted, faint) for k in range(len(values))]
+        turned = [each.transpose(1, 2) for each in values]
         self._tops(turned, wanted, images)
         self._least(turned, faint, most, images)
 
@@ -177,12 +176,6 @@ class _Pass:
             bests = (each.part(part) for each in (self.top, self.least, self.random))
             found.append(Watched(layer, *bests, self.highest[part].cpu(), self.lowest[part].cpu(), moments))
         return found
-
-    def _turned(self, k: int, values: Tensor, *masks: Tensor) -> Tensor:
-        """(n, units, places) of a layer; where many maps are needed they are laid out one behind another at once."""
-        needed = sum(int(mask[:, self.starts[k] : self.ends[k]].sum()) for mask in masks)
-        turned = values.transpose(1, 2)
-        return turned.contiguous() if needed * DENSE > turned.shape[0] * turned.shape[1] else turned
 
     def _groups(self, mask: Tensor) -> list[tuple[int, Tensor, Tensor]]:
         """Pairs (image, unit) of a mask (n, units), layer by layer, those with any."""
