@@ -62,7 +62,8 @@ def test_the_loop_over_occluders_can_be_replaced() -> None:
     layer = unit_layer(net, (41, 41), "0")
     image, asked = torch.zeros(1, 1, 41, 41, dtype=torch.float64), []
 
-    def convolved(net, image, layer, place, corners, cover):
+    def convolved(net, image, slide):
+        corners, cover = slide.corners, slide.cover
         asked.append(len(corners))
         values = [torch.zeros(1, dtype=torch.float64)]
         for top, left in corners.tolist():

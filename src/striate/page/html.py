@@ -20,11 +20,12 @@ from striate.checks.payload import Checked
 from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.core.version import VERSION
+from striate.inside.units.payload import Units
 from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
 
-from . import attacked, attacked_whole, checked, compared, examined, painted
+from . import attacked, attacked_whole, checked, compared, examined, painted, units
 from .format import behind, count, fixed, interval_of, is_share, named, norm, radius, readable, shown, value_of
 from .glossary import Terms
 from .outline import Outline
@@ -46,6 +47,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Patched: attacked_whole.outline,
     Corrupted: attacked_whole.outline,
     Spatial: attacked_whole.outline,
+    Units: units.outline,
 }
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
 
@@ -88,7 +90,7 @@ def outline_of(report: Report[Any]) -> Outline:
             return outline(report)
     raise StriateError(
         f"a report of {report.verb} has no page",
-        accepted="reports of examine, evaluate, check, compare, synthesize, attack",
+        accepted="reports of examine, evaluate, check, compare, synthesize, attack, units",
     )
 
 

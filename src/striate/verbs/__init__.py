@@ -19,6 +19,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "compare": Entry("striate.verbs.compare:compare", "compare nets on the same images, or two reports"),
         "convert": Entry("striate.verbs.convert:convert", "write data in another layout: VOC, COCO, masks"),
         "explain": Entry("striate.verbs.explain:explain", "show which pixels made a net say so"),
+        "units": Entry("striate.verbs.units:units", "show what makes units fire"),
         "attack": Entry("striate.verbs.attack:attack", "measure how little change fools a net"),
         "synthesize": Entry("striate.verbs.synthesize:synthesize", "paint what a net looks for"),
         "examine": Entry("striate.verbs.examine:examine", "all of it, on one page"),
@@ -34,6 +35,7 @@ FOLDERS = {  # where the command line writes what it is given no place for; {dat
     "train": "runs/{data}",
     "augment": "striate-augment",
     "explain": "striate-explain",
+    "units": "striate-units",
     "synthesize": "striate-synthesize",
     "examine": "report.html",
 }

@@ -109,23 +109,28 @@ def fit_gaussian(mass: Tensor) -> tuple[tuple[float, float], float]:
     peak = float(mass.max())
     numbers = torch.tensor([1.0, *middle, *(torch.tensor(spread).log().tolist())], dtype=torch.float64)
 
-    def model(p: Tensor) -> Tensor:
-        tall = torch.exp(-0.5 * ((rows - p[1]) / p[3].exp()) ** 2)
-        wide = torch.exp(-0.5 * ((columns - p[2]) / p[4].exp()) ** 2)
-        return (p[0] * tall[:, None] * wide).flatten()
+    def model(p: Tensor) -> tuple[Tensor, Tensor]:
+        """The Gaussian (H * W,) and its derivatives by its five numbers."""
+        down, right = (rows - p[1]) / p[3].exp(), (columns - p[2]) / p[4].exp()
+        down, right = down[:, None].expand(-1, width), right.expand(height, -1)
+        bell = torch.exp(-0.5 * (down**2 + right**2))
+        made = p[0] * bell
+        slopes = (bell, made * down / p[3].exp(), made * right / p[4].exp(), made * down**2, made * right**2)
+        return made.flatten(), torch.stack([each.flatten() for each in slopes], 1)
 
     target, damping = (mass / peak).flatten(), 1e-3
-    error = float((model(numbers) - target).square().sum())
+    made, slope = model(numbers)
+    error = float((made - target).square().sum())
     for _ in range(ITERATIONS):
-        slope = torch.autograd.functional.jacobian(model, numbers, vectorize=True)
         gram = slope.T @ slope
         step = torch.linalg.solve(
-            gram + damping * torch.diag(gram.diagonal().clamp_min(1e-12)), slope.T @ (target - model(numbers))
+            gram + damping * torch.diag(gram.diagonal().clamp_min(1e-12)), slope.T @ (target - made)
         )
-        tried = float((model(numbers + step) - target).square().sum())
+        other, slopes = model(numbers + step)
+        tried = float((other - target).square().sum())
         if tried < error:
             done = error - tried < 1e-12 * error
-            numbers, error, damping = numbers + step, tried, damping / 5
+            numbers, made, slope, error, damping = numbers + step, other, slopes, tried, damping / 5
             if done:
                 break
         else:

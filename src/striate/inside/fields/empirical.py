@@ -16,7 +16,26 @@ from striate.nets.net import Net
 
 PATCH, STRIDE = 11, 3
 THRESHOLD = 0.5  # of the map's peak: with a patch over all of a flat field's border, half of the field is covered
-Occluded = Callable[[Net, Tensor, UnitLayer, int, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Slide:
+    """An occluder that slides over an image: whose place is watched, where the occluder stands, what it shows.
+
+    Attributes:
+        layer: The layer.
+        place: The place on its map.
+        corners: Top left pixels of the occluder, (P, 2); it is clipped at the border.
+        cover: Its pixels, (C, patch, patch).
+    """
+
+    layer: UnitLayer
+    place: int
+    corners: Tensor
+    cover: Tensor
+
+
+Occluded = Callable[[Net, Tensor, Slide], Tensor]
 
 
 @dataclass(frozen=True)
@@ -65,8 +84,8 @@ def empirical_field(
         seed: Seed of its pixels.
         memory: Bytes for one batch.
         progress: How progress is shown.
-        occluded: What computes the activations of a place under occluders: (net, image, layer, place, tops and lefts
-            (P, 2), cover) -> (1 + P, units), the first row those of the image as it is; by default plain passes.
+        occluded: What computes the activations of a place under occluders: (net, image, `Slide`) ->
+            (1 + P, units), the first row those of the image as it is; by default plain passes of whole images.
 
     Source: Zhou et al. 2015 (object detectors emerge), section 3.2: occluders 11 x 11, stride 3, the top images, maps
     centred and averaged. They give no threshold; half the peak finds the side of an evenly weighted field exactly.
@@ -81,7 +100,7 @@ def empirical_field(
     with torch.no_grad(), progress.task("fields", len(images)) as step:
         for image, place, cover in zip(images, places, draws, strict=True):
             steps, corners = _slides(layer, place, reach, patch, stride)
-            values = compute(net, image, layer, place, corners, cover)[:, unit].double().cpu()
+            values = compute(net, image, Slide(layer, place, corners, cover))[:, unit].double().cpu()
             change = (values[1:] - values[0]).abs()
             total[steps[:, 0], steps[:, 1]] += change / change.max().clamp_min(1e-300)
             counts[steps[:, 0], steps[:, 1]] += 1
@@ -112,13 +131,14 @@ def _slides(layer: UnitLayer, place: int, reach: int, patch: int, stride: int) -
 def _plain(memory: int) -> Occluded:
     """Whole images, batch by batch."""
 
-    def compute(net: Net, image: Tensor, layer: UnitLayer, place: int, corners: Tensor, cover: Tensor) -> Tensor:
+    def compute(net: Net, image: Tensor, slide: Slide) -> Tensor:
+        layer, place = slide.layer, slide.place
         most = net.batch_size((image.shape[-2], image.shape[-1]), memory=memory)
         found = []
         with net.look(read=[layer.name]) as see:
             own = layer.arranged(see(image[None])[layer.name])[:, place].clone()
-            for part in torch.split(corners, most):
-                batch = _covered(image, cover, part).contiguous(memory_format=torch.channels_last)
+            for part in torch.split(slide.corners, most):
+                batch = _covered(image, slide.cover, part).contiguous(memory_format=torch.channels_last)
                 found.append(layer.arranged(see(batch)[layer.name])[:, place].clone())
         return torch.cat([own, *found])
 

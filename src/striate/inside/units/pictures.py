@@ -22,12 +22,14 @@ MOST = 144  # maps on one grid
 
 
 def patch_strip(data: Dataset, rows: Sequence[int], boxes: Sequence[Box]) -> bytes:
-    """Patches of images in a row as one WebP, each enlarged or reduced to a square tile, grey where a box is not square.
+    """Patches of images in a row as one WebP, each brought to a square tile, grey where a box is not square.
 
     Small patches are enlarged pixel by pixel, so that what the unit sees is not smoothed.
     """
     images = data.images(list(rows))
-    tiles = [_tile(image[:, top:bottom, left:right]) for image, (top, left, bottom, right) in zip(images, boxes, strict=True)]
+    tiles = [
+        _tile(image[:, top:bottom, left:right]) for image, (top, left, bottom, right) in zip(images, boxes, strict=True)
+    ]
     line = torch.ones(tiles[0].shape[0], TILE, GAP)
     parts = [part for tile in tiles for part in (tile, line)][:-1]
     return encode_webp(torch.cat(parts, 2), quality=80)
@@ -59,13 +61,15 @@ def _drawn(weight: Tensor, end: float) -> Tensor:
 
 
 def kernel_slices(weight: Tensor, unit: int, *, most: int = MOST) -> bytes:
-    """The kernel of one unit of a deeper layer, slice by slice over the channels it takes in, with one scale, as PNG."""
+    """The kernel of one unit of a deeper layer as a PNG: a slice for each channel it takes in, on one scale."""
     slices = weight[unit].detach().float().cpu()[:most]
     end = float(slices.abs().max()) or 1.0
     return encode_png(_sheet([heatmap.colour(each, (-end, end), signed=True) for each in slices], least=24))
 
 
-def activation_grid(net: Net, image: Tensor, layer: UnitLayer, *, most: int = MOST) -> tuple[bytes, tuple[float, float]]:
+def activation_grid(
+    net: Net, image: Tensor, layer: UnitLayer, *, most: int = MOST
+) -> tuple[bytes, tuple[float, float]]:
     """The maps of a layer for one image (C, H, W) as a PNG grid, and the ends of their common colour scale.
 
     Maps that are never negative are viridis from 0; others are blue, white, red, with zero white.
@@ -73,7 +77,8 @@ def activation_grid(net: Net, image: Tensor, layer: UnitLayer, *, most: int = MO
     Source: Zeiler & Fergus 2014, section 4; Yosinski et al. 2015, section 2 (a grid of live activations).
     """
     with torch.no_grad(), net.look(read=[layer.name]) as see:
-        values = layer.arranged(see(image[None])[layer.name])[0].T.reshape(layer.units, *layer.grid)[:most].float().cpu()
+        seen = layer.arranged(see(image[None])[layer.name])[0]
+    values = seen.T.reshape(layer.units, *layer.grid)[:most].float().cpu()
     signed = bool((values < 0).any())
     limits = heatmap.limits_of(values.flatten(0, 1), signed=signed)
     maps = [heatmap.colour(each, limits, signed=signed) for each in values]

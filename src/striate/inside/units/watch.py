@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -127,7 +128,7 @@ def _told(
     side = Number.of(effective.side, n=len(few), why=f"{len(few)} images, random signs: no interval")
     alive = [unit for unit in chosen if unit not in dead]
     measured = {
-        unit: _empirical(net, data, watched, unit, few, seed, progress)
+        unit: _empirical(net, data, watched, unit, like=few, seed=seed, progress=progress)
         for unit in (alive[:occluded] if layer.field is not None else [])
     }
     rows = [
@@ -173,7 +174,7 @@ def _mean(numbers: Sequence[Number]) -> Number:
 
 
 def _empirical(
-    net: Net, data: Dataset, watched: Watched, unit: int, like: Tensor, seed: int, progress: Progress
+    net: Net, data: Dataset, watched: Watched, unit: int, *, like: Tensor, seed: int, progress: Progress
 ) -> Number:
     rows = watched.top.rows[unit]
     first = [k for k, row in enumerate(rows.tolist()) if row >= 0 and row not in rows[:k].tolist()][:FIELD_TOPS]
@@ -204,7 +205,7 @@ def _neighbours(unit: int, table: Tensor, filters: Tensor | None) -> tuple[Neigh
 
 def _pictured(row: Unit, data: Dataset, album: dict[str, bytes]) -> Unit:
     stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', row.site)}-{row.unit:04d}"
-    names = {}
+    names: dict[str, Any] = {}
     for field, patches in (("picture", row.top), ("least_picture", row.least), ("random_picture", row.random)):
         if patches:
             names[field] = f"{stem}{'' if field == 'picture' else '-' + field.removesuffix('_picture')}.webp"
@@ -228,14 +229,20 @@ def _filters(net: Net, album: dict[str, bytes], *, pictures: bool) -> FirstFilte
     weight = weight[:MOST_FILTERS]
     fits = fit_gabors(weight)
     end = float(weight.abs().max()) or 1.0
-    names: tuple[tuple[str, ...], ...] = ((), ())
+    drawn: dict[str, bytes] = {}
+    fitted: dict[str, bytes] = {}
     if pictures:
         drawn = filter_rows(weight, "filter-{:03d}.png", end=end)
         fitted = filter_rows(fits.fitted, "gabor-{:03d}.png", end=end)
         album |= drawn | fitted
-        names = (tuple(drawn), tuple(fitted))
     told = tuple(
-        GaborFit(k, *(float(each[k]) for each in (fits.r2, fits.frequency, fits.angle)), (float(fits.sigma[k, 0]), float(fits.sigma[k, 1])))
+        GaborFit(
+            filter=k,
+            r2=float(fits.r2[k]),
+            frequency=float(fits.frequency[k]),
+            angle=float(fits.angle[k]),
+            sigma=(float(fits.sigma[k, 0]), float(fits.sigma[k, 1])),
+        )
         for k in range(len(weight))
     )
-    return FirstFilters(site, tuple(found[1].shape), (-end, end), *names, told)
+    return FirstFilters(site, tuple(found[1].shape), (-end, end), tuple(drawn), tuple(fitted), told)
