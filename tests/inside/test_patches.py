@@ -59,7 +59,7 @@ def test_top_patches_are_those_of_a_search_through_every_place(deep, data, batch
         axes = [(f.size, f.stride, f.offset, n) for f, n in zip(field, (24, 20), strict=True)]
         floor = 0.0 if each.layer.rectified else float("-inf")
         for unit, maps in enumerate(seen[each.layer.name].transpose(0, 1)):
-            expected = top_places(maps.tolist(), data.ids.tolist(), axes, top, floor=floor)
+            expected = top_places(maps.tolist(), data.ids.tolist(), axes, k=top, floor=floor)
             taken = int(each.top.filled[unit].sum())
             assert taken == len(expected)
             places = each.top.places[unit, :taken]

@@ -1,4 +1,4 @@
-"""Where a net can be looked into: the sites that everything deeper hangs on, and a few of them spread over the depth."""
+"""Where a net can be looked into: the sites that everything deeper hangs on, a few of them spread over the depth."""
 
 from __future__ import annotations
 

@@ -22,11 +22,12 @@ from striate.core.report import Report
 from striate.core.version import VERSION
 from striate.inside.embedding.payload import Embedding
 from striate.inside.payload import Explanation
+from striate.inside.units.payload import Units
 from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
 
-from . import attacked, attacked_whole, checked, compared, examined, explained, painted
+from . import attacked, attacked_whole, checked, compared, examined, explained, painted, units
 from . import embedded as codes
 from .format import behind, count, fixed, interval_of, is_share, named, norm, radius, readable, shown, value_of
 from .glossary import Terms
@@ -51,6 +52,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Corrupted: attacked_whole.outline,
     Spatial: attacked_whole.outline,
     Embedding: codes.outline,
+    Units: units.outline,
 }
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
 
@@ -93,7 +95,7 @@ def outline_of(report: Report[Any]) -> Outline:
             return outline(report)
     raise StriateError(
         f"a report of {report.verb} has no page",
-        accepted="reports of examine, evaluate, check, compare, explain, synthesize, attack, embed",
+        accepted="reports of examine, evaluate, check, compare, explain, units, synthesize, attack, embed",
     )
 
 
