@@ -12,10 +12,11 @@ from striate.core.errors import StriateError, UnknownNameError
 from striate.core.rng import Rng
 from striate.data.dataset import Dataset
 from striate.data.load import load_data
-from striate.inside.meaning import Marked, concepts_of, label_units, layers_of
+from striate.inside.meaning.concepts import Marked, concepts_of
 from striate.inside.meaning.counts import Meetings, Shelf
 from striate.inside.meaning.enlarge import Enlarged
-from striate.inside.meaning.labels import chance_of
+from striate.inside.meaning.labels import chance_of, label_units
+from striate.inside.meaning.table import layers_of
 from striate.inside.meaning.threshold import TopShare
 from striate.nets.net import Net
 from striate.nets.payload import Field

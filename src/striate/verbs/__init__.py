@@ -19,6 +19,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "compare": Entry("striate.verbs.compare:compare", "compare nets on the same images, or two reports"),
         "convert": Entry("striate.verbs.convert:convert", "write data in another layout: VOC, COCO, masks"),
         "explain": Entry("striate.verbs.explain:explain", "show which pixels made a net say so"),
+        "ablate": Entry("striate.verbs.ablate:ablate", "measure what a net loses without units or layers"),
         "attack": Entry("striate.verbs.attack:attack", "measure how little change fools a net"),
         "synthesize": Entry("striate.verbs.synthesize:synthesize", "paint what a net looks for"),
         "examine": Entry("striate.verbs.examine:examine", "all of it, on one page"),
