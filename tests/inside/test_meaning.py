@@ -229,6 +229,8 @@ def test_the_table_counts_units_by_kind():
         ("r", "1", 2, 0.5),
     ]
     assert rows[0].unique[rows[0].kinds.index("object")] == 1
+    labels = label_units(built(reader((1, 0, 0))), data, "0", concepts=concepts)
+    assert [layers_of(labels, least=least)[0].labelled.value for least in (0.04, 1.0)] == [1.0, 0.0]
 
 
 def test_data_without_masks_wrong_units_and_sites_are_refused(net, photos):
