@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from striate.data.load import load_data, load_splits
     from striate.nets.load import load_net
     from striate.nets.net import Net
+    from striate.verbs.ablate import ablate
     from striate.verbs.attack import attack
     from striate.verbs.augment import augment
     from striate.verbs.catalogue import datasets, methods, models
@@ -45,6 +46,7 @@ _PLACES = {
     "Number": "striate.core.number",
     "Report": "striate.core.report",
     "StriateError": "striate.core.errors",
+    "ablate": "striate.verbs.ablate",
     "as_images": "striate.core.image",
     "attack": "striate.verbs.attack",
     "augment": "striate.verbs.augment",
@@ -77,6 +79,7 @@ __all__ = [
     "Report",
     "StriateError",
     "__version__",
+    "ablate",
     "as_images",
     "attack",
     "augment",

@@ -9,9 +9,8 @@ from torch import nn
 from striate.core.errors import StriateError, UnknownNameError
 from striate.core.rng import Rng
 from striate.data.dataset import Dataset
-from striate.inside.ablation import ablate, ablate_layers, ablate_one_by_one, layers_with_weights
 from striate.inside.ablation.branches import Branches
-from striate.inside.ablation.effects import site_of
+from striate.inside.ablation.effects import ablate, ablate_layers, ablate_one_by_one, layers_with_weights, site_of
 from striate.inside.ablation.stand_ins import StandIns
 from striate.measure.table import predict
 from striate.nets.net import Net

@@ -13,6 +13,7 @@ from striate.nets.payload import Summaries, Summary
 from striate.training.payload import Epoch, Training
 
 from . import (  # noqa: F401  they register their renderers
+    text_ablation,
     text_attack,
     text_augment,
     text_check,

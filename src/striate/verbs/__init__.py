@@ -20,6 +20,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "convert": Entry("striate.verbs.convert:convert", "write data in another layout: VOC, COCO, masks"),
         "explain": Entry("striate.verbs.explain:explain", "show which pixels made a net say so"),
         "units": Entry("striate.verbs.units:units", "show what makes units fire"),
+        "ablate": Entry("striate.verbs.ablate:ablate", "measure what a net loses without units or layers"),
         "embed": Entry("striate.verbs.embed:embed", "show what lies near what in a layer's codes"),
         "attack": Entry("striate.verbs.attack:attack", "measure how little change fools a net"),
         "synthesize": Entry("striate.verbs.synthesize:synthesize", "paint what a net looks for"),
