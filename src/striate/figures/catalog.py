@@ -312,6 +312,18 @@ _FIGURES: dict[str, Figure] = {
         needs="the test images of CIFAR-10, weights of ResNet-20",
     ),
     **_figures(
+        "neighbours",
+        (
+            "embed-neighbours",
+            "The six nearest images by a net's code and by pixels",
+            "K11 last layer; B embeddings",
+            "P",
+            "krizhevsky2012imagenet vandermaaten2008visualizing",
+        ),
+        needs="photographs of ImageNet, the test images of CIFAR-10, weights of SqueezeNet 1.0 and ResNet-20",
+        cost="m",
+    ),
+    **_figures(
         "painted",
         (
             "class-images",

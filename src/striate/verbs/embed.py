@@ -10,7 +10,18 @@ from striate.core.progress import SILENT
 from striate.core.report import Report
 from striate.inside.embedding.payload import Embedding
 
-from .options import DataArgument, DataLike, NetArgument, NetLike, OnData, Option, OutArgument, at_least_one, words
+from .options import (
+    DataArgument,
+    DataLike,
+    NetArgument,
+    NetLike,
+    OnData,
+    Option,
+    OutArgument,
+    at_least_one,
+    count,
+    words,
+)
 from .session import Session, session, shown, write_out
 
 if TYPE_CHECKING:
@@ -27,28 +38,25 @@ def queries_of(text: str) -> int | tuple[str, ...]:
     return parts
 
 
+LAYER = Option(
+    "sites or module paths: the first gives the code, all are probed (default: the last layer's input, and some spread "
+    "over the net)",
+    "L[,L]",
+    words,
+)
+NEIGHBOURS = Option("nearest images to look at", "N", parse=lambda text: count(text, "neighbours"))
+QUERIES = Option(
+    "images shown with their neighbours: how many of the split, or image files", "N|IMAGE[,IMAGE]", queries_of
+)
+
+
 def embed(
     net: NetArgument,
     data: DataArgument,
     *,
-    layer: Annotated[
-        str | tuple[str, ...] | None,
-        Option(
-            "sites or module paths: the first gives the code, all are probed (default: the last layer's input, and "
-            "some spread over the net)",
-            "L[,L]",
-            words,
-        ),
-    ] = None,
-    neighbours: Annotated[
-        int, Option("nearest images to look at", "N", parse=lambda text: at_least_one(int(text), "neighbours"))
-    ] = 6,
-    queries: Annotated[
-        int | str | tuple[str, ...],
-        Option(
-            "images shown with their neighbours: how many of the split, or image files", "N|IMAGE[,IMAGE]", queries_of
-        ),
-    ] = 8,
+    layer: Annotated[str | tuple[str, ...] | None, LAYER] = None,
+    neighbours: Annotated[int, NEIGHBOURS] = 6,
+    queries: Annotated[int | str | tuple[str, ...], QUERIES] = 8,
     metric: Annotated[Literal["euclidean", "cosine"], Option("distance of codes, and of pixels")] = "euclidean",
     projection: Annotated[
         Literal["pca", "tsne", "umap", "none"], Option("how the codes are laid out in a plane")
@@ -70,7 +78,7 @@ def embed(
     nets, are compared by CKA and SVCCA.
 
     Cost: one forward pass an image; for probes one for each image of train and dev that they take; for each other net
-    one for each of at most 1,000 images; for invariance 32 for each of at most 64 images.
+    one for each of at most 1,000 images; for invariance 30 for each of at most 64 images.
 
     >>> import striate
     >>> report = striate.embed("striate/small", "shapes", projection="pca", no_probes=True, limit=60, quiet=True)
@@ -86,10 +94,9 @@ def embed(
         from striate.inside.embedding.findings import embedding_findings
 
         wanted = queries_of(queries) if isinstance(queries, str) else queries
-        at_least_one(neighbours, "neighbours")
         wish = Wish(
             layers=words(layer) if isinstance(layer, str) else tuple(layer or ()),
-            neighbours=neighbours,
+            neighbours=at_least_one(neighbours, "neighbours"),
             queries=at_least_one(wanted, "queries") if isinstance(wanted, int) else 0,
             metric=metric,
             projection=None if projection == "none" else projection,
@@ -100,14 +107,13 @@ def embed(
         )
         loaded = run.net(net)
         images = run.data(data, loaded, unlabelled=True)
-        others = _beside(run, with_net, data)
+        learning = {} if no_probes else _learning(run, data, loaded, images)
         result, album, arrays = embed_split(
             loaded,
             images,
             wish=wish,
-            train=None if no_probes else _split_images(run, data, loaded, images, "train"),
-            dev=None if no_probes else _split_images(run, data, loaded, images, "dev"),
-            beside=others,
+            **learning,
+            beside=_beside(run, with_net, data),
             given=None if isinstance(wanted, int) else _given(loaded, images, wanted),
             memory=run["memory"],
             workers=run["workers"],
@@ -162,6 +168,11 @@ def _beside(run: Session, given: Any, data: DataLike) -> list[Beside]:
         found.append(Beside(name, net, quiet.data(data, net, unlabelled=True)))
     run.net_origin = {**first, "nets": [first, *origins]}
     return found
+
+
+def _learning(run: Session, given: DataLike, net: Net, measured: Dataset) -> dict[str, Dataset | None]:
+    """What probes learn from, as `embed_split` takes it."""
+    return {split: _split_images(run, given, net, measured, split) for split in ("train", "dev")}
 
 
 def _split_images(run: Session, given: DataLike, net: Net, measured: Dataset, split: str) -> Dataset | None:
