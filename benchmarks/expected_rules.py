@@ -20,7 +20,6 @@ def _rounded(values: Any) -> list[float]:
 def captum_maps() -> dict[str, Any]:
     """Guided backpropagation, deconvnet; DeepLIFT against grey, whose max poolings would tie, with mean pooling."""
     from captum.attr import Deconvolution, DeepLift, GuidedBackprop
-
     from torch import nn
 
     from oracles.peers_net import TARGETS, fixed_images, sequential

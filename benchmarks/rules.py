@@ -1,4 +1,4 @@
-"""Write the table of docs/attribution.md: which methods by rules work on which family of nets, and how well they add up.
+"""Write the table of docs/attribution.md: which methods by rules work on which nets, and how well they add up.
 
 Every net has random weights and batch statistics of random images, so nothing is downloaded. Run from the top folder.
 """
@@ -22,7 +22,7 @@ BEGIN, END = "<!-- table of rules: benchmarks/rules.py -->", "<!-- end of the ta
 FAMILIES = (
     "vgg11 resnet18 googlenet inception_v3 densenet121 squeezenet1_0 mobilenet_v2 shufflenet_v2_x0_5 mnasnet0_5 "
     "regnet_x_400mf regnet_y_400mf mobilenet_v3_small efficientnet_b0 convnext_tiny vit_b_16 swin_t"
-).split()
+)
 GROUPS = {
     "`guided_backprop` `deconvnet` `guided_grad_cam`": ("guided_backprop", "deconvnet", "guided_grad_cam"),
     "`lrp`, `lrp_epsilon` `_gamma` `_z_plus` `_alpha_beta`": tuple(name for name in METHODS if name.startswith("lrp")),
@@ -66,7 +66,7 @@ def rows() -> Iterator[str]:
     """The table, line by line."""
     yield f"| net | {' | '.join(GROUPS)} | refused because of |"
     yield "|---|---|---|---|---|"
-    for name in FAMILIES:
+    for name in FAMILIES.split():
         net, image = alive(name)
         cells = [cell(net, image, methods) for methods in GROUPS.values()]
         why = ", ".join(dict.fromkeys(reason for _, reason in cells if reason))
