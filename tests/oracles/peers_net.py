@@ -35,3 +35,17 @@ def fixed_images() -> Tensor:
     """Four images (4, 3, 16, 16) in [0.02, 0.98]."""
     count = torch.arange(4 * 3 * 16 * 16, dtype=torch.float64)
     return (0.5 + 0.48 * torch.sin(count * 0.113 + 3.0 * torch.cos(count * 0.0171))).view(4, 3, 16, 16).float()
+
+
+class Normalise(nn.Module):
+    """(pixels - 0.5) / 0.25."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return (pixels - 0.5) / 0.25
+
+
+def sequential(pool: nn.Module | None = None) -> nn.Sequential:
+    """The same weights as modules in a row, normalisation first, with max pooling, as peers' rules need them."""
+    net = FixedNet()
+    parts = [Normalise(), net.conv1, nn.ReLU(), net.conv2, nn.ReLU(), pool or nn.MaxPool2d(2), nn.Flatten(), net.linear]
+    return nn.Sequential(*parts).eval()

@@ -367,6 +367,17 @@ _FIGURES: dict[str, Figure] = {
         cost="m",
     ),
     **_figures(
+        "projected",
+        (
+            "guided-deconv",
+            "What excites a unit, by three rules of the rectifier",
+            "K11; C; V guided backpropagation",
+            "P",
+            "springenberg2015striving zeiler2014visualizing",
+        ),
+        needs="photographs of ImageNet, and weights of SqueezeNet 1.0",
+    ),
+    **_figures(
         "masked",
         (
             "fool-linear",

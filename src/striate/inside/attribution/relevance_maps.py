@@ -109,8 +109,12 @@ def _weight(net: Net, images: Tensor, *, relevance_itself: bool) -> Tensor | flo
 
 def _checks(relevance: Tensor, ledger: Ledger, scores: Tensor) -> tuple[MapCheck, ...]:
     """The sum over pixels is taken by autograd's way back; what was kept, layer by layer from the forward values."""
-    total = relevance.flatten(1).sum(1, dtype=torch.float64) + ledger.absorbed
-    scale = scores.double().abs().clamp(min=1e-12)
-    residuals = ((total - scores.double()).abs() / scale).cpu().tolist()
+    arrived, score = relevance.flatten(1).sum(1, dtype=torch.float64), scores.double()
+    scale = score.abs().clamp(min=1e-12)
+    residuals = ((arrived + ledger.absorbed - score).abs() / scale).cpu().tolist()
+    shares = (arrived / scale * score.sign()).cpu().tolist()
     why = "arithmetic: no interval"
-    return tuple(MapCheck(WHAT, Number.of(each, why=why), BOUND, each <= BOUND) for each in residuals)
+    return tuple(
+        MapCheck(f"{WHAT}; {share:.2g} of it arrived", Number.of(residual, why=why), BOUND, residual <= BOUND)
+        for residual, share in zip(residuals, shares, strict=True)
+    )

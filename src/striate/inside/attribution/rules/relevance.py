@@ -265,7 +265,8 @@ def _level(z: Tensor) -> Tensor:
     """The root mean square of each image's z, in a shape that goes with z."""
     flat = rows(z)
     norm: Tensor = torch.linalg.vector_norm(flat, dim=1)
-    return (norm * flat.shape[1] ** -0.5).view(-1, *[1] * (z.dim() - 1))
+    level: Tensor = norm * flat.shape[1] ** -0.5
+    return level.view(-1, *[1] * (z.dim() - 1))
 
 
 def _ratio(relevance: Tensor, total: Tensor, where: Tensor) -> Tensor:

@@ -141,6 +141,8 @@ def _article(op: str) -> str:
 def _others(net: Net, size: Pair) -> str:
     """The methods that do work on this net."""
     found = ["gradient", "occlusion"]
+    if any("attention" in site.op for site in net.sites(size)):
+        found += ["attention_rollout", "gradient_attention"]
     try:
         default_layer(net, size)
         found.append("grad_cam")
