@@ -301,6 +301,18 @@ _FIGURES: dict[str, Figure] = {
         needs="the test images of CIFAR-10, weights of ResNet-20 and ResNet-32",
     ),
     **_figures(
+        "attended",
+        (
+            "vit-positions",
+            "A transformer learns which patches are neighbours",
+            "K8 vision transformer",
+            "P",
+            "dosovitskiy2021image",
+        ),
+        needs="FashionMNIST",
+        cost="m",
+    ),
+    **_figures(
         "inversion",
         (
             "inversion-curve",

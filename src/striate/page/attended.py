@@ -139,8 +139,11 @@ def _path_chart(attended: Attended) -> Chart | None:
         Series("same class", tuple((at, step.agrees) for at, step in enumerate(attended.path))),
         Series("probability", tuple((at, step.probability) for at, step in enumerate(attended.path))),
     ]
-    first = next((at for at, step in enumerate(attended.path) if float(step.agrees) >= 0.5), len(attended.path) - 1)
-    title = f"Read after block {first}, half of the images or more get the class that they get at the end"
+    last = len(attended.path) - 1
+    first = next((at for at, step in enumerate(attended.path) if float(step.agrees) >= 0.5), last)
+    title = f"From block {first} of {last} on, the head would give most images their final class"
+    if first == last:
+        title = "Before the last block, the head would give less than half of the images their final class"
     return line_chart(
         title, series, key="path", x=Axis("block"), y=Axis("share of images, probability, %", 0, 1, percent=True)
     )

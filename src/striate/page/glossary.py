@@ -78,6 +78,19 @@ TERMS: dict[str, tuple[str, str]] = {
     ),
     "gradient": ("gradient", "How much the output moves when a pixel does, by the size of the derivative."),
     "grad_cam": ("Grad-CAM", "A layer's channels, weighted by how much each raises the class, kept where positive."),
+    "grad_cam_plus_plus": ("Grad-CAM++", "Like Grad-CAM, with weights that count every place of an object alike."),
+    "hires_cam": ("HiResCAM", "A layer's values, each times its own gradient: what speaks for and against the class."),
+    "layer_cam": ("LayerCAM", "A layer's values, each times its own gradient where that is positive."),
+    "score_cam": ("Score-CAM", "A layer's channels, weighted by what the net says of the image seen through each."),
+    "ablation_cam": ("Ablation-CAM", "A layer's channels, weighted by how far the output falls without each."),
+    "attention_rollout": (
+        "attention rollout",
+        "The share of each patch in what the head reads, through all attention.",
+    ),
+    "gradient_attention": (
+        "gradient times attention",
+        "Attention that raises the class, followed from the head back to the patches.",
+    ),
     "occlusion": ("occlusion", "How far the output falls when a patch over this place hides the image."),
     "deletion": (
         "deletion",

@@ -56,7 +56,7 @@ def test_cosines_of_planted_positions_fall_with_distance():
 def test_components_are_planted_patterns_by_their_share():
     first, second = torch.eye(12)[0].view(3, 2, 2), torch.eye(12)[5].view(3, 2, 2)
     weight = torch.stack([4 * first, -4 * first, second, -second])
-    found, shares = components(weight)
+    found, shares = components(weight + torch.linspace(0, 3, 12).view(3, 2, 2))
     assert torch.allclose(found[0].float(), first, atol=1e-6)
     assert torch.allclose(found[1].float(), second, atol=1e-6)
     assert shares[:2].tolist() == pytest.approx([16 / 17, 1 / 17])
