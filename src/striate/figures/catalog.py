@@ -355,6 +355,17 @@ _FIGURES: dict[str, Figure] = {
         cost="m",
     ),
     **_figures(
+        "occluding",
+        (
+            "occlusion",
+            "Where a photograph may not be covered",
+            "K11 occlusion; U occlusion",
+            "P",
+            "zeiler2014visualizing",
+        ),
+        needs="a photograph of a bird, and SqueezeNet trained on ImageNet",
+    ),
+    **_figures(
         "masked",
         (
             "fool-linear",
