@@ -32,6 +32,16 @@ def test_a_layers_energy_rises_tenfold_in_a_dream_of_clouds_and_of_noise(
     assert len(pictures) == 1
 
 
+def test_a_grey_square_hides_a_class_most_where_the_object_is(
+    data_root: Path, weights_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIATE_DATA", str(data_root))
+    monkeypatch.setenv("STRIATE_WEIGHTS", str(weights_root))
+    result, pictures = reproduce_figures(["occlusion"])
+    assert result.figures[0].passed, result.figures[0].claims
+    assert len(pictures) == 1
+
+
 def test_images_rebuilt_from_deeper_layers_are_further_from_the_original(
     data_root: Path, weights_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,8 @@ from oracles import inside_convolution as slow
 from striate.core.errors import StriateError
 from striate.inside.attribution.occlusion import grid, occlusion
 from striate.nets.net import Net
+from striate.nets.partial.partial import Partial
+from striate.nets.passes import counting
 
 
 class Corner(nn.Module):
@@ -130,6 +132,45 @@ def test_default_patch_is_about_a_seventh_and_moves_by_half(size, patch, stride)
 def test_what_cannot_be_is_said(options, said):
     with pytest.raises(StriateError, match=said.replace(".", r"\.")):
         occlusion(planted(), torch.ones(1, 3, 16, 16), torch.tensor([0]), **options)
+
+
+@pytest.fixture(scope="module")
+def deep():
+    """A net large enough to be recomputed in part, with normalisation to fold."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        parts = []
+        for before, after in ((3, 16), (16, 32), (32, 32)):
+            parts += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
+        module = nn.Sequential(*parts, nn.Flatten(), nn.Linear(32 * 64, 5)).train()
+        module(torch.rand(8, 3, 64, 64))
+    return Net(module.eval(), mean=0.5, std=0.2)
+
+
+@pytest.mark.parametrize("score", ["probability", "logit"])
+def test_computed_in_part_is_what_is_computed_in_full(deep, score, monkeypatch):
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    options = {"patch": 8, "stride": 5, "baseline": "mean", "score": score}
+    with counting() as few:
+        part = occlusion(deep, images, torch.tensor([1, 2]), **options)
+    monkeypatch.setattr("striate.inside.attribution.occlusion.recomputed", lambda *args, **kwargs: None)
+    with counting() as many:
+        full = occlusion(deep, images, torch.tensor([1, 2]), **options)
+    assert (part.values - full.values).abs().max() < 1e-5 * full.values.abs().max()
+    assert "in part" in part.units
+    assert "in part" not in full.units
+    assert "in part" in part.checks[0].what
+    assert all(check.residual.value < 1e-5 for check in part.checks)
+    assert many.forward == 2 * (13 * 13 + 4)
+    assert few.forward < 0.5 * many.forward
+
+
+def test_the_check_fails_where_a_part_is_computed_wrongly(deep, monkeypatch):
+    right = Partial.outputs
+    monkeypatch.setattr(Partial, "outputs", lambda self, *a, **k: right(self, *a, **k) * 1.01)
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    maps = occlusion(deep, image, torch.tensor([1]), patch=8, stride=5)
+    assert not maps.checks[0].holds
 
 
 class Neighbourly(nn.Module):

@@ -390,6 +390,17 @@ _FIGURES: dict[str, Figure] = {
         needs="photographs of ImageNet, and weights of SqueezeNet 1.0",
     ),
     **_figures(
+        "occluding",
+        (
+            "occlusion",
+            "Where a photograph may not be covered",
+            "K11 occlusion; U occlusion",
+            "P",
+            "zeiler2014visualizing",
+        ),
+        needs="a photograph of a bird, and SqueezeNet trained on ImageNet",
+    ),
+    **_figures(
         "masked",
         (
             "fool-linear",

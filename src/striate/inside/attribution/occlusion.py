@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,10 +19,14 @@ from striate.nets.undisturbed import undisturbed
 from .baseline import Baseline, filled
 from .chunks import chunk_size, chunks, fast_layout, target_scores
 from .maps import Maps
+from .recomputed import Recomputed, recomputed
 
 GREY = 0.5
 BOUND = 1e-4  # of a probability, or of the largest logit: float32 results depend on the batch size by less
 WHAT = "all patches at once give the baseline's score; the strongest patch, covered afresh and alone, gives its drop"
+
+IN_PART = f"{WHAT}; others too, as the map was computed in part"
+OTHERS = 3  # patches that are computed in full for the check, beside the strongest
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,9 @@ def occlusion(
     """The drop of the target's score when a pixel is covered, mean over the patches that cover it, (N, H, W).
 
     Positive where covering hurts the target. One forward pass a patch, one for the whole image, three for the check.
+    Where it gains, only what a patch changes is computed (`striate.nets.partial`), on the net with its normalisation
+    folded into its convolutions: equal but for rounding; a patch then counts as the share of a pass that its
+    multiply-adds are, the image itself as two passes, the check as six; folding counts two.
 
     Args:
         net: The net.
@@ -119,10 +127,18 @@ def occlusion(
     tops, lefts = torch.tensor(where.places).T
     count = len(where.places)
     chunk = chunk_size(net, images, memory=memory)
+    tall, along = [top for top, _ in where.places], [left for _, left in where.places]
+    part = recomputed(net, images[0].detach(), tall, along, patch=where.patch, memory=memory) if len(images) else None
     drops = torch.empty(len(images), count, dtype=torch.float64)
     with undisturbed(net), torch.no_grad(), progress.task("occlusion", len(images) * count, unit="patches") as step:
         clean = torch.cat([_scores(net, *part, score) for part in chunks(net, images, targets, memory=memory)])
-        for jobs in torch.split(torch.arange(len(images) * count), chunk):
+        if part is not None:
+            for row, image in enumerate(images):
+                pair = (fill[row], targets[row : row + 1])
+                drops[row] = _drops_in_part(part, image, *pair, where=where, score=score, memory=memory, done=step)
+        for jobs in torch.split(torch.arange(0 if part is not None else len(images) * count), chunk):
+            if not len(jobs):
+                break
             rows, place = jobs // count, jobs % count
             covered = torch.where(where.covers(tops[place], lefts[place]).to(images.device), fill[rows], images[rows])
             after = _scores(net, covered, targets[rows], score)
@@ -138,33 +154,70 @@ def occlusion(
                 drops=drops[i],
                 clean=clean[i],
                 score=score,
+                others=0 if part is None else OTHERS,
             )
             for i in range(len(images))
         )
+    how = "" if part is None else f", computed in part ({part.share:.0%} of the multiply-adds)"
     return Maps(
         where.spread(drops).float(),
         units=f"drop of the target's {score} when covered with {words}, patch {where.patch}, "
-        f"{len(where.tops)} x {len(where.lefts)} places",
+        f"{len(where.tops)} x {len(where.lefts)} places{how}",
         signed=True,
         checks=checks,
     )
 
 
+def _drops_in_part(
+    part: Recomputed,
+    image: Tensor,
+    fill: Tensor,
+    target: Tensor,
+    *,
+    where: Grid,
+    score: str,
+    memory: int,
+    done: Callable[[int], None],
+) -> Tensor:
+    """The drop at each place of one image, (places,), by recomputing what each patch changes."""
+    on = part.on(image.detach(), memory=memory)
+    net, (tops, lefts) = on.net, zip(*where.places, strict=True)
+    outputs = on.outputs(tops, lefts, pixels=fill.expand(-1, where.patch, where.patch), done=done)
+    logits = net.as_logits(torch.cat([on.output[None], outputs])).double()
+    values = _of_target(logits, target.expand(len(logits)), score)
+    return values[0] - values[1:]
+
+
 def _check(
-    net: Net, image: Tensor, target: Tensor, *, fill: Tensor, where: Grid, drops: Tensor, clean: Tensor, score: str
+    net: Net,
+    image: Tensor,
+    target: Tensor,
+    *,
+    fill: Tensor,
+    where: Grid,
+    drops: Tensor,
+    clean: Tensor,
+    score: str,
+    others: int = 0,
 ) -> MapCheck:
-    """By other means than the map: all patches at once beside a constant image, and one patch set by slices, alone."""
+    """By other means than the map: all patches at once beside a constant image, and patches set by slices, alone."""
     whole = torch.where(where.union().to(image.device), fill, image)
     constant = fill.expand_as(image).clone()
-    top, left = where.places[int(drops.argmax())]
-    alone = image.clone()
-    alone[:, top : top + where.patch, left : left + where.patch] = fill
-    logits = torch.cat([net.logits(fast_layout(one[None])).double() for one in (whole, constant, alone)])
-    covered, baseline, strongest = _of_target(logits, target.expand(3), score)
+    chosen = [int(drops.argmax()), *(len(drops) * (2 * k + 1) // (2 * others) for k in range(others))]
+    copies = [_covered(image, where.places[each], where.patch, fill) for each in chosen]
+    logits = torch.cat([net.logits(fast_layout(one[None])).double() for one in (whole, constant, *copies)])
+    covered, baseline, *alone = _of_target(logits, target.expand(len(logits)), score)
     scale = 1.0 if score == "probability" else float(logits.abs().max()) or 1.0
-    gaps = ((covered - baseline).abs(), (clean - strongest - drops.max()).abs())
+    gaps = ((covered - baseline).abs(), (clean - torch.stack(alone) - drops[chosen]).abs().max())
     residual = float(max(gaps)) / scale
-    return MapCheck(WHAT, Number.of(residual, why="arithmetic: no interval"), BOUND, residual <= BOUND)
+    what = IN_PART if others else WHAT
+    return MapCheck(what, Number.of(residual, why="arithmetic: no interval"), BOUND, residual <= BOUND)
+
+
+def _covered(image: Tensor, place: tuple[int, int], patch: int, fill: Tensor) -> Tensor:
+    copy = image.clone()
+    copy[:, place[0] : place[0] + patch, place[1] : place[1] + patch] = fill
+    return copy
 
 
 def _scores(net: Net, images: Tensor, targets: Tensor, score: str) -> Tensor:

@@ -67,18 +67,41 @@ class Replay:
             raise UnknownNameError("site", site, list(found))
         return found[site]
 
+    def cost(
+        self,
+        tops: Sequence[int],
+        lefts: Sequence[int],
+        size: Pair,
+        *,
+        memory: int = 1 << 30,
+        whole_at: float = WHOLE_AT,
+    ) -> float:
+        """Multiply-adds for rectangles of ``size`` here over those of full passes; 1.0 where nothing can be saved."""
+        if self.program is None or not self.program.macs or not len(tops):
+            return 1.0
+        plans = self.plans(tops, lefts, size, memory=memory, whole_at=whole_at)
+        return sum(plan.macs for _, plan in plans) / (self.program.macs * len(tops))
+
     def plans(
-        self, tops: Ints, lefts: Ints, size: Pair, *, memory: int, whole_at: float, wanted: frozenset[int]
+        self,
+        tops: Sequence[int],
+        lefts: Sequence[int],
+        size: Pair,
+        *,
+        memory: int,
+        whole_at: float,
+        wanted: frozenset[int] = frozenset(),
     ) -> tuple[tuple[Tensor, Plan], ...]:
         """Groups of positions, each with its plan; kept for the next image."""
         assert self.program is not None
-        key = (tops.tobytes(), lefts.tobytes(), size, memory, whole_at, wanted)
+        rows, columns = np.asarray(tops, np.int64), np.asarray(lefts, np.int64)
+        key = (rows.tobytes(), columns.tobytes(), size, memory, whole_at, wanted)
         if key not in self._plans:
             self._plans.clear()
             height, width = self.program.shapes[0][-2:]
             made = []
-            for places in grouped(self.program, self.parts, tops, lefts, size, memory=memory, most=MOST):
-                first = _rect(tops[places], lefts[places], size, (height, width))
+            for places in grouped(self.program, self.parts, rows, columns, size, memory=memory, most=MOST):
+                first = _rect(rows[places], columns[places], size, (height, width))
                 plan = planned(self.program, self.parts, first, whole_at=whole_at, wanted=wanted)
                 made.append((torch.from_numpy(places), plan))
             self._plans[key] = tuple(made)
@@ -136,12 +159,8 @@ class Partial:
         return self._base.output[0]
 
     def cost(self, tops: Sequence[int], lefts: Sequence[int], size: Pair) -> float:
-        """Multiply-adds for these positions over those of full passes; 1.0 where nothing can be saved."""
-        program = self.replay.program
-        if program is None or not program.macs:
-            return 1.0
-        plans = self._plans(tops, lefts, size)
-        return sum(plan.macs for _, plan in plans) / (program.macs * len(tops))
+        """As `Replay.cost`."""
+        return self.replay.cost(tops, lefts, size, memory=self.memory, whole_at=self.whole_at)
 
     def outputs(
         self, tops: Sequence[int], lefts: Sequence[int], *, pixels: Tensor, done: Callable[[int], None] = _nothing
@@ -210,7 +229,14 @@ class Partial:
         assert base is not None
         assert program is not None
         with undisturbed(self.net), torch.no_grad():
-            for which, plan in self._plans(tops, lefts, (filling.shape[-2], filling.shape[-1]), wanted):
+            for which, plan in self.replay.plans(
+                tops,
+                lefts,
+                (filling.shape[-2], filling.shape[-1]),
+                memory=self.memory,
+                whole_at=self.whole_at,
+                wanted=wanted,
+            ):
                 patches = normalised(self.net, filling[which], (tops, lefts, which))
                 env = plan.run(base, _last(patches))
                 before, self.spent = self.spent, self.spent + plan.macs / max(1, program.macs)
@@ -232,12 +258,6 @@ class Partial:
                 given = self.net(copies)
                 assert isinstance(given, Tensor)
                 yield which, given
-
-    def _plans(
-        self, tops: Sequence[int], lefts: Sequence[int], size: Pair, wanted: frozenset[int] = frozenset()
-    ) -> tuple[tuple[Tensor, Plan], ...]:
-        rows, columns = np.asarray(tops, np.int64), np.asarray(lefts, np.int64)
-        return self.replay.plans(rows, columns, size, memory=self.memory, whole_at=self.whole_at, wanted=wanted)
 
     def _check(self, tops: Sequence[int], lefts: Sequence[int], size: Pair) -> None:
         height, width = self.image.shape[-2:]
