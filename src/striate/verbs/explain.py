@@ -86,7 +86,8 @@ def explain(
     Without a target each image is explained for the class that the net predicts for it. Maps are written as npz files
     whose ``values`` are raw and signed, (H, W) or (C, H, W) in the net's input pixels. Each map is measured beside
     noise and beside the image's own edges, which know nothing of the net: that takes some 30 forward passes an image
-    for each method and each of the two; with ``faithfulness="none"`` there are none. ``sanity`` costs each method's own passes five times more.
+    for each method and each of the two; with ``faithfulness="none"`` there are none. ``sanity`` costs each
+    method's own passes five times more.
     """
     given = {name: value for name, value in locals().items() if name != "shared"}
     with session("explain", given, shared, Explaining) as run:
