@@ -36,7 +36,7 @@ from striate.page.format import shown, value_of
 from striate.verbs.images import open_images
 
 NETS = ("torchvision/squeezenet1_0", "torchvision/mobilenet_v2")
-STEPS = {"deletion": {"steps": 16}, "insertion": {"steps": 16}, "sensitivity_n": {"samples": 16, "shares": (0.2, 0.5)}}
+STEPS: dict[str, dict[str, Any]] = {"deletion": {"steps": 16}, "insertion": {"steps": 16}, "sensitivity_n": {"samples": 16, "shares": (0.2, 0.5)}}
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs" / "maps.md"
 BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
@@ -85,7 +85,8 @@ def part(net: Net, images: Tensor, targets: Tensor, *, method: str, sane: int) -
         few = Maps(maps.values[:sane], maps.units, maps.signed, maps.checks[:sane])
 
         def again(other: Net, some: Tensor, wanted: Tensor) -> Maps:
-            return made(other, some, wanted, **quick)
+            found: Maps = made(other, some, wanted, **quick)
+            return found
 
         kept = cascade(net, images[:sane], targets[:sane], {method: again}, originals={method: few})[0]
         row["sanity"] = [float(each) for each in kept.spearman]
