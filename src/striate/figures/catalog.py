@@ -369,6 +369,17 @@ _FIGURES: dict[str, Figure] = {
         needs="the digits of MNIST",
     ),
     **_figures(
+        "saliency",
+        (
+            "saliency",
+            "Where a net looks, and the bird cut out by it",
+            "K11; C",
+            "P",
+            "simonyan2013deep rother2004grabcut",
+        ),
+        needs="a photograph with a mask, weights of a net trained on ImageNet, and opencv-python-headless",
+    ),
+    **_figures(
         "breaking",
         ("panda", "One step of the gradient", "V; K11 the panda", "E", "goodfellow2015explaining"),
         ("ostrich", "Everything is an ostrich", "V; C; B adversarial examples", "E", "szegedy2014intriguing"),

@@ -34,11 +34,13 @@ from .attribution.maps import Maps
 from .faithfulness.assess import Assessed, assess
 from .faithfulness.ranking import agreements, method_summaries, winner_of
 from .faithfulness.scores import planes
-from .payload import Explanation, MapRow
+from .objects import object_row
+from .payload import Explanation, MapRow, ObjectRow
+from .sanity import cascade
 from .targets import Target, class_name, resolve_targets
 
 ALL = "all"
-Maker = Callable[[Tensor, Tensor], Maps]
+Maker = Callable[[Net, Tensor, Tensor], Maps]
 STEPS = 16  # of deletion and insertion: coarse, so that explaining stays a matter of seconds
 
 
@@ -76,6 +78,8 @@ def explain(
     same_target: bool = False,
     faithfulness: Sequence[str] = (),
     masks: Tensor | None = None,
+    sanity: bool = False,
+    objects: bool = False,
     keep_values: bool = True,
     seed: int = 0,
     memory: int = 1 << 30,
@@ -92,7 +96,9 @@ def explain(
         targets: A class number or name for each image; None explains the class that the net predicts for each.
         same_target: Whether a single target holds for all images.
         faithfulness: Ids of `MEASURES`: how faithful each map is, beside a random and an edge map.
-        masks: Objects (N, H, W) bool, for the measures that need them.
+        masks: Objects (N, H, W) bool, for the measures that need them and for what is cut out.
+        sanity: Whether maps are made again with ever more random weights, see `sanity.cascade`.
+        objects: Whether the object is cut out of each image, started from its map by the first method.
         keep_values: Whether raw values are given back; without, rows name no file.
         seed: Of the methods that draw, and of the measures.
         memory: Budget in bytes beside the net.
@@ -100,8 +106,7 @@ def explain(
         options: Options of the methods, see `MethodOptions`.
 
     Returns:
-        The payload; PNG pictures by the names that its rows hold (inputs, and maps alone beside maps over the grey
-        image); raw values, (H, W) or (C, H, W) float32 in input pixels, by the file names that its rows hold.
+        The payload; PNG pictures by the names in its rows; raw values, (H, W) or (C, H, W) float32, by file name.
 
     Raises:
         UnknownNameError: An unknown method, measure, class or layer.
@@ -112,10 +117,10 @@ def explain(
     own = _options(chosen, seed=seed, **options)
     logits = _clean_logits(net, images, names, memory)
     numbers = resolve_targets(targets, logits, net.classes, same_target=same_target)
-    makers: dict[str, Maker] = {
-        method: partial(METHODS.load(method), net, memory=memory, progress=progress, **own[method]) for method in chosen
+    makers: dict[str, partial[Maps]] = {
+        method: partial(METHODS.load(method), memory=memory, progress=progress, **own[method]) for method in chosen
     }
-    made, passes, left_out = _made(makers, images, numbers, lenient=ALL in methods)
+    made, passes, left_out = _made(makers, net, images, numbers, lenient=ALL in methods)
     measured: tuple[Assessed, ...] = ()
     if faithfulness:
         measured = assess(
@@ -126,16 +131,47 @@ def explain(
             measures=faithfulness,
             steps=STEPS,
             masks=masks,
-            explainers={method: partial(_planes_of, makers[method]) for method in made},
+            explainers={method: partial(_planes_of, _unchecked(makers[method]), net) for method in made},
             seed=seed,
             memory=memory,
             progress=progress,
         )
     said = [_scores(row, int(number), net.classes) for row, number in zip(logits, numbers, strict=True)]
-    rows, album, values = _drawn(images, names, said, made=made, passes=passes, measured=measured)
-    if not keep_values:
-        rows, values = [replace(row, file="") for row in rows], {}
-    return _compared(rows, made, measured, passes=passes, left_out=left_out, seed=seed), album, values
+    rows, album, values = _drawn(
+        images, names, said, made=made, passes=passes, measured=measured, keep_values=keep_values
+    )
+    result = _compared(rows, made, measured, passes=passes, left_out=left_out, seed=seed)
+    if sanity:
+        again = {method: _unchecked(makers[method]) for method in made}
+        kept = cascade(net, images, numbers, again, originals=made, seed=seed, progress=progress)
+        result = replace(result, sanity=kept)
+    cut = _cut(images, names, made, masks) if objects else []
+    result = replace(result, objects=tuple(row for row, _ in cut))
+    return result, album | {row.picture: picture for row, picture in cut}, values
+
+
+def _unchecked(maker: partial[Maps]) -> partial[Maps]:
+    """The same method without its check where it can do without: for maps that only serve to be compared."""
+    return partial(maker, check=False) if "check" in inspect.signature(maker.func).parameters else maker
+
+
+def _cut(
+    images: Tensor, names: Sequence[str], made: Mapping[str, Maps], masks: Tensor | None
+) -> list[tuple[ObjectRow, bytes]]:
+    """What the maps of the first method cut out."""
+    method, maps = next(iter(made.items()))
+    heats = planes(maps.values, signed=maps.signed)
+    return [
+        object_row(
+            images[i].detach().cpu(),
+            heats[i],
+            name=names[i],
+            method=method,
+            picture=f"{stem}-object.png",
+            mask=None if masks is None else masks[i],
+        )
+        for i, stem in enumerate(stems(names))
+    ]
 
 
 def _drawn(
@@ -146,6 +182,7 @@ def _drawn(
     made: Mapping[str, Maps],
     passes: Mapping[str, int],
     measured: Sequence[Assessed],
+    keep_values: bool,
 ) -> tuple[list[MapRow], dict[str, bytes], dict[str, Tensor]]:
     """A row for each map, pictures, and raw values."""
     album: dict[str, bytes] = {}
@@ -157,14 +194,15 @@ def _drawn(
         for method, maps in made.items():
             key = f"{stem}-{method}"
             limits, album[f"{key}.png"] = _picture(maps, i, image)
-            values[f"{key}.npz"] = maps.values[i]
+            if keep_values:
+                values[f"{key}.npz"] = maps.values[i]
             rows.append(
                 MapRow(
                     image=names[i],
                     method=method,
                     **said[i],
                     layer=maps.layer,
-                    file=f"{key}.npz",
+                    file=f"{key}.npz" if keep_values else "",
                     picture=f"{key}.png",
                     input_picture=f"{stem}.png",
                     units=maps.units,
@@ -179,7 +217,7 @@ def _drawn(
 
 
 def _made(
-    makers: Mapping[str, Maker], images: Tensor, targets: Tensor, *, lenient: bool
+    makers: Mapping[str, Maker], net: Net, images: Tensor, targets: Tensor, *, lenient: bool
 ) -> tuple[dict[str, Maps], dict[str, int], list[str]]:
     """Maps by method, the passes that a map took, and the methods that refused, if that is no error."""
     made: dict[str, Maps] = {}
@@ -188,7 +226,7 @@ def _made(
     for method, maker in makers.items():
         try:
             with counting() as count:
-                made[method] = maker(images, targets)
+                made[method] = maker(net, images, targets)
         except StriateError as error:
             if not lenient:
                 raise
@@ -200,8 +238,8 @@ def _made(
     return made, passes, refused
 
 
-def _planes_of(maker: Maker, images: Tensor, targets: Tensor) -> Tensor:
-    maps = maker(images, targets)
+def _planes_of(maker: Maker, net: Net, images: Tensor, targets: Tensor) -> Tensor:
+    maps = maker(net, images, targets)
     return planes(maps.values, signed=maps.signed)
 
 

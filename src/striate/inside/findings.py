@@ -58,7 +58,7 @@ def _evidence(mean: MeasureMean, gain: Number, control: str) -> Evidence:
 
 
 def _insane(row: SanityRow, net: str) -> Finding:
-    deepest = row.spearman[-1]
+    mean = sum(float(each) for each in row.spearman) / len(row.spearman)
     return Finding(
         id=f"map-sanity/{row.method}",
         check="map-sanity",
@@ -66,7 +66,7 @@ def _insane(row: SanityRow, net: str) -> Finding:
         sure=1.0,
         seen=f"Maps of {row.method} stay much the same when the weights of {net} are drawn at random",
         evidence=(
-            Evidence(f"rank correlation with {row.depths[-1]:.0%} of the layers random", deepest),
+            Evidence("rank correlation with the net's own maps", Number.of(mean, why="a mean over images and depths")),
             Evidence("bound", Number(row.bound, why="set by us")),
         ),
         mend="They show the image more than the net: do not use them to say what the net has learnt.",

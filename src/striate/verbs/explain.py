@@ -74,6 +74,10 @@ def explain(
     faithfulness: Annotated[
         str | tuple[str, ...], Option("measures of how far each map can be believed, or none", "M[,M]", words)
     ] = ("deletion", "insertion"),
+    sanity: Annotated[bool, Option("make the maps again with ever more random weights: do they change?")] = False,
+    object: Annotated[  # noqa: A002
+        bool, Option("cut the object out of each image, started from the first method's map")
+    ] = False,
     out: Annotated[str | Path | None, Option("folder for maps, pictures and the page", "DIR")] = None,
     **shared: Unpack[Explaining],
 ) -> Report[Explanation]:
@@ -82,7 +86,8 @@ def explain(
     Without a target each image is explained for the class that the net predicts for it. Maps are written as npz files
     whose ``values`` are raw and signed, (H, W) or (C, H, W) in the net's input pixels. Each map is measured beside
     noise and beside the image's own edges, which know nothing of the net: that takes some 30 forward passes an image
-    for each method and each of the two; with ``faithfulness="none"`` there are none.
+    for each method and each of the two; with ``faithfulness="none"`` there are none. ``sanity`` costs each
+    method's own passes five times more.
     """
     given = {name: value for name, value in locals().items() if name != "shared"}
     with session("explain", given, shared, Explaining) as run:
@@ -110,6 +115,8 @@ def explain(
             targets=target,
             same_target=target is not None,
             faithfulness=measures,
+            sanity=sanity,
+            objects=object,
             references=None if run["references"] is None else reference_images(run["references"], loaded),
             seed=run["seed"],
             memory=run["memory"],
@@ -125,6 +132,7 @@ def explain(
         used = dict.fromkeys(row.method for row in result.maps)
         cites = [key for name in used for key in METHODS[name].cites]
         cites += [key for name in measures for key in MEASURES[name].cites]
+        cites += ["adebayo2018sanity"] * sanity + ["rother2004grabcut"] * object
         findings = (*left_out, *explanation_findings(result, net=str(shown(net))))
         report = run.report(result, findings=findings, album=album, arrays=arrays, cites=cites)
         return write_out(report, out, overwrite=run["overwrite"])

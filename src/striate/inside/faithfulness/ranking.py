@@ -18,6 +18,7 @@ from .assess import Assessed
 from .likeness import average_ranks, spearman_matrix
 from .scores import planes
 
+SAME = 1e-9  # numbers nearer than this are one number
 UNRANKED = "a control: not ranked"
 
 
@@ -59,7 +60,8 @@ def winner_of(summaries: Sequence[MethodSummary]) -> tuple[str, str]:
     if len(ranked) < 2:
         return "", ""
     first, second = ranked[0], ranked[1]
-    measures = " and ".join(each.measure.replace("_", " ") for each in first.means)
+    *others, last = (each.measure.replace("_", " ") for each in first.means)
+    measures = f"{', '.join(others)} and {last}" if others else last
     ahead = f"By {measures}, {first.method} comes first, mean rank {float(first.rank):.2f} of {len(ranked)}"
     if first.rank.n is None or first.rank.n < 2 or first.rank.high is None:
         return "", f"{ahead}; one image does not decide it."
@@ -86,7 +88,7 @@ def mean_of(values: Tensor, seed: int) -> Number:
     """The mean of one value an image, with its bootstrap interval."""
     if len(values) == 1:
         return Number.of(float(values[0]), n=1, why="one image has no spread")
-    if bool((values == values[0]).all()):
+    if float((values - values[0]).abs().max()) <= SAME:
         return Number(float(values[0]), n=len(values), why="the same on every image: no interval")
     return bootstrapped(lambda rows: values[rows].mean(1), len(values), seed=seed, method="percentile")
 
