@@ -39,7 +39,7 @@ PIXELS = 50
 
 def panda() -> Computed:
     """A step of .007 along the sign of the gradient, and random signs of that size, on the first 100 photographs."""
-    net, data = _net("squeezenet1_0", "panda"), _photographs(100, "panda")
+    net, data = _net("squeezenet1_0", "panda"), photographs(100, "panda")
     images, labels = _whole(data)
     found = attack(net, images, labels, method="fgsm", radius=PANDA_RADIUS)
     random = Rng(0, "panda").signs(image_ids(images), images.shape[1:])
@@ -59,7 +59,7 @@ def panda() -> Computed:
 
 def ostrich() -> Computed:
     """The smallest change found that makes photographs ostriches to MobileNetV2."""
-    net, data = _net("mobilenet_v2", "ostrich"), _photographs(8, "ostrich")
+    net, data = _net("mobilenet_v2", "ostrich"), photographs(8, "ostrich")
     images, labels = _whole(data)
     other = labels != OSTRICH
     images, labels = images[other], labels[other]
@@ -82,7 +82,7 @@ def ostrich() -> Computed:
 
 def universal() -> Computed:
     """One difference of ten grey levels, fitted on 200 photographs, on the 100 that it never saw."""
-    net, data = _net("squeezenet1_0", "universal"), _photographs(300, "universal")
+    net, data = _net("squeezenet1_0", "universal"), photographs(300, "universal")
     result, album = universal_data(net, data, predict(net, data), radius=10 / 255, fit=200)
     return Computed(
         (
@@ -103,7 +103,7 @@ def universal() -> Computed:
 
 def patch() -> Computed:
     """A patch on a tenth of the image is seen as a toaster wherever it lies."""
-    net, data = _net("squeezenet1_0", "patch"), _photographs(300, "patch")
+    net, data = _net("squeezenet1_0", "patch"), photographs(300, "patch")
     target = class_number("toaster", net.classes)
     result, album = patch_data(net, data, predict(net, data), target=target, fit=200)
     return Computed(
@@ -190,7 +190,7 @@ def _net(arch: str, figure: str) -> Net:
 
 
 @cache
-def _photographs(count: int, figure: str) -> Dataset:
+def photographs(count: int, figure: str) -> Dataset:
     """The first photographs of a sample of ImageNet, their labels those of its 1,000 classes."""
     path = Path(os.environ.get("STRIATE_DATA", ".")) / PHOTOGRAPHS
     if not path.is_file():
