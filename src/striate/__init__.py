@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from striate.verbs.summary import summary
     from striate.verbs.synthesize import synthesize
     from striate.verbs.train import train
+    from striate.verbs.units import units
 
 _PLACES = {
     "Finding": "striate.core.finding",
@@ -70,6 +71,7 @@ _PLACES = {
     "summary": "striate.verbs.summary",
     "synthesize": "striate.verbs.synthesize",
     "train": "striate.verbs.train",
+    "units": "striate.verbs.units",
 }
 
 __all__ = [
@@ -103,6 +105,7 @@ __all__ = [
     "summary",
     "synthesize",
     "train",
+    "units",
 ]
 
 

@@ -285,6 +285,26 @@ _FIGURES: dict[str, Figure] = {
         needs="weights of SqueezeNet 1.0",
     ),
     **_figures(
+        "units",
+        (
+            "filters-first",
+            "First-layer filters beside Gabor functions",
+            "B; V; C; U; K5; K11",
+            "P",
+            "jones1987evaluation krizhevsky2012imagenet",
+        ),
+        (
+            "top-patches",
+            "What excites units most, cropped to what they see",
+            "V; K11; B",
+            "P",
+            "zeiler2014visualizing",
+        ),
+        ("field-sizes", "How far units see, in theory and under an occluder", "B", "E", "zhou2015object"),
+        needs="weights of SqueezeNet 1.0 and of ResNet-20, photographs of ImageNet",
+        cost="m",
+    ),
+    **_figures(
         "styles",
         (
             "style",

@@ -49,6 +49,6 @@ def _row(layer: Layer) -> tuple[str, ...]:
         f"{len(layer.dead):,}",
         f"{layer.duplicated:,}" if layer.compared else "-",
         " x ".join(map(str, layer.field)),
-        value_of(layer.effective),
+        fixed(float(layer.effective), 0),
         value_of(layer.empirical),
     )

@@ -18,7 +18,8 @@ from .pictures import Picture, Shelf
 from .section import Section
 from .verdict import Headline, tally
 
-STRIP, SMALL, FILTER, PAINTED = 72, 40, 56, 144
+# a strip is four times its target long
+STRIP, SMALL, CONTROL, FILTER, PAINTED = 160, 96, 64, 56, 144
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def _shown(one: Unit, shelf: Shelf) -> Shown:
     controls = [
         (words, picture)
         for words, key in (("images that excite it least", one.least_picture), ("random patches", one.random_picture))
-        if key and (picture := shelf.show(key, f"{words}, {name}", target=SMALL)) is not None
+        if key and (picture := shelf.show(key, f"{words}, {name}", target=CONTROL)) is not None
     ]
     lines = [("field in theory", f"{_field(one.field.theoretical)} pixels")]
     if one.field.empirical.value is not None:
@@ -196,7 +197,7 @@ def fields_section(result: Units) -> Section | None:
         (
             layer.site,
             _field(layer.field),
-            value_of(layer.effective),
+            fixed(float(layer.effective), 0),
             value_of(layer.sigma),
             value_of(layer.empirical),
             f"{fixed(100 * float(layer.effective) / max(layer.field), 0)} %",

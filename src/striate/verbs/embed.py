@@ -106,7 +106,7 @@ def embed(
             seed=run["seed"],
         )
         loaded = run.net(net)
-        images = run.data(data, loaded, unlabelled=True)
+        images = run.data(data, loaded, labels=False)
         learning = {} if no_probes else _learning(run, data, loaded, images)
         result, album, arrays = embed_split(
             loaded,
@@ -165,7 +165,7 @@ def _beside(run: Session, given: Any, data: DataLike) -> list[Beside]:
         name = str(shown(each) or net.name)
         origins.append({**(run.net_origin or {}), "name": name})
         quiet = replace(run, progress=SILENT, cites=[], findings=[], used=[])
-        found.append(Beside(name, net, quiet.data(data, net, unlabelled=True)))
+        found.append(Beside(name, net, quiet.data(data, net, labels=False)))
     run.net_origin = {**first, "nets": [first, *origins]}
     return found
 

@@ -95,15 +95,19 @@ class Session:
             return net
         return (copy.deepcopy(net) if own else net).to(device)
 
-    def data(self, given: DataLike, net: Net | None = None, *, unlabelled: bool = False) -> Dataset:
-        """The split that was asked for, as the net takes it, cut to the limit; ``unlabelled`` as in `splits`."""
+    def data(self, given: DataLike, net: Net | None = None, *, labels: bool = True) -> Dataset:
+        """The split that was asked for, as the net takes it, cut to the limit.
+
+        Without ``labels`` a folder of images that nothing gives a class is taken too; classes need not be the net's.
+        """
         from striate.data.load import load_data
         from striate.measure.alignment import aligned
 
-        data = load_data(self._recognised(given, unlabelled=unlabelled), split=self["split"])
+        data = load_data(self._recognised(given, unlabelled=not labels), split=self["split"])
         if net is not None:
             how = self["geometry"]
-            data, said = aligned(as_taken(data, net, how=None if how is None else geometry(str(how))), net)
+            data = as_taken(data, net, how=None if how is None else geometry(str(how)))
+            data, said = aligned(data, net) if labels else (data, "")
             if said:
                 self.progress.say(said)
         data = data.limit(self["limit"])

@@ -70,7 +70,7 @@ def units(
         from striate.inside.units.watch import watch_units
 
         loaded = run.net(net)
-        images = run.data(data, loaded)
+        images = run.data(data, loaded, labels=False)
         result, album = watch_units(
             loaded,
             images,

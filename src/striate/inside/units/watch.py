@@ -33,6 +33,7 @@ NEIGHBOURS = 3
 FIELD_IMAGES = 8  # whose gradients make the effective field
 FIELD_TOPS = 2  # top images under the occluder, a unit
 MOST_FILTERS = 128
+WIDEST = 15  # pixels of a filter that is held against Gabor functions
 NOT_MEASURED = "not measured"
 
 
@@ -224,7 +225,7 @@ def _filters(net: Net, album: dict[str, bytes], *, pictures: bool) -> FirstFilte
     site, weight = found[0], found[1].detach().float().cpu()
     if weight.ndim != 4 or weight.shape[1] not in (1, 3) or min(weight.shape[2:]) < 3 or not weight.isfinite().all():
         return None
-    if weight[0].numel() > 40 * 40:  # rows of a linear layer: whole images, no local patterns
+    if max(weight.shape[2:]) > WIDEST:  # rows of a linear layer, patches of a transformer: no local patterns
         return None
     weight = weight[:MOST_FILTERS]
     fits = fit_gabors(weight)
