@@ -301,6 +301,30 @@ _FIGURES: dict[str, Figure] = {
         needs="the test images of CIFAR-10, weights of ResNet-20 and ResNet-32",
     ),
     **_figures(
+        "inner",
+        (
+            "unit-labels",
+            "Units that detect an object, layer by layer",
+            "B object detectors",
+            "E",
+            "bau2017network zhou2015object",
+        ),
+        needs="the street scenes of CamVid, weights of SqueezeNet 1.0",
+        cost="m",
+    ),
+    **_figures(
+        "inner",
+        (
+            "drop-layers",
+            "A net trained again without layers",
+            "C removing layers",
+            "E",
+            "krizhevsky2012imagenet zeiler2014visualizing",
+        ),
+        needs="FashionMNIST",
+        cost="m",
+    ),
+    **_figures(
         "inversion",
         (
             "inversion-curve",
