@@ -34,6 +34,8 @@ def test_the_claim_names_what_costs_most():
     assert claim.startswith("Without unit 3 the net loses most: 25.0 points of 90 %.")
     assert "Without the whole layer" in claim
     assert ablation_claim(ablation(effect((0,), 0.0))).startswith("No unit costs a verdict")
+    unclear = ablation_claim(ablation(effect((0,), -0.02), effect((1,), -0.01)))
+    assert unclear == "No unit alone costs more than chance may: at most 2.0 points of 90 % (unit 0)."
     layers = ablation(effect((), -0.1, site="conv1"), effect((), -0.3, site="conv2"), site="")
     assert ablation_claim(layers).startswith("Without conv2 the net loses most")
 

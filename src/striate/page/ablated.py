@@ -70,6 +70,9 @@ def ablation_claim(result: Ablation) -> str:
     if down > 0:
         points = f"{fixed(100 * down, 1)} points of {value_of(result.baseline, percent=True)}"
         claim = f"Without {name} the net loses most: {points}."
+        if (worst.change.high or 0.0) >= 0 and len(result.effects) > 1:
+            kind = "unit" if result.site else "layer"
+            claim = f"No {kind} alone costs more than chance may: at most {points} ({name})."
     if result.whole is not None and result.whole.accuracy.value is not None:
         claim += f" Without the whole layer {value_of(result.whole.accuracy, percent=True)} stay right."
     return claim

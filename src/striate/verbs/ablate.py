@@ -172,7 +172,7 @@ def _removed(
     splits = run.splits(data)
     run.progress.say(splits.said)
     result = retrain_without(
-        subject, splits, variants, recipe=how, seed=run["seed"], runs=runs, memory=run["memory"],
-        progress=run.progress,
+        subject, splits, variants, recipe=how, seed=run["seed"], runs=runs, device=run["device"],
+        precision=run["precision"], workers=run["workers"], memory=run["memory"], progress=run.progress,
     )  # fmt: skip
     return run.report(result, cites=(*REMOVAL_CITES, *cites_of(name, how)))

@@ -18,6 +18,7 @@ from striate.metrics.paired import paired_difference
 from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.nets.weights import fit_weights, read_weights
+from striate.training.engine import Precision
 from striate.training.init import he_normal, seeded
 from striate.training.loop import fit
 from striate.training.recipe import Recipe
@@ -35,6 +36,9 @@ def retrain_without(
     recipe: Recipe,
     seed: int = 0,
     runs: str | Path | None = None,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    workers: int = 0,
     memory: int = 1 << 30,
     progress: Progress = SILENT,
 ) -> Removal:
@@ -53,6 +57,9 @@ def retrain_without(
         recipe: How all are trained.
         seed: Of weights and order.
         runs: Folder that keeps each variant's run; runs that are there already are gone on with. None keeps none.
+        device: Where all are trained and measured.
+        precision: Of the training.
+        workers: Processes that decode images of data that do not fit in memory.
         memory: Budget in bytes beside the net.
         progress: How progress is shown.
 
@@ -83,10 +90,12 @@ def retrain_without(
             progress.say(f"{variant.name}: {_weights(variant):,} weights")
             fit(
                 variant, splits, out=folder, recipe=recipe, seed=seed, resume=(folder / "run.json").is_file(),
-                progress=progress,
+                device=device, precision=precision, workers=workers, progress=progress,
             )  # fmt: skip
             fit_weights(variant.module, read_weights(folder / WEIGHTS), name=variant.name)
-            train, test = (predict(variant.eval(), part, memory=memory) for part in (splits.train, splits.test))
+            train, test = (
+                predict(variant.eval(), part, memory=memory, device=device) for part in (splits.train, splits.test)
+            )
             first = test if first is None else first
             kept = str(Path(runs) / _folder(removed)) if runs is not None else ""
             rows.append(_row(removed, variant, adapted, train=train, test=test, whole=first, run=kept))
