@@ -20,7 +20,7 @@ from striate.inside.embedding.codes import codes_of, codes_of_images, shrunk
 from striate.inside.embedding.embed import Beside, Given, Wish, embed_split
 from striate.inside.embedding.findings import embedding_findings
 from striate.inside.embedding.invariance import Sweep, invariance, scaled, shifted, turned
-from striate.inside.embedding.layers import code_layer, depth_of, spread_layers
+from striate.inside.embedding.layers import code_layer, depth_of, find_layer, spread_layers
 from striate.inside.embedding.nearest import agreement, compare_agreement, nearest
 from striate.inside.embedding.probing import Labelled, fit_ridges, folds_of, linear_probe, nearest_probe
 from striate.inside.embedding.projection import METHODS, kept_neighbours, principal_axes, project
@@ -53,10 +53,10 @@ def data(photos):
 
 
 def test_the_code_is_what_the_last_linear_layer_takes_in(net):
-    assert code_layer(net, (16, 16)).shape in {(12,), (12, 1, 1)}
+    assert find_layer(net, (16, 16), code_layer(net, (16, 16))).shape in {(12,), (12, 1, 1)}
     squeezed = Net(nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(6, 4, 1), nn.AvgPool2d(14),
                                  nn.Flatten()), size=16)  # fmt: skip
-    assert code_layer(squeezed, (16, 16)).name == "1"
+    assert code_layer(squeezed, (16, 16)) == "1"
 
 
 def test_a_net_of_one_layer_has_no_code_but_its_output():
@@ -65,13 +65,13 @@ def test_a_net_of_one_layer_has_no_code_but_its_output():
 
 
 def test_layers_spread_over_the_depth_end_with_the_code(net):
-    code = code_layer(net, (16, 16)).name
+    code = code_layer(net, (16, 16))
     layers = spread_layers(net, (16, 16), code)
     depths = [depth_of(net, (16, 16), each) for each in layers]
     assert layers[-1] == code
     assert depths == sorted(set(depths))
     deep = load_net("striate/resnet20.random")
-    assert len(spread_layers(deep, (32, 32), code_layer(deep, (32, 32)).name)) == 6
+    assert len(spread_layers(deep, (32, 32), code_layer(deep, (32, 32)))) == 6
 
 
 def test_a_code_is_the_mean_of_the_maps_and_tokens_over_their_places(net, photos):
@@ -103,6 +103,19 @@ def test_pixels_are_averaged_in_whole_squares():
     image = torch.arange(16.0).view(1, 1, 4, 4)
     assert shrunk(image, 2).flatten().tolist() == [2.5, 4.5, 10.5, 12.5]
     assert shrunk(image, 4) is image
+
+
+def test_a_classifier_that_picks_the_class_token_has_that_token_for_its_code():
+    net = load_net("timm/vit_tiny_patch16_224.random")
+    images = drawn(31, 2, 3, 224, 224).float().sigmoid()
+    code = code_layer(net, (224, 224))
+    codes = codes_of_images(net, images, [code, "norm"]).of
+    with torch.no_grad():
+        assert torch.allclose(net.module.head(codes[code]), net(images), atol=1e-5)
+    assert code == "norm[0]"
+    assert not torch.allclose(codes["norm"], codes[code], atol=1e-2)
+    with pytest.raises(StriateError, match="one of them"):
+        codes_of_images(net, images, ["norm[197]"])
 
 
 # --- neighbours

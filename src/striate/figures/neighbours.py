@@ -83,7 +83,7 @@ def _claim(what: str, found: Agreement) -> Claim:
 
 
 def _codes(net: Net, data: Dataset) -> tuple[Tensor, Tensor]:
-    layer = code_layer(net, data.size or net.a_size()).name
+    layer = code_layer(net, data.size or net.a_size())
     found = codes_of(net, data, [layer])
     return found.of[layer], found.of["input"]
 

@@ -15,7 +15,7 @@ from striate.data.dataset import Dataset
 from striate.nets.net import Net
 
 from ..attribution.chunks import chunk_size, fast_layout
-from .layers import find_layer, pooled
+from .layers import find_layer, parted, pooled
 
 SIDE = 32  # pixels that probes and large data compare at most a side
 
@@ -131,4 +131,4 @@ def _passed(net: Net, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor
             )
         if not bool(values.isfinite().all()):
             raise StriateError(f"layer {name!r} gives numbers that are not finite", hint="look for NaN in the weights")
-    return {name: pooled(values, size).cpu() for name, values in found.items()}
+    return {name: pooled(values, size, parted(name)[1]).cpu() for name, values in found.items()}

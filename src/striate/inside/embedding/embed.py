@@ -29,7 +29,7 @@ from striate.nets.site import Pair
 from .classes import class_tree
 from .codes import SIDE, Codes, codes_of, codes_of_images, fitting_side, shrunk
 from .invariance import IMAGES, invariance
-from .layers import code_layer, depth_of, find_layer, pooling_words, spread_layers
+from .layers import code_layer, depth_of, find_layer, full_name, parted, pooling_words, spread_layers
 from .nearest import Agreement, Metric, agreement, compare_agreement, nearest
 from .payload import Embedding, Near, Neighbours, Place, Probe, Probes, Projection, Query, Similar, Similarity
 from .pictures import draw_plane, key_of, thumbnail, thumbnails
@@ -174,7 +174,7 @@ def embed_split(
         labelled=case.labels is not None,
         layer=case.layer,
         width=case.code.shape[1],
-        pooling=pooling_words(site.shape, case.size),
+        pooling=pooling_words(site.shape, case.size, parted(case.layer)[1]),
         neighbours=neighbours,
         projection=projection,
         probes=probes,
@@ -201,9 +201,9 @@ def _case(net: Net, data: Dataset, wish: Wish, *, memory: int, workers: int, pro
         )
     data.ready()
     size = data.size or net.a_size()
-    layer = find_layer(net, size, wish.layers[0]).name if wish.layers else code_layer(net, size).name
+    layer = full_name(net, size, wish.layers[0]) if wish.layers else code_layer(net, size)
     if wish.layers:
-        layers = tuple(dict.fromkeys(find_layer(net, size, each).name for each in wish.layers))
+        layers = tuple(dict.fromkeys(full_name(net, size, each) for each in wish.layers))
         layers = tuple(sorted(layers, key=lambda each: depth_of(net, size, each)))
     else:
         layers = spread_layers(net, size, layer) if wish.probes or wish.invariance else (layer,)
@@ -449,7 +449,7 @@ def _similarity(
         data = each.data.take(case.codes.rows[rows])
         data.ready()
         size = data.size or each.net.a_size()
-        layers = _some(spread_layers(each.net, size, code_layer(each.net, size).name), count)
+        layers = _some(spread_layers(each.net, size, code_layer(each.net, size)), count)
         codes = codes_of(each.net, data, layers, side=1, memory=memory, workers=workers, progress=progress)
         if len(codes.rows) != len(rows):
             raise StriateError(

@@ -17,7 +17,7 @@ from striate.metrics.bootstrap import bootstrapped
 from striate.nets.net import Net
 
 from ..attribution.chunks import chunk_size, fast_layout
-from .layers import find_layer
+from .layers import find_layer, parted
 from .payload import Invariance, LayerCurve, TransformCurve
 
 FILL: Fill = "edge"  # what comes from outside repeats the nearest pixel: black would be a change of its own
@@ -160,8 +160,13 @@ def _between(net: Net, images: Tensor, sites: dict[str, str], most: int) -> tupl
 def _activations(net: Net, images: Tensor, sites: dict[str, str]) -> tuple[dict[str, Tensor], Tensor]:
     with net.look(read=(*sites.values(), "output")) as see, torch.no_grad():
         seen = see(fast_layout(images))
-        found = {"input": images.detach(), **{name: seen[site].detach() for name, site in sites.items()}}
+        found = {"input": images.detach(), **{name: _taken(seen[site], name) for name, site in sites.items()}}
         return found, net.as_logits(seen.output).double().cpu()
+
+
+def _taken(values: Tensor, name: str) -> Tensor:
+    token = parted(name)[1]
+    return values.detach() if token is None else values[:, token].detach()
 
 
 def _mean(values: Tensor, seed: int) -> Number:

@@ -1,6 +1,11 @@
-"""Which layers give codes: the one before the classifier, some spread over the depth, and how their maps are pooled."""
+"""Which layers give codes: the one before the classifier, some spread over the depth, and how their maps are pooled.
+
+A layer is named by its site, or the path of a module; ``NAME[0]`` is the first of its tokens.
+"""
 
 from __future__ import annotations
+
+import re
 
 from torch import Tensor
 
@@ -23,10 +28,16 @@ def find_layer(net: Net, size: Pair, name: str) -> Site:
     """
     found = net.trace(size)
     sites = {site.name: site for site in found.sites}
-    resolved = found.aliases.get(name, name)
+    plain, token = parted(name)
+    resolved = found.aliases.get(plain, plain)
     if resolved not in sites:
         raise UnknownNameError("layer", name, [*sites, *found.aliases], hint=f"striate summary {net.name}")
     site = sites[resolved]
+    if token is not None and (len(site.shape) != 2 or token >= site.shape[0]):
+        raise StriateError(
+            f"layer {name!r}: {resolved} gives {tuple(site.shape)} for an image",
+            accepted="a layer of tokens (T, D), and the number of one of them",
+        )
     if places_of(site.shape, size) is None:
         raise StriateError(
             f"layer {name!r} gives {tuple(site.shape)} for an image",
@@ -35,8 +46,26 @@ def find_layer(net: Net, size: Pair, name: str) -> Site:
     return site
 
 
-def code_layer(net: Net, size: Pair) -> Site:
+def parted(name: str) -> tuple[str, int | None]:
+    """The site of a layer's name, and which of its tokens is meant, if one is.
+
+    >>> parted("encoder.ln[0]"), parted("layer4")
+    (('encoder.ln', 0), ('layer4', None))
+    """
+    match = re.fullmatch(r"(.+)\[(\d+)\]", name)
+    return (name, None) if match is None else (match[1], int(match[2]))
+
+
+def full_name(net: Net, size: Pair, name: str) -> str:
+    """The layer by its site, whatever name it was asked for by."""
+    token = parted(name)[1]
+    return find_layer(net, size, name).name + ("" if token is None else f"[{token}]")
+
+
+def code_layer(net: Net, size: Pair) -> str:
     """What the last linear layer takes in (or the last convolution, where a net ends with one): the code by default.
+
+    Where a classifier picks one of the tokens, that is the first, the class token.
 
     Raises:
         StriateError: The net has no such layer, or classifies the pixels themselves.
@@ -55,7 +84,8 @@ def code_layer(net: Net, size: Pair) -> Site:
             accepted="a net of two layers or more",
             hint=f"--layer {last.name}",
         )
-    return by_name[name]
+    picked = len(last.shape) == 1 and len(by_name[name].shape) == 2
+    return f"{name}[0]" if picked else name
 
 
 def spread_layers(net: Net, size: Pair, last: str, *, count: int = SPREAD) -> tuple[str, ...]:
@@ -64,7 +94,7 @@ def spread_layers(net: Net, size: Pair, last: str, *, count: int = SPREAD) -> tu
     Layers behind a non-linearity or a sum are taken where the net has enough of them.
     """
     sites = net.sites(size)
-    end = next(place for place, site in enumerate(sites) if site.name == _before_pooling(sites, last))
+    end = next(place for place, site in enumerate(sites) if site.name == _before_pooling(sites, parted(last)[0]))
     narrow = _narrow(sites)
     open_ = [place for place in range(end) if narrow[place] and places_of(sites[place].shape, size) is not None]
     acted = [
@@ -82,7 +112,8 @@ def depth_of(net: Net, size: Pair, name: str) -> float:
     sites = net.sites(size)
     if name == "input":
         return 0.0
-    return (1 + next(place for place, site in enumerate(sites) if site.name == name)) / len(sites)
+    plain = parted(name)[0]
+    return (1 + next(place for place, site in enumerate(sites) if site.name == plain)) / len(sites)
 
 
 def places_of(shape: tuple[int, ...], size: Pair) -> tuple[int, ...] | None:
@@ -101,8 +132,10 @@ def places_of(shape: tuple[int, ...], size: Pair) -> tuple[int, ...] | None:
     return (1, 2) if _proportions(shape[0], shape[1], size) else None
 
 
-def pooling_words(shape: tuple[int, ...], size: Pair) -> str:
+def pooling_words(shape: tuple[int, ...], size: Pair, token: int | None = None) -> str:
     """How such an output becomes a code, in words."""
+    if token is not None:
+        return f"token {token} of {shape[0]}"
     axes = places_of(shape, size)
     extent = [shape[axis - 1] for axis in axes or ()]
     if not extent or max(extent) == 1:
@@ -112,8 +145,10 @@ def pooling_words(shape: tuple[int, ...], size: Pair) -> str:
     return f"mean over {extent[0]} x {extent[1]} places"
 
 
-def pooled(values: Tensor, size: Pair) -> Tensor:
-    """Codes (n, D) of outputs (n, ...): the mean over space or tokens, in float32."""
+def pooled(values: Tensor, size: Pair, token: int | None = None) -> Tensor:
+    """Codes (n, D) of outputs (n, ...): the mean over space or tokens, or one token, in float32."""
+    if token is not None:
+        return values[:, token].float().contiguous()
     axes = places_of(tuple(values.shape[1:]), size)
     assert axes is not None
     return (values.float().mean(axes) if axes else values.float()).contiguous()
