@@ -146,6 +146,13 @@ def lawful_maps() -> dict[str, Any]:
     return lawful(KEPT)
 
 
+def dissected_units() -> dict[str, Any]:
+    """What the units of an object net and of a scene net follow."""
+    from emergence import detectors_emerge
+
+    return detectors_emerge(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -168,6 +175,7 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "harden": ("a small net hardened on FashionMNIST by PGD of two steps (needs STRIATE_DATA)", hardened_fashion),
     "maps": ("attribution methods on a net of each family: which run, which refuse, which break a law", lawful_maps),
     "certify": ("LeNet-5 certified on MNIST by intervals (needs STRIATE_DATA)", certified_digits),
+    "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),
 }
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from striate.data.load import load_data, load_splits
     from striate.nets.load import load_net
     from striate.nets.net import Net
+    from striate.verbs.ablate import ablate
     from striate.verbs.attack import attack
     from striate.verbs.augment import augment
     from striate.verbs.catalogue import datasets, methods, models
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from striate.verbs.compare import compare
     from striate.verbs.convert import convert
     from striate.verbs.demo import demo
+    from striate.verbs.embed import embed
     from striate.verbs.evaluate import evaluate
     from striate.verbs.examine import examine
     from striate.verbs.explain import explain
@@ -44,6 +46,7 @@ _PLACES = {
     "Number": "striate.core.number",
     "Report": "striate.core.report",
     "StriateError": "striate.core.errors",
+    "ablate": "striate.verbs.ablate",
     "as_images": "striate.core.image",
     "attack": "striate.verbs.attack",
     "augment": "striate.verbs.augment",
@@ -52,6 +55,7 @@ _PLACES = {
     "convert": "striate.verbs.convert",
     "datasets": "striate.verbs.catalogue",
     "demo": "striate.verbs.demo",
+    "embed": "striate.verbs.embed",
     "evaluate": "striate.verbs.evaluate",
     "examine": "striate.verbs.examine",
     "explain": "striate.verbs.explain",
@@ -75,6 +79,7 @@ __all__ = [
     "Report",
     "StriateError",
     "__version__",
+    "ablate",
     "as_images",
     "attack",
     "augment",
@@ -83,6 +88,7 @@ __all__ = [
     "convert",
     "datasets",
     "demo",
+    "embed",
     "evaluate",
     "examine",
     "explain",

@@ -68,3 +68,10 @@ def test_a_figure_whose_files_are_missing_says_what_it_needs(
         monkeypatch.setenv(variable, str(tmp_path))
     with pytest.raises(StriateError, match=f"{name} needs .*STRIATE_(DATA|WEIGHTS)"):
         reproduce_figures([name])
+
+
+def test_embed_neighbours_says_which_files_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIATE_DATA", str(tmp_path))
+    monkeypatch.setenv("STRIATE_WEIGHTS", str(tmp_path))
+    with pytest.raises(StriateError, match="CIFAR10 in the folder STRIATE_DATA"):
+        reproduce_figures(["embed-neighbours"])

@@ -25,6 +25,7 @@ ONLY_IN_ADAPTERS = {
     "timm": ("nets/zoo",),
     "torchvision": ("nets/zoo", "data"),
     "cv2": ("synthesis/flow.py",),
+    "umap": ("inside/embedding/projection.py",),
     "starlette": ("web",),
 }
 SOURCES = sorted(ROOT.rglob("*.py"))

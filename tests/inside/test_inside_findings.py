@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from striate.core.number import Number
 from striate.inside.explain import explain
 from striate.inside.findings import explanation_findings
+from striate.inside.payload import Explanation, MeasureMean, MethodSummary
 from striate.nets.net import Net
 
 
@@ -35,3 +37,19 @@ def test_a_net_that_draws_noise_is_named_once_a_method(photos):
     assert findings[0].evidence[0].picture in album
     assert findings[0].evidence[0].number.value > 0.02
     assert "kink" in findings[0].mend  # flat photographs make sound nets fail: they are not called random outright
+
+
+def test_a_method_that_is_clearly_worse_than_noise_is_warned_of_and_one_that_is_not_better_than_edges_noted():
+    def summary(method, random, edge):
+        mean = MeasureMean("deletion", Number(0.2), random, edge, Number(0.1, n=9), False)
+        return MethodSummary(method, (mean,), Number(1.0, n=9), 9, 9, 8)
+
+    gains = Number(0.2, 0.1, 0.3, 9), Number(-0.2, -0.3, -0.1, 9), Number(-0.1, -0.3, 0.1, 9)
+    made = [("good", 0, 0), ("noisy", 1, 0), ("edgy", 0, 1), ("unsure", 2, 2)]
+    explanation = Explanation((), tuple(summary(name, gains[a], gains[b]) for name, a, b in made))
+    found = {each.id: (each.severity, each.sure) for each in explanation_findings(explanation, net="net")}
+    assert found == {
+        "map-faithfulness/noisy/random": ("warning", 0.975),
+        "map-faithfulness/edgy/edge": ("note", 0.975),
+        "map-faithfulness/unsure/random": ("note", 0.6),
+    }

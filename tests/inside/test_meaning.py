@@ -12,10 +12,11 @@ from striate.core.errors import StriateError, UnknownNameError
 from striate.core.rng import Rng
 from striate.data.dataset import Dataset
 from striate.data.load import load_data
-from striate.inside.meaning import Marked, concepts_of, label_units, layers_of
+from striate.inside.meaning.concepts import Marked, concepts_of
 from striate.inside.meaning.counts import Meetings, Shelf
 from striate.inside.meaning.enlarge import Enlarged
-from striate.inside.meaning.labels import chance_of
+from striate.inside.meaning.labels import chance_of, label_units
+from striate.inside.meaning.table import layers_of
 from striate.inside.meaning.threshold import TopShare
 from striate.nets.net import Net
 from striate.nets.payload import Field
@@ -228,6 +229,8 @@ def test_the_table_counts_units_by_kind():
         ("r", "1", 2, 0.5),
     ]
     assert rows[0].unique[rows[0].kinds.index("object")] == 1
+    labels = label_units(built(reader((1, 0, 0))), data, "0", concepts=concepts)
+    assert [layers_of(labels, least=least)[0].labelled.value for least in (0.04, 1.0)] == [1.0, 0.0]
 
 
 def test_data_without_masks_wrong_units_and_sites_are_refused(net, photos):

@@ -17,6 +17,7 @@ REFUSE_TRANSFORMERS = {"guided_backprop", "deconvnet", "guided_grad_cam", "deep_
     name for name in METHODS if name.startswith("lrp")
 }
 TARGETS = torch.tensor([0, 3, 1, 4])
+FEW = {"rise": {"samples": 300}}  # what would take long as it is by default
 
 
 OF_TRANSFORMERS = ("attention_rollout", "gradient_attention")
@@ -24,7 +25,7 @@ WITHOUT_TARGET = ("attention_rollout",)
 
 
 def run(method, net, images, targets=TARGETS, **options):
-    return METHODS.load(method)(net, images, targets, **options)
+    return METHODS.load(method)(net, images, targets, **(FEW.get(method, {}) | options))
 
 
 @pytest.fixture(params=list(METHODS))
@@ -154,6 +155,11 @@ def test_vision_transformers_work_or_are_refused_by_name(name):
         ("hires_cam", 7, 1),
         ("layer_cam", 7, 1),
         ("occlusion", 229, 0),
+        ("gradient_x_input", 7, 1),
+        ("smooth_grad", 50, 50),
+        ("var_grad", 50, 50),
+        ("integrated_gradients", 52, 50),
+        ("rise", 300, 0),
     ],
 )
 def test_passes_are_those_that_the_docstring_states(name, forward, backward, net, photos):

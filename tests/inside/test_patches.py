@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from oracles.inside_units import iou, top_places
 from torch import nn
 
+from oracles.inside_units import iou, top_places
 from striate.core.errors import StriateError, UnknownNameError
 from striate.core.rng import Rng
 from striate.data.dataset import Dataset
@@ -59,7 +59,7 @@ def test_top_patches_are_those_of_a_search_through_every_place(deep, data, batch
         axes = [(f.size, f.stride, f.offset, n) for f, n in zip(field, (24, 20), strict=True)]
         floor = 0.0 if each.layer.rectified else float("-inf")
         for unit, maps in enumerate(seen[each.layer.name].transpose(0, 1)):
-            expected = top_places(maps.tolist(), data.ids.tolist(), axes, top, floor=floor)
+            expected = top_places(maps.tolist(), data.ids.tolist(), axes, k=top, floor=floor)
             taken = int(each.top.filled[unit].sum())
             assert taken == len(expected)
             places = each.top.places[unit, :taken]
@@ -110,7 +110,9 @@ def test_controls_are_the_weakest_images_and_seeded_draws_whatever_the_chunks(de
         order = sorted(range(COUNT), key=lambda row: (float(maps[row, unit].max()), int(data.ids[row])))
         assert one.least.rows[unit].tolist() == order[:4]
         assert one.random.rows[unit].unique().numel() == 4
-        for row, place, value in zip(one.random.rows[unit], one.random.places[unit], one.random.value[unit], strict=True):
+        for row, place, value in zip(
+            one.random.rows[unit], one.random.places[unit], one.random.value[unit], strict=True
+        ):
             assert float(value) == pytest.approx(float(maps[row, unit, place]), abs=1e-12)
     assert not torch.equal(one.random.rows[0], one.random.rows[1])  # each unit draws for itself
     (again,) = top_patches(deep, data, ["1"], controls=4, seed=1)

@@ -24,7 +24,7 @@ def iou(one, other):
     return tall * wide / (area[0] + area[1] - tall * wide)
 
 
-def top_places(maps, ids, axes, k, overlap=0.3, floor=float("-inf")):
+def top_places(maps, ids, axes, *, k, overlap=0.3, floor=float("-inf")):
     """The k strongest (value, id, place, box) of one unit, maps (n, h, w) as nested lists: greedy in every image."""
     found = []
     for values, number in zip(maps, ids, strict=True):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import striate as st
-from striate.core.errors import ImageError
+from striate.core.errors import ImageError, StriateError
 from striate.core.image import encode_png
 from striate.nets.load import load_net
 
@@ -46,3 +46,58 @@ def test_a_file_named_itself_and_a_folder_of_broken_ones_are_errors(folder: Path
         path.unlink()
     with pytest.raises(ImageError, match=r"bad one\.png is not an image"):
         st.explain(net, folder, quiet=True)
+
+
+@pytest.fixture
+def told(folder: Path, tmp_path_factory: pytest.TempPathFactory):
+    out = tmp_path_factory.mktemp("out") / "explained"
+    net = load_net("striate/small.random")
+    return out, st.explain(net, folder, method="gradient,occlusion", out=out, quiet=True)
+
+
+def test_maps_stand_side_by_side_with_their_faithfulness_and_a_page(told) -> None:
+    out, report = told
+    assert {"report.html", "report.json", "good-0-gradient.npz"} <= {each.name for each in out.iterdir()}
+    for row in report.result.maps:
+        assert [each.measure for each in row.faithfulness] == ["deletion", "insertion"]
+        for each in row.faithfulness:
+            signed = 1 if each.higher else -1
+            assert each.better == all(signed * (each.value.value - one.value) > 0 for one in (each.random, each.edge))
+    assert [each.method for each in report.result.methods] == ["gradient", "occlusion", "random", "edge"]
+    assert report.result.decided
+    assert len(report.result.agreement) == 1
+    assert "petsiuk2018rise" in report.origin.cites
+    assert 'id="trust"' in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_without_faithfulness_no_pass_is_spent_on_it(folder: Path) -> None:
+    net = load_net("striate/small.random")
+    report = st.explain(net, folder, method="gradient", faithfulness="none", quiet=True)
+    assert report.result.methods == ()
+    assert report.cost.forward == 2 * 8
+
+
+def test_all_are_the_methods_that_work_on_the_net(folder: Path) -> None:
+    from striate.inside.attribution import METHODS
+
+    net = load_net("striate/linear.random")
+    report = st.explain(net, folder, method="all", faithfulness="none", quiet=True)
+    made = {row.method for row in report.result.maps}
+    assert {"gradient", "occlusion"} <= made
+    assert "grad_cam" not in made
+    refused = {each.partition(":")[0] for each in report.result.left_out}
+    assert made | refused == set(METHODS)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"method": "gradeint"}, "'gradeint'.*gradient"),
+        ({"faithfulness": "deletoin"}, "'deletoin'.*deletion"),
+        ({"faithfulness": "pointing_game"}, "needs masks"),
+        ({"method": "gradient", "baseline": 0.5}, "baseline is 0.5"),
+    ],
+)
+def test_mistakes_are_said_with_what_would_do(options, said, folder: Path) -> None:
+    with pytest.raises(StriateError, match=said):
+        st.explain(load_net("striate/small.random"), folder, quiet=True, **options)

@@ -301,6 +301,18 @@ _FIGURES: dict[str, Figure] = {
         needs="the test images of CIFAR-10, weights of ResNet-20 and ResNet-32",
     ),
     **_figures(
+        "attended",
+        (
+            "vit-positions",
+            "A transformer learns which patches are neighbours",
+            "K8 vision transformer",
+            "P",
+            "dosovitskiy2021image",
+        ),
+        needs="FashionMNIST",
+        cost="m",
+    ),
+    **_figures(
         "inversion",
         (
             "inversion-curve",
@@ -310,6 +322,18 @@ _FIGURES: dict[str, Figure] = {
             "mahendran2015understanding",
         ),
         needs="the test images of CIFAR-10, weights of ResNet-20",
+    ),
+    **_figures(
+        "neighbours",
+        (
+            "embed-neighbours",
+            "The six nearest images by a net's code and by pixels",
+            "K11 last layer; B embeddings",
+            "P",
+            "krizhevsky2012imagenet vandermaaten2008visualizing",
+        ),
+        needs="photographs of ImageNet, the test images of CIFAR-10, weights of SqueezeNet 1.0 and ResNet-20",
+        cost="m",
     ),
     **_figures(
         "painted",

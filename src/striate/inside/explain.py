@@ -28,9 +28,9 @@ from striate.nets.undisturbed import undisturbed
 
 from . import heatmap
 from .attribution import METHODS
+from .attribution.baseline import Baseline
 from .attribution.chunks import chunk_size, fast_layout
 from .attribution.maps import Maps
-from .attribution.occlusion import Baseline
 from .faithfulness.assess import Assessed, assess
 from .faithfulness.ranking import agreements, method_summaries, winner_of
 from .faithfulness.scores import planes
@@ -234,6 +234,7 @@ def _scores(logits: Tensor, target: int, classes: Sequence[str]) -> dict[str, An
         "score": float(logits[target]),
         "probability": float(logits.softmax(0)[target]),
         "predicted": int(logits.argmax()),
+        "predicted_name": class_name(int(logits.argmax()), classes),
     }
 
 
@@ -273,7 +274,7 @@ def _clean_logits(net: Net, images: Tensor, names: Sequence[str], memory: int) -
 
 def _picture(maps: Maps, i: int, image: Tensor) -> tuple[tuple[float, float], bytes]:
     values = maps.values[i]
-    limits = heatmap.limits_of(heatmap.plane(values), signed=maps.signed, share=maps.share)
+    limits = heatmap.limits_of(heatmap.plane(values, signed=maps.signed), signed=maps.signed, share=maps.share)
     return limits, heatmap.draw(values, image, limits, signed=maps.signed)
 
 

@@ -11,9 +11,9 @@ from .payload import Explanation, MapRow, MeasureMean, MethodSummary, SanityRow
 def explanation_findings(explanation: Explanation, *, net: str) -> tuple[Finding, ...]:
     """Methods whose maps fail their check, are no better than a control, or stay when weights are random.
 
-    The checks of maps and of random weights give warnings. A method whose mean is no better than that of noise gives a
-    warning, and one that is no better than the edges of the image a note: on photographs edges are hard to beat, as
-    covering them takes away most of what any net sees.
+    The checks of maps and of random weights give warnings. A method clearly worse than noise gives a warning, one
+    whose mean is no better than noise or than the edges of the image a note: on photographs both are hard to beat, as
+    an image full of holes is unlike any that the net was trained on.
     """
     failed: dict[str, list[MapRow]] = {}
     for row in explanation.maps:
@@ -43,7 +43,7 @@ def _no_better(summary: MethodSummary) -> list[Finding]:
             Finding(
                 id=f"map-faithfulness/{summary.method}/{control}",
                 check="map-faithfulness",
-                severity="warning" if control == "random" else "note",
+                severity="warning" if control == "random" and clear else "note",
                 sure=0.975 if clear else 0.6,
                 seen=f"By {measures} maps of {summary.method} are no better than {other}",
                 evidence=tuple(_evidence(each, gain, control) for each, gain in lost),

@@ -18,12 +18,16 @@ HAIRLINE = 2  # pixels of neutral grey between the two halves of a picture
 LUMA = (0.2126, 0.7152, 0.0722)  # shares of red, green and blue in lightness (ITU-R BT.709)
 
 
-def plane(values: Tensor) -> Tensor:
+def plane(values: Tensor, *, signed: bool = False) -> Tensor:
     """What is drawn of ``values``: (H, W) as it is; of (C, H, W) the largest absolute value over the channels.
+
+    Of signed (C, H, W) it is the sum over the channels: what a pixel as a whole adds to the score.
 
     Source: Simonyan, Vedaldi & Zisserman 2013, section 3.1.
     """
-    return values if values.ndim == 2 else values.abs().amax(0)
+    if values.ndim == 2:
+        return values
+    return values.sum(0) if signed else values.abs().amax(0)
 
 
 def limits_of(values: Tensor, *, signed: bool, share: float = 1.0) -> tuple[float, float]:
@@ -62,7 +66,7 @@ def over(colours: Tensor, image: Tensor) -> Tensor:
 
 def draw(values: Tensor, image: Tensor, limits: tuple[float, float], *, signed: bool) -> bytes:
     """PNG of the map alone (left) and over the grey image (right), enlarged by a whole factor where it is small."""
-    colours = colour(plane(values), limits, signed=signed)
+    colours = colour(plane(values, signed=signed), limits, signed=signed)
     halves = [enlarge(half, LEAST) for half in (colours, over(colours, image))]
     line = torch.full((3, halves[0].shape[1], HAIRLINE), 0.5)
     return encode_png(torch.cat([halves[0], line, halves[1]], dim=2))

@@ -68,6 +68,7 @@ class MapRow:
         check: The method's own check.
         passes: Passes through the net that this map took.
         faithfulness: What measures of faithfulness say of it.
+        predicted_name: Name of the class that the net predicts.
     """
 
     image: str
@@ -87,6 +88,7 @@ class MapRow:
     check: MapCheck
     passes: int
     faithfulness: tuple[Faith, ...] = ()
+    predicted_name: str = ""
 
 
 @dataclass(frozen=True)

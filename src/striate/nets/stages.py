@@ -1,4 +1,4 @@
-"""Where a net can be looked into: the sites that everything deeper hangs on, and a few of them spread over the depth."""
+"""Where a net can be looked into: the sites that everything deeper hangs on, a few of them spread over the depth."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def stages(net: Net, size: int | Pair | None = None, *, least: int = LEAST) -> t
         if ends and (not found or site.shape[0] >= found[-1].shape[0]):
             found.append(site)
     return tuple(site.name for site in found or maps)
+
+
+def passed_by_all(sites: Sequence[Site]) -> list[bool]:
+    """For each site whether everything that comes later depends on the image through it alone."""
+    place_of = {site.name: place for place, site in enumerate(sites)} | {"input": -1}
+    alone, earliest = [], len(sites)
+    for place in range(len(sites) - 1, -1, -1):
+        alone.append(earliest >= place)
+        earliest = min([earliest, *(place_of[name] for name in sites[place].inputs)])
+    return alone[::-1]
 
 
 def spread(items: Sequence[T], most: int) -> list[T]:

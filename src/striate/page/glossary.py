@@ -78,7 +78,56 @@ TERMS: dict[str, tuple[str, str]] = {
     ),
     "gradient": ("gradient", "How much the output moves when a pixel does, by the size of the derivative."),
     "grad_cam": ("Grad-CAM", "A layer's channels, weighted by how much each raises the class, kept where positive."),
+    "grad_cam_plus_plus": ("Grad-CAM++", "Like Grad-CAM, with weights that count every place of an object alike."),
+    "hires_cam": ("HiResCAM", "A layer's values, each times its own gradient: what speaks for and against the class."),
+    "layer_cam": ("LayerCAM", "A layer's values, each times its own gradient where that is positive."),
+    "score_cam": ("Score-CAM", "A layer's channels, weighted by what the net says of the image seen through each."),
+    "ablation_cam": ("Ablation-CAM", "A layer's channels, weighted by how far the output falls without each."),
+    "attention_rollout": (
+        "attention rollout",
+        "The share of each patch in what the head reads, through all attention.",
+    ),
+    "gradient_attention": (
+        "gradient times attention",
+        "Attention that raises the class, followed from the head back to the patches.",
+    ),
     "occlusion": ("occlusion", "How far the output falls when a patch over this place hides the image."),
+    "deletion": (
+        "deletion",
+        "Area under the target's probability while a map's highest pixels are covered first. Lower is better.",
+    ),
+    "insertion": (
+        "insertion",
+        "Area under the target's probability while a blurred image gets a map's highest pixels back. Higher is better.",
+    ),
+    "pixel_flipping": (
+        "pixel flipping",
+        "Mean fall of the target's logit while a map's strongest regions become noise. Higher is better.",
+    ),
+    "road": (
+        "ROAD",
+        "Mean of the target's probability while a map's highest pixels are filled in from their neighbours. Lower is "
+        "better.",
+    ),
+    "sensitivity_n": (
+        "sensitivity-n",
+        "Correlation of what a map gives to random parts with what the logit loses without them. Higher is better.",
+    ),
+    "infidelity": (
+        "infidelity",
+        "Share of the logit's changes under random changes of the image that a map does not foretell. Lower is better.",
+    ),
+    "max_sensitivity": (
+        "max-sensitivity",
+        "How far a map moves, as a share of itself, when the image is changed by next to nothing. Lower is better.",
+    ),
+    "pointing_game": ("pointing game", "Whether a map's highest pixel lies on the object."),
+    "iou": ("IoU", "Area that two regions share over the area that either covers. 1 is the same region."),
+    "spearman": (
+        "rank correlation",
+        "Spearman's: whether two maps put pixels in the same order. 1 is the same order, 0 none in common.",
+    ),
+    "ssim": ("structural similarity", "SSIM: how alike two pictures are in light, contrast and structure. 1 is equal."),
     "logit": ("logit", "A net's output for a class before it is turned into a probability."),
     "nats": ("nats", "Unit of information with the natural logarithm; 0.69 nats are one bit."),
     "dev": ("dev split", "Images kept from training, by which the best epoch is chosen; the test split is untouched."),

@@ -20,11 +20,16 @@ from striate.checks.payload import Checked
 from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.core.version import VERSION
+from striate.inside.ablation.payload import Ablation, Removal
+from striate.inside.embedding.payload import Embedding
+from striate.inside.payload import Explanation
+from striate.inside.units.payload import Units
 from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
 
-from . import attacked, attacked_whole, checked, compared, examined, painted
+from . import ablated, attacked, attacked_whole, checked, compared, examined, explained, painted, units
+from . import embedded as codes
 from .format import behind, count, fixed, interval_of, is_share, named, norm, radius, readable, shown, value_of
 from .glossary import Terms
 from .outline import Outline
@@ -41,11 +46,16 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Comparison: compared.outline,
     Evaluation: examined.evaluation_outline,
     Synthesis: painted.outline,
+    Explanation: explained.outline,
     Robustness: attacked.outline,
     Universal: attacked_whole.outline,
     Patched: attacked_whole.outline,
     Corrupted: attacked_whole.outline,
     Spatial: attacked_whole.outline,
+    Embedding: codes.outline,
+    Units: units.outline,
+    Ablation: ablated.outline,
+    Removal: ablated.removal_outline,
 }
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
 
@@ -88,7 +98,7 @@ def outline_of(report: Report[Any]) -> Outline:
             return outline(report)
     raise StriateError(
         f"a report of {report.verb} has no page",
-        accepted="reports of examine, evaluate, check, compare, synthesize, attack",
+        accepted="reports of examine, evaluate, check, compare, explain, units, ablate, synthesize, attack, embed",
     )
 
 

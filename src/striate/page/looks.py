@@ -250,7 +250,7 @@ def _explained(name: str, explanation: Explanation) -> Explained:
 
 def _looked(place: int, rows: list[MapRow], names: tuple[str, ...], shelf: Shelf, *, known: set[str]) -> Looked:
     first = rows[0]
-    predicted = class_name(names, first.predicted)
+    predicted = first.predicted_name or class_name(names, first.predicted)
     maps: list[Heat] = []
     for row in rows:
         words = f"{row.method} map of {row.image} for {row.target_name}: alone, and over the grey image"

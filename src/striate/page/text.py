@@ -9,19 +9,22 @@ from striate.attacks.payload import Bound, Robustness
 from striate.core.finding import Finding, ranked
 from striate.core.report import Report
 from striate.figures.payload import Reproduction
-from striate.inside.payload import Explanation
 from striate.nets.payload import Summaries, Summary
 from striate.training.payload import Epoch, Training
 
 from . import (  # noqa: F401  they register their renderers
+    text_ablation,
     text_attack,
     text_augment,
     text_check,
     text_compare,
     text_convert,
+    text_embed,
     text_evaluate,
+    text_explain,
     text_synthesis,
     text_tagged,
+    text_units,
 )
 from .catalogue import Catalogue
 from .format import (
@@ -128,28 +131,6 @@ def _robustness(result: Robustness, width: int, color: bool) -> list[str]:
 def _bound_row(bound: Bound) -> tuple[str, str, str]:
     note = "a lower bound" if bound.of == "the net" else f"a lower bound, of {bound.of}"
     return f"certified ({bound.method})", shown(bound.accuracy, percent=True), note
-
-
-@result_lines.register
-def _explanation(result: Explanation, width: int, color: bool) -> list[str]:
-    del color
-    body = [
-        (
-            row.image,
-            row.method,
-            row.target_name,
-            value_of(row.probability, percent=True),
-            f"{row.limits[0]:.3g} to {row.limits[1]:.3g}",
-            {True: "holds", False: "FAILS", None: "not made"}[row.check.holds],
-            row.picture or row.file,
-        )
-        for row in result.maps[: 2 * MOST_LINES]
-    ]
-    head = ("image", "method", "class", "probability", "limits", "check", "picture")
-    lines = table(head, body, width=width, numbers=frozenset({3}))
-    if len(result.maps) > len(body):
-        lines.append(f"and {count(len(result.maps) - len(body), 'map')} more")
-    return lines
 
 
 @result_lines.register

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from striate.nets.net import Net
 from striate.nets.site import Pair
-from striate.nets.stages import stages as stages
+from striate.nets.stages import stages
 
 DEEPEST = 2 / 3  # of a net's stages: style is read up to there, evenly spread
+__all__ = ["content_site", "stages", "style_sites"]
 MIDDLE = 0.55  # there content is read
 
 

@@ -19,6 +19,9 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "compare": Entry("striate.verbs.compare:compare", "compare nets on the same images, or two reports"),
         "convert": Entry("striate.verbs.convert:convert", "write data in another layout: VOC, COCO, masks"),
         "explain": Entry("striate.verbs.explain:explain", "show which pixels made a net say so"),
+        "units": Entry("striate.verbs.units:units", "show what makes units fire"),
+        "ablate": Entry("striate.verbs.ablate:ablate", "measure what a net loses without units or layers"),
+        "embed": Entry("striate.verbs.embed:embed", "show what lies near what in a layer's codes"),
         "attack": Entry("striate.verbs.attack:attack", "measure how little change fools a net"),
         "synthesize": Entry("striate.verbs.synthesize:synthesize", "paint what a net looks for"),
         "examine": Entry("striate.verbs.examine:examine", "all of it, on one page"),
@@ -34,6 +37,8 @@ FOLDERS = {  # where the command line writes what it is given no place for; {dat
     "train": "runs/{data}",
     "augment": "striate-augment",
     "explain": "striate-explain",
+    "units": "striate-units",
+    "embed": "striate-embed",
     "synthesize": "striate-synthesize",
     "examine": "report.html",
 }

@@ -1,15 +1,64 @@
-"""`striate explain`: which pixels made a net say so."""
+"""`striate explain`: which pixels made a net say so, and which maps can be believed."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
+from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.inside.payload import Explanation
 
-from .options import Computing, ImagesLike, NetArgument, Option, count, words
-from .session import session, shown, write_out
+from .options import Computing, DataLike, ImagesLike, NetArgument, Option, count, number, words
+from .session import as_taken, session, shown, write_out
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from striate.nets.net import Net
+
+REFERENCES = 32  # images taken of a data set
+NONE = "none"
+
+
+def colours(text: str) -> float | tuple[float, ...] | str:
+    """``mean``, one pixel value, or one for each channel."""
+    if text.strip() == "mean":
+        return "mean"
+    values = tuple(number(part, "baseline") for part in words(text))
+    return values[0] if len(values) == 1 else values
+
+
+class Explaining(Computing, total=False):
+    """What the verb takes for its methods: each option goes to those that have it."""
+
+    layer: Annotated[
+        str | None, Option("site or module path that grad_cam looks at (default: the last with extent)", "SITE")
+    ]
+    patch: Annotated[
+        int | None, Option("side of the occluding patch in pixels", "PX", parse=lambda text: count(text, "patch"))
+    ]
+    stride: Annotated[
+        int | None, Option("step of the occluding patch in pixels", "PX", parse=lambda text: count(text, "stride"))
+    ]
+    samples: Annotated[
+        int | None, Option("random draws of methods that draw", "N", parse=lambda text: count(text, "samples"))
+    ]
+    noise: Annotated[
+        float | None,
+        Option(
+            "standard deviation of the noise they add, in pixel values", "X", parse=lambda text: number(text, "noise")
+        ),
+    ]
+    steps: Annotated[
+        int | None,
+        Option("points on the path of methods that follow one", "N", parse=lambda text: count(text, "steps")),
+    ]
+    baseline: Annotated[
+        float | tuple[float, ...] | str | None,
+        Option("what covers, or where paths start: pixel value, one a channel, or mean", "X[,X,X]", colours),
+    ]
+    references: Annotated[DataLike | None, Option("images to compare with: a data set, or a folder of images", "DATA")]
 
 
 def explain(
@@ -17,48 +66,39 @@ def explain(
     images: Annotated[ImagesLike, Option("image files, or a folder of them", "IMAGE", many=True)],
     *,
     method: Annotated[
-        str | tuple[str, ...], Option("one or several of gradient, grad_cam, occlusion", "M[,M]", words)
+        str | tuple[str, ...], Option("one or several methods, or all (striate methods lists them)", "M[,M]", words)
     ] = ("gradient", "grad_cam", "occlusion"),
     target: Annotated[
         str | None, Option("class to explain, for all images (default: what the net says of each)", "CLASS")
     ] = None,
-    layer: Annotated[
-        str | None, Option("site or module path that grad_cam looks at (default: the last with extent)", "SITE")
-    ] = None,
-    patch: Annotated[
-        int | None, Option("side of the occluding patch in pixels", "PX", parse=lambda text: count(text, "patch"))
-    ] = None,
-    stride: Annotated[
-        int | None, Option("step of the occluding patch in pixels", "PX", parse=lambda text: count(text, "stride"))
-    ] = None,
-    out: Annotated[str | Path | None, Option("folder for maps and pictures", "DIR")] = None,
-    **shared: Unpack[Computing],
+    faithfulness: Annotated[
+        str | tuple[str, ...], Option("measures of how far each map can be believed, or none", "M[,M]", words)
+    ] = ("deletion", "insertion"),
+    out: Annotated[str | Path | None, Option("folder for maps, pictures and the page", "DIR")] = None,
+    **shared: Unpack[Explaining],
 ) -> Report[Explanation]:
-    """Show which pixels made a net say so: maps with raw values, pictures, and each map's own check.
+    """Show which pixels made a net say so: maps side by side, each with its own check and how far it can be believed.
 
     Without a target each image is explained for the class that the net predicts for it. Maps are written as npz files
-    whose ``values`` are raw and signed, (H, W) or (C, H, W) in the net's input pixels.
+    whose ``values`` are raw and signed, (H, W) or (C, H, W) in the net's input pixels. Each map is measured beside
+    noise and beside the image's own edges, which know nothing of the net: that takes some 30 forward passes an image
+    for each method and each of the two; with ``faithfulness="none"`` there are none.
     """
-    given = {
-        "net": net,
-        "images": images,
-        "method": method,
-        "target": target,
-        "layer": layer,
-        "patch": patch,
-        "stride": stride,
-        "out": out,
-    }
-    with session("explain", given, shared, Computing) as run:
+    given = {name: value for name, value in locals().items() if name != "shared"}
+    with session("explain", given, shared, Explaining) as run:
         from striate.core.progress import Progress
         from striate.inside.attribution import METHODS
+        from striate.inside.explain import ALL
         from striate.inside.explain import explain as explain_images
+        from striate.inside.faithfulness import MEASURES
         from striate.inside.findings import explanation_findings
 
         from .images import check_paths, open_images
 
         methods = words(method) if isinstance(method, str) else tuple(method)
-        cites = [key for name in methods for key in METHODS[name].cites]
+        measures = _measures(faithfulness)
+        for name in methods if ALL not in methods else ():
+            METHODS[name]  # an unknown one is said before a net is loaded
         check_paths(images)
         loaded = run.net(net)
         names, pixels, left_out = open_images(images, loaded)
@@ -69,12 +109,57 @@ def explain(
             methods=methods,
             targets=target,
             same_target=target is not None,
-            layer=layer,
-            patch=patch,
-            stride=stride,
+            faithfulness=measures,
+            references=None if run["references"] is None else reference_images(run["references"], loaded),
+            seed=run["seed"],
             memory=run["memory"],
             progress=Progress(quiet=run["quiet"]),
+            layer=run["layer"],
+            patch=run["patch"],
+            stride=run["stride"],
+            samples=run["samples"],
+            noise=run["noise"],
+            steps=run["steps"],
+            baseline=run["baseline"],
         )
+        used = dict.fromkeys(row.method for row in result.maps)
+        cites = [key for name in used for key in METHODS[name].cites]
+        cites += [key for name in measures for key in MEASURES[name].cites]
         findings = (*left_out, *explanation_findings(result, net=str(shown(net))))
         report = run.report(result, findings=findings, album=album, arrays=arrays, cites=cites)
         return write_out(report, out, overwrite=run["overwrite"])
+
+
+def reference_images(given: DataLike, net: Net) -> Tensor:
+    """The first images of a folder or of a data set's training images, as the net takes them, (M, C, H, W)."""
+    from striate.data.dataset import Dataset, Splits
+    from striate.data.load import load_data
+
+    from .images import open_images
+
+    path = Path(given) if isinstance(given, (str, Path)) else None
+    if path is not None and path.is_dir() and any(each.is_file() for each in path.glob("*.[pjPJ]*g")):
+        return open_images(sorted(path.glob("*.[pjPJ]*g"))[:REFERENCES], net)[1]
+    data = given if isinstance(given, Dataset) else load_data(given, split="train")
+    if isinstance(data, Splits):
+        data = data.train
+    taken = as_taken(data, net).limit(REFERENCES)
+    return taken.images(range(len(taken))).to(next(iter(net.parameters())).device)
+
+
+def _measures(given: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The measures asked for; those that need masks are refused here, as images come without."""
+    from striate.inside.faithfulness import MEASURES, OF_OBJECTS
+
+    names = words(given) if isinstance(given, str) else tuple(given)
+    if names in ((NONE,), ()):
+        return ()
+    for name in names:
+        MEASURES[name]
+        if name in OF_OBJECTS:
+            raise StriateError(
+                f"{name} needs masks of the objects, and image files have none",
+                accepted=", ".join(each for each in MEASURES if each not in OF_OBJECTS),
+                hint="striate.inside.explain.explain(..., masks=...) from Python",
+            )
+    return tuple(dict.fromkeys(names))

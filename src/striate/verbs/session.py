@@ -95,12 +95,12 @@ class Session:
             return net
         return (copy.deepcopy(net) if own else net).to(device)
 
-    def data(self, given: DataLike, net: Net | None = None) -> Dataset:
-        """The split that was asked for, as the net takes it, cut to the limit."""
+    def data(self, given: DataLike, net: Net | None = None, *, unlabelled: bool = False) -> Dataset:
+        """The split that was asked for, as the net takes it, cut to the limit; ``unlabelled`` as in `splits`."""
         from striate.data.load import load_data
         from striate.measure.alignment import aligned
 
-        data = load_data(self._recognised(given), split=self["split"])
+        data = load_data(self._recognised(given, unlabelled=unlabelled), split=self["split"])
         if net is not None:
             how = self["geometry"]
             data, said = aligned(as_taken(data, net, how=None if how is None else geometry(str(how))), net)

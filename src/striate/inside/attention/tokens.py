@@ -14,6 +14,7 @@ from striate.core.errors import StriateError
 from striate.core.rng import Rng
 from striate.nets.net import Net
 from striate.nets.site import Site
+from striate.nets.stages import passed_by_all
 from striate.nets.undisturbed import undisturbed
 
 CHANGED = 1e-3  # of the largest change: a token that moves by less did not see the patch
@@ -66,16 +67,6 @@ class TokenGrid:
         """Maps (n, K, rows, columns) as tokens (n, count, K), with zeros where a token has no place."""
         after = self.count - self.start - self.rows * self.columns
         return torch.nn.functional.pad(maps.flatten(2).transpose(1, 2), (0, 0, self.start, after))
-
-
-def passed_by_all(sites: Sequence[Site]) -> list[bool]:
-    """For each site whether everything that comes later depends on the image through it alone."""
-    place_of = {site.name: place for place, site in enumerate(sites)} | {"input": -1}
-    alone, earliest = [], len(sites)
-    for place in range(len(sites) - 1, -1, -1):
-        alone.append(earliest >= place)
-        earliest = min([earliest, *(place_of[name] for name in sites[place].inputs)])
-    return alone[::-1]
 
 
 def token_grid(net: Net, size: tuple[int, int]) -> TokenGrid:

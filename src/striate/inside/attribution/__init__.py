@@ -112,6 +112,39 @@ METHODS: Registry[Method] = Registry(
             "how far each pixel's difference from a baseline raised the logit, by the rescale rule",
             cites=("shrikumar2017learning",),
         ),
+        "gradient_x_input": Entry(
+            f"{_HERE}.gradient_x_input:gradient_x_input",
+            "what each pixel adds to the score, were the net linear",
+            cites=("shrikumar2016just",),
+        ),
+        "smooth_grad": Entry(
+            f"{_HERE}.smooth_grad:smooth_grad",
+            "the gradient averaged over noisy copies of the image",
+            cites=("smilkov2017smoothgrad",),
+        ),
+        "var_grad": Entry(
+            f"{_HERE}.smooth_grad:var_grad",
+            "where the gradient changes most over noisy copies of the image",
+            cites=(
+                "adebayo2018local",
+                "hooker2019benchmark",
+            ),
+        ),
+        "integrated_gradients": Entry(
+            f"{_HERE}.integrated_gradients:integrated_gradients",
+            "the rise of the score from a plain image, shared out among the pixels",
+            cites=("sundararajan2017axiomatic",),
+        ),
+        "expected_gradients": Entry(
+            f"{_HERE}.expected_gradients:expected_gradients",
+            "the rise of the score from many reference images, shared out among the pixels",
+            cites=("erion2021improving",),
+        ),
+        "rise": Entry(
+            f"{_HERE}.rise:rise",
+            "how much higher the score is where a pixel is left visible by random masks",
+            cites=("petsiuk2018rise",),
+        ),
     },
     hint="striate methods",
 )

@@ -74,7 +74,7 @@ def gradient_attention(
         torch.cat(values),
         units=f"relevance for the target: attention times its positive gradient, through {len(seen.sites)} layers",
         signed=False,
-        checks=tuple(checks) or unchecked(len(images)),
+        checks=tuple(checks) or unchecked(WHAT, len(images)),
     )
 
 

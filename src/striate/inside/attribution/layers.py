@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from striate.core.errors import StriateError, UnknownNameError
-from striate.inside.attention.tokens import passed_by_all
 from striate.nets.net import Net
 from striate.nets.site import Site
+from striate.nets.stages import passed_by_all
 
 # Operations that only thin out or pass on: the map before them says the same at a finer grain.
 _THINNING = ("pool", "dropout", "identity")

@@ -15,10 +15,10 @@ from striate.inside.payload import MapCheck
 from striate.nets.net import Net
 from striate.nets.undisturbed import undisturbed
 
+from .baseline import Baseline, filled
 from .chunks import chunk_size, chunks, fast_layout, target_scores
 from .maps import Maps
 
-Baseline = float | tuple[float, ...] | str
 GREY = 0.5
 BOUND = 1e-4  # of a probability, or of the largest logit: float32 results depend on the batch size by less
 WHAT = "all patches at once give the baseline's score; the strongest patch, covered afresh and alone, gives its drop"
@@ -115,7 +115,7 @@ def occlusion(
     """
     size = (images.shape[-2], images.shape[-1])
     where = grid(size, patch, stride)
-    fill, words = _fill(images, baseline)
+    fill, words = filled(images, baseline)
     tops, lefts = torch.tensor(where.places).T
     count = len(where.places)
     chunk = chunk_size(net, images, memory=memory)
@@ -179,18 +179,3 @@ def _of_target(logits: Tensor, targets: Tensor, score: str) -> Tensor:
 def _starts(length: int, patch: int, stride: int) -> tuple[int, ...]:
     starts = list(range(0, length - patch + 1, stride))
     return tuple(starts if starts[-1] == length - patch else [*starts, length - patch])
-
-
-def _fill(images: Tensor, baseline: Baseline) -> tuple[Tensor, str]:
-    """The covering colour of each image, (N, C, 1, 1), and its words."""
-    count, channels = images.shape[:2]
-    if baseline == "mean":
-        return images.mean(dim=(2, 3), keepdim=True), "the image's channel means"
-    if isinstance(baseline, str):
-        raise StriateError(f"baseline is {baseline!r}", accepted='pixel values from 0 to 1, or "mean"')
-    given = [float(baseline)] if isinstance(baseline, (int, float)) else [float(each) for each in baseline]
-    if len(given) not in (1, channels) or not all(0 <= each <= 1 for each in given):
-        raise StriateError(f"baseline is {baseline}", accepted=f"pixel values from 0 to 1, one or {channels} of them")
-    colour = images.new_tensor(given if len(given) == channels else given * channels)
-    words = ", ".join(f"{each:.3g}" for each in given)
-    return colour.view(1, -1, 1, 1).expand(count, -1, -1, -1), f"pixel value {words}"

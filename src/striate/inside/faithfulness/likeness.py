@@ -59,7 +59,8 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
 
 def _standard(ranked: Tensor) -> Tensor:
     centred = ranked - ranked.mean(-1, keepdim=True)
-    return centred / centred.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    length: Tensor = centred.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    return centred / length
 
 
 def _unit(values: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def method_summaries(
                 method,
                 tuple(_mean(each, method, seed) for each in assessed),
                 mean_of(places[method], seed) if method in made else Number.missing(UNRANKED),
-                sum(check.holds for check in checks),
+                sum(check.holds is True for check in checks),
                 len(checks),
                 passes.get(method, 0),
             )
@@ -60,7 +60,7 @@ def winner_of(summaries: Sequence[MethodSummary]) -> tuple[str, str]:
         return "", ""
     first, second = ranked[0], ranked[1]
     measures = " and ".join(each.measure.replace("_", " ") for each in first.means)
-    ahead = f"By {measures} {first.method} comes first, mean rank {float(first.rank):.2f} of {len(ranked)}"
+    ahead = f"By {measures}, {first.method} comes first, mean rank {float(first.rank):.2f} of {len(ranked)}"
     if first.rank.n is None or first.rank.n < 2 or first.rank.high is None:
         return "", f"{ahead}; one image does not decide it."
     rivals = [each.method for each in ranked[1:] if each.rank.low is None or each.rank.low <= first.rank.high]

@@ -11,8 +11,11 @@ from .concepts import KINDS
 from .payload import LayerMeaning, UnitLabel
 
 
-def layers_of(labels: Sequence[UnitLabel], *, net: str = "") -> tuple[LayerMeaning, ...]:
+def layers_of(labels: Sequence[UnitLabel], *, net: str = "", least: float = 0.0) -> tuple[LayerMeaning, ...]:
     """One row a site, in the order of the labels: which share of its units follows a concept of each kind.
+
+    Units count whose intersection over union is above chance, and above ``least``: Bau et al. 2017 call a unit a
+    detector from 0.04 on.
 
     >>> from striate.core.number import Number
     >>> of = lambda unit, concept, kind: UnitLabel("a", unit, concept, kind, Number(0.2), 0.0, 0.1)
@@ -23,7 +26,7 @@ def layers_of(labels: Sequence[UnitLabel], *, net: str = "") -> tuple[LayerMeani
     rows = []
     for site in dict.fromkeys(label.site for label in labels):
         own = [label for label in labels if label.site == site]
-        kinds = Counter(label.kind for label in own if label.concept)
+        kinds = Counter(label.kind for label in own if label.concept and float(label.iou) > least)
         rows.append(
             LayerMeaning(
                 net=net,
@@ -32,7 +35,10 @@ def layers_of(labels: Sequence[UnitLabel], *, net: str = "") -> tuple[LayerMeani
                 labelled=wilson(sum(kinds.values()), len(own), of="units"),
                 kinds=KINDS,
                 shares=tuple(wilson(kinds[kind], len(own), of="units") for kind in KINDS),
-                unique=tuple(len({label.concept for label in own if label.kind == kind}) for kind in KINDS),
+                unique=tuple(
+                    len({label.concept for label in own if label.kind == kind and float(label.iou) > least})
+                    for kind in KINDS
+                ),
             )
         )
     return tuple(rows)

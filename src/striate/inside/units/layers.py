@@ -15,7 +15,15 @@ from striate.nets.stages import spread, stages
 
 MOST = 5  # layers that are looked at where none is named
 _RECTIFIERS = frozenset({"relu", "relu6"})
-_PASSING = ("cat", "pool", "dropout", "identity", "flatten", "add", "mean")  # of what is not negative they make the same
+_PASSING = (
+    "cat",
+    "pool",
+    "dropout",
+    "identity",
+    "flatten",
+    "add",
+    "mean",
+)  # of what is not negative they make the same
 _BEHIND = ("norm", "relu", "gelu", "silu", "swish", "sigmoid", "tanh", "elu", "mish", "prelu", "softplus", "dropout")
 
 

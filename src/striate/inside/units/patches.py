@@ -1,5 +1,6 @@
 """Top patches: what part of which image excites each unit most, for all units of some layers in one pass.
 
+>>> from striate.core.image import Geometry
 >>> from striate.data.load import load_data
 >>> from striate.nets.load import load_net
 >>> found = top_patches(load_net("striate/lenet5.random"), load_data("digits").limit(20).resized(Geometry((32, 32))))
@@ -9,6 +10,7 @@ True
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from striate.core.errors import StriateError
-from striate.core.image import Geometry as Geometry
 from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng
 from striate.data.batches import batches
@@ -32,7 +33,6 @@ TOP, CONTROLS = 9, 4
 OVERLAP = 0.3  # IoU that two boxes of one unit in one image may have at most
 CPU_BYTES = 256 << 20  # of activations, and of maps that are searched again
 CPU_VALUES = 8 * 3 * 224 * 224  # pixels of a chunk on a CPU: more leaves its caches
-DENSE = 8  # where more than one map in eight is searched again, all are laid out anew: single ones are slow to collect
 TABLE = 1 << 20  # entries of a layer's table of overlapping boxes
 
 
@@ -84,9 +84,9 @@ def top_patches(
     """The patches that excite each unit most, and controls; one forward pass an image, up to the deepest layer.
 
     A patch is what a place can see: the theoretical field, clipped at the border. In an image the strongest place comes
-    first, then the strongest of those whose boxes overlap none taken before by more than .3 (IoU); of all images' places
-    the ``top`` strongest are kept. Ties go to the lower image id, then to the earlier place. What is kept depends on the
-    units and on ``top``, not on the number of images.
+    first, then the strongest of those whose boxes overlap none taken before by more than .3 (IoU); of the places of all
+    images the ``top`` strongest are kept. Ties go to the lower image id, then to the earlier place. What is kept
+    depends on the units and on ``top``, not on the number of images.
 
     Args:
         net: The net.
@@ -136,13 +136,10 @@ class _Pass:
         self.ends = torch.tensor([layer.units for layer in layers]).cumsum(0).tolist()
         self.starts = [0, *self.ends[:-1]]
         units = self.ends[-1]
-        kind = {"dtype": like.dtype, "device": like.device}
-        self.top, self.least, self.random = (Best.empty(units, k, **kind) for k in (top, controls, controls))
-        self.highest = torch.full((units,), -torch.inf, **kind)
-        self.lowest = torch.full((units,), torch.inf, **kind)
-        self.floor = torch.cat(
-            [torch.full((layer.units,), 0.0 if layer.rectified else -torch.inf, **kind) for layer in layers]
-        )
+        self.top, self.least, self.random = (Best.empty(units, k, like=like) for k in (top, controls, controls))
+        self.highest, self.lowest = like.new_full((units,), -torch.inf), like.new_full((units,), torch.inf)
+        floors = [like.new_full((layer.units,), 0.0 if layer.rectified else -torch.inf) for layer in layers]
+        self.floor = torch.cat(floors)
         self.moments = [Moments(layer) if layer.units <= MOST_UNITS else None for layer in layers]
         self.suppressions = [Suppression(layer, like.device) for layer in layers]
 
@@ -165,7 +162,7 @@ class _Pass:
         self._random(values, images)
         wanted = self.top.beats(torch.where(most > self.floor, most, -torch.inf), ids)
         faint = self.least.beats(-most, ids)
-        turned = [self._turned(k, values[k], wanted, faint) for k in range(len(values))]
+        turned = [each.transpose(1, 2) for each in values]
         self._tops(turned, wanted, images)
         self._least(turned, faint, most, images)
 
@@ -174,46 +171,37 @@ class _Pass:
         found = []
         for layer, moments, start, end in zip(self.layers, self.moments, self.starts, self.ends, strict=True):
             part = slice(start, end)
-            bests = (each.part(part) for each in (self.top, self.least, self.random))
-            found.append(Watched(layer, *bests, self.highest[part].cpu(), self.lowest[part].cpu(), moments))
+            top, least, random = (each.part(part) for each in (self.top, self.least, self.random))
+            found.append(Watched(layer, top, least, random, self.highest[part].cpu(), self.lowest[part].cpu(), moments))
         return found
-
-    def _turned(self, k: int, values: Tensor, *masks: Tensor) -> Tensor:
-        """(n, units, places) of a layer; where many maps are needed they are laid out one behind another at once."""
-        needed = sum(int(mask[:, self.starts[k] : self.ends[k]].sum()) for mask in masks)
-        turned = values.transpose(1, 2)
-        return turned.contiguous() if needed * DENSE > turned.shape[0] * turned.shape[1] else turned
 
     def _groups(self, mask: Tensor) -> list[tuple[int, Tensor, Tensor]]:
         """Pairs (image, unit) of a mask (n, units), layer by layer, those with any."""
         unit, image = mask.T.nonzero(as_tuple=True)
         cuts = torch.searchsorted(unit, torch.tensor([0, *self.ends], device=unit.device)).tolist()
-        spans = enumerate(zip(cuts[:-1], cuts[1:], strict=True))
+        spans = enumerate(itertools.pairwise(cuts))
         return [(k, image[low:high], unit[low:high]) for k, (low, high) in spans if high > low]
 
     def _tops(self, turned: Sequence[Tensor], wanted: Tensor, images: _Images) -> None:
         """Peak after peak of the maps, until none of them can enter; exact, as every peak is lower than the last."""
-        groups = [
-            (k, image, unit, turned[k][image, unit - self.starts[k]]) for k, image, unit in self._groups(wanted)
-        ]
-        for turn in range(self.top.score.shape[1]):
+        groups = [(k, image, unit, turned[k][image, unit - self.starts[k]]) for k, image, unit in self._groups(wanted)]
+        for _ in range(self.top.score.shape[1]):
             if not groups:
                 return
-            if turn:
-                for k, _, _, maps, place in peaks:
-                    self.suppressions[k](maps, place)
-            found = [(k, image, unit, maps, *maps.max(1)) for k, image, unit, maps in groups]
-            image, unit, score, place = (torch.cat([each[part] for each in found]) for part in (1, 2, 4, 5))
+            peaks = [maps.max(1) for *_, maps in groups]
+            image, unit = torch.cat([each[1] for each in groups]), torch.cat([each[2] for each in groups])
+            score, place = torch.cat([each.values for each in peaks]), torch.cat([each.indices for each in peaks])
             enters = self._enters(score, unit, images.ids[image])
             new = enters.nonzero().flatten()
             self.top.merge(image[new], unit[new], score=score[new], place=place[new], images=images)
-            again = torch.split(enters & (score >= self.top.score[unit, -1]), [len(each[1]) for each in found])
-            peaks = [
-                (k, image[keep], unit[keep], maps[keep], place[keep])
-                for (k, image, unit, maps, _, place), keep in zip(found, again, strict=True)
-                if self.layers[k].places > 1 and bool(keep.any())
-            ]
-            groups = [each[:4] for each in peaks]
+            again = torch.split(enters & (score >= self.top.score[unit, -1]), [len(each[1]) for each in groups])
+            left = []
+            for (k, own, number, maps), peak, keep in zip(groups, peaks, again, strict=True):
+                if self.layers[k].places > 1 and bool(keep.any()):
+                    kept = maps[keep]
+                    self.suppressions[k](kept, peak.indices[keep])
+                    left.append((k, own[keep], number[keep], kept))
+            groups = left
 
     def _enters(self, score: Tensor, unit: Tensor, ids: Tensor) -> Tensor:
         worst, latest = self.top.score[unit, -1], self.top.ids[unit, -1]
@@ -226,7 +214,7 @@ class _Pass:
             flat = maps.amin(1) == most[image, unit]
             places.append(torch.where(flat, self.layers[k].middle(), maps.argmax(1)))
         if groups:
-            image, unit = (torch.cat([each[part] for each in groups]) for part in (1, 2))
+            image, unit = _joined(groups)
             self.least.merge(image, unit, score=-most[image, unit], place=torch.cat(places), images=images)
 
     def _random(self, values: Sequence[Tensor], images: _Images) -> None:
@@ -235,15 +223,21 @@ class _Pass:
         groups = self._groups(self.random.beats(draws[:, 0], images.ids))
         if groups:
             shares = [draws[image, 1, unit] for _, image, unit in groups]
-            places = [(share.double() * self.layers[k].places).long() for (k, *_), share in zip(groups, shares, strict=True)]
+            places = [
+                (share.double() * self.layers[k].places).long() for (k, *_), share in zip(groups, shares, strict=True)
+            ]
             seen = [
                 values[k][image, place, unit - self.starts[k]]
                 for (k, image, unit), place in zip(groups, places, strict=True)
             ]
-            image, unit = (torch.cat([each[part] for each in groups]) for part in (1, 2))
+            image, unit = _joined(groups)
             self.random.merge(
                 image, unit, score=draws[image, 0, unit], value=torch.cat(seen), place=torch.cat(places), images=images
             )
+
+
+def _joined(groups: Sequence[tuple[int, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    return torch.cat([image for _, image, _ in groups]), torch.cat([unit for _, _, unit in groups])
 
 
 class Suppression:

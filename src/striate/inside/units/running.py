@@ -39,10 +39,10 @@ class Best:
     places: Tensor
 
     @classmethod
-    def empty(cls, units: int, k: int, *, dtype: torch.dtype, device: torch.device) -> Best:
-        """Nothing yet."""
-        numbers = torch.zeros(units, k, dtype=torch.int64, device=device)
-        score = torch.full((units, k), -torch.inf, dtype=dtype, device=device)
+    def empty(cls, units: int, k: int, *, like: Tensor) -> Best:
+        """Nothing yet; scores have the type and the device of ``like``."""
+        numbers = torch.zeros(units, k, dtype=torch.int64, device=like.device)
+        score = like.new_full((units, k), -torch.inf)
         return cls(score, torch.zeros_like(score), numbers + NOTHING, numbers - 1, numbers - 1)
 
     def beats(self, score: Tensor, ids: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class Best:
     ) -> None:
         """Takes in entries (P,), each pair of image and unit at most once; ``image`` counts within ``images``.
 
-        Of one image's entries with equal scores those of earlier calls stand first. ``value`` is the score unless given.
+        Of one image's entries with equal scores those of earlier calls come first. ``value`` is the score unless given.
         """
         if not len(unit):
             return

@@ -27,6 +27,11 @@ OWN: Registry[Callable[..., Blueprint]] = Registry(
             "histograms of oriented gradients, fixed, and a linear layer: the head of a support vector machine",
             ("dalal2005histograms",),
         ),
+        "vit_tiny": Entry(
+            f"{_HERE}.vit:vit_tiny",
+            "vision transformer for images of 8 to 96 px: class token, learnt positions, four blocks",
+            ("dosovitskiy2021image",),
+        ),
         **{
             f"resnet{depth}": Entry(
                 f"{_HERE}.resnet:resnet{depth}",

@@ -32,12 +32,12 @@ class Base:
         output: What the net gives for it.
     """
 
-    def __init__(self, program: Program, parts: tuple[Part, ...], image: Tensor, keep: frozenset[int]) -> None:
+    def __init__(self, program: Program, parts: tuple[Part, ...], image: Tensor) -> None:
         self.axes = axes_of(program, parts)
         self.shapes = program.shapes
         self._values: dict[int, Tensor] = {0: image}
         self._rows: dict[int, Tensor] = {}
-        kept = keep | _gathered(program, parts)
+        kept = _gathered(program, parts)
         for place, node in enumerate(program.nodes):
             target = node.inputs[node.target] if node.target >= 0 else -1
 

@@ -86,7 +86,7 @@ class Cut:
 
     def __call__(self, rows: Tensor, tile: Tensor | None) -> Tensor:
         """Windows (B, h, w, C): from units ``rows`` (H W + 2, C), with ``tile`` (B, h', w', C') in place."""
-        made = rows.index_select(0, self.index).view(*self.form, -1)
+        made = rows.index_select(0, self.index.to(rows.device)).view(*self.form, -1)
         if tile is not None:
             self.paste(made, tile)
         return made
@@ -122,9 +122,7 @@ def cut(
     return Cut(torch.from_numpy(index.reshape(-1)), (len(index), *sizes), pastes)
 
 
-def _pastes(
-    begins: tuple[Ints, Ints], sizes: tuple[int, int], tile: Rect, steps: tuple[int, int]
-) -> tuple[Paste, ...]:
+def _pastes(begins: tuple[Ints, Ints], sizes: tuple[int, int], tile: Rect, steps: tuple[int, int]) -> tuple[Paste, ...]:
     pairs = [_slices(*each) for each in zip(begins, sizes, tile, steps, strict=True)]
     found: list[Paste] = []
     at, count = 0, len(begins[0])

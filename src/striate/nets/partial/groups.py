@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from .plan import WHOLE_AT, grown, share
 from .program import Program
 
 BYTES = 4
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def grouped(
@@ -49,7 +51,7 @@ def _rect(tops: Ints, lefts: Ints, size: Pair, lengths: Pair) -> Rect:
     return Extent(tops, tops + size[0], lengths[0]), Extent(lefts, lefts + size[1], lengths[1])
 
 
-def _dealt(weights: Ints, side: int) -> Ints:
+def _dealt(weights: Floats, side: int) -> Ints:
     """Clusters of about ``side`` neighbours in weight."""
     count = math.ceil(len(weights) / side)
     cluster = np.empty(len(weights), np.int64)
@@ -58,7 +60,7 @@ def _dealt(weights: Ints, side: int) -> Ints:
     return cluster
 
 
-def _weights(program: Program, parts: tuple[Part, ...], first: Rect, axis: int) -> Ints:
+def _weights(program: Program, parts: tuple[Part, ...], first: Rect, axis: int) -> Floats:
     """What each position costs by its extents along one axis alone, in a unit of no meaning."""
     rects, total = {0: first}, np.zeros(len(first[0].low))
     for node, part in zip(program.nodes, parts, strict=True):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from striate.nets.ops import bound, names
+from striate.nets.ops import bound, names, tensors_in
 from striate.nets.site import Pair, Window
 from striate.nets.windows import window_of
 
@@ -27,7 +27,6 @@ BY_CHANNEL = names("batch_norm local_response_norm prelu")  # their other tensor
 WINDOWS = names("conv2d max_pool2d avg_pool2d")
 ALONG = names("softmax log_softmax normalize glu sum mean amax amin unbind chunk split tensor_split select narrow")
 DROPS = names("sum mean amax amin")
-_DIM_AT = {"normalize": 2, "split": 2, "chunk": 2, "tensor_split": 2}
 
 
 @dataclass(frozen=True)
@@ -59,43 +58,58 @@ def parts_of(program: Program) -> tuple[Part, ...]:
 
 
 def _part(node: Node, axes: dict[int, Pair | None], shapes: Sequence[tuple[int, ...]]) -> Part:
-    whole = Part("whole", tuple(None for _ in node.outputs))
+    found = None
     moving = [value for value in dict.fromkeys(node.inputs) if axes.get(value) is not None]
-    if not node.image or not moving or not node.outputs or node.counted:
-        return whole
-    here = axes[moving[0]]
-    assert here is not None
-    after = shapes[node.outputs[0]]
-    if node.op == "cat":
-        dim = bound("cat", node.args, node.kwargs).get("dim", 0)
-        same = all(axes.get(value) == (2, 3) for value in node.inputs) and len(after) == 4
-        return Part("cat", ((2, 3),)) if same and dim in (1, -3) else whole
-    if node.op in WINDOWS:
-        return _windowed(node, here, shapes) or whole
-    if node.op in BY_CHANNEL and len(moving) == 1:
-        trained = bool(bound(node.op, node.args, node.kwargs).get("training", False)) or node.args[5:6] == (True,)
-        return whole if trained or 1 in here or len(node.outputs) != 1 else Part("point", (here,))
-    if node.op in POINTWISE:
-        return Part("point", (_aligned(node, axes, shapes),)) if _aligned(node, axes, shapes) else whole
-    if len(set(node.inputs)) > 1:
-        return whole
-    if node.op == "pad" and here == (2, 3) and len(after) == 4:
-        given = bound("pad", node.args, node.kwargs)
-        sides = [int(side) for side in given["pad"]] + [0, 0]
-        if given.get("mode", "constant") == "constant" and len(sides) <= 6 and min(sides) >= 0:
-            return Part("pad", ((2, 3),), Window(padding=((sides[2], sides[3]), (sides[0], sides[1]))))
-        return whole
-    return _formed(node, here, shapes) or whole
+    if node.image and moving and node.outputs and not node.counted:
+        here = axes[moving[0]]
+        assert here is not None
+        if node.op == "cat":
+            found = _joined(node, axes, shapes)
+        elif node.op in BY_CHANNEL:
+            found = _by_channel(node, here) if len(moving) == 1 else None
+        elif node.op in POINTWISE:
+            aligned = _aligned(node, axes, shapes)
+            found = Part("point", (aligned,)) if aligned else None
+        elif node.op in WINDOWS:
+            found = _windowed(node, here, shapes) if len(moving) == 1 else None
+        elif len(set(node.inputs)) == 1:
+            found = _padded(node, here, shapes) if node.op == "pad" else _formed(node, here, shapes)
+    return found or Part("whole", tuple(None for _ in node.outputs))
+
+
+def _joined(node: Node, axes: dict[int, Pair | None], shapes: Sequence[tuple[int, ...]]) -> Part | None:
+    dim = bound("cat", node.args, node.kwargs).get("dim", 0)
+    alike = all(axes.get(value) == (2, 3) for value in node.inputs) and len(shapes[node.outputs[0]]) == 4
+    return Part("cat", ((2, 3),)) if alike and dim in (1, -3) else None
+
+
+def _by_channel(node: Node, here: Pair) -> Part | None:
+    trained = bool(node.kwargs.get("training", False)) or node.args[5:6] == (True,)
+    return Part("point", (here,)) if not trained and 1 not in here and len(node.outputs) == 1 else None
+
+
+def _padded(node: Node, here: Pair, shapes: Sequence[tuple[int, ...]]) -> Part | None:
+    given = bound("pad", node.args, node.kwargs)
+    sides = [int(side) for side in given["pad"]] + [0, 0]
+    zero = given.get("mode", "constant") == "constant" and not given.get("value")
+    if not zero or here != (2, 3) or len(shapes[node.outputs[0]]) != 4 or not 4 <= len(sides) <= 6 or min(sides) < 0:
+        return None
+    return Part("pad", ((2, 3),), Window(padding=((sides[2], sides[3]), (sides[0], sides[1]))))
 
 
 def _windowed(node: Node, here: Pair, shapes: Sequence[tuple[int, ...]]) -> Part | None:
     given = bound(node.op, node.args, node.kwargs)
     if here != (2, 3) or len(node.outputs) != 1 or len(shapes[node.outputs[0]]) != 4:
         return None
-    if not isinstance(given.get("input"), Ref) or given.get("return_indices") or len(set(node.inputs)) != 1:
+    source = given.get("input")
+    if not isinstance(source, Ref) or len(shapes[source.value]) != 4 or given.get("return_indices"):
         return None
-    args = [torch.empty(shapes[each.value], device="meta") if isinstance(each, Ref) else each for each in node.args]
-    window = window_of(node.op, args, {**node.kwargs}, torch.empty(shapes[node.outputs[0]], device="meta"))
+
+    def form(each: Any) -> Any:
+        return torch.empty(shapes[each.value], device="meta") if isinstance(each, Ref) else each
+
+    args, kwargs = [form(each) for each in node.args], {name: form(each) for name, each in node.kwargs.items()}
+    window = window_of(node.op, args, kwargs, form(Ref(node.outputs[0])))
     return None if window is None else Part("window", ((2, 3),), window)
 
 
@@ -116,16 +130,10 @@ def _aligned(node: Node, axes: dict[int, Pair | None], shapes: Sequence[tuple[in
         wanted = tuple(after[each] for each in pair)
         if sizes != (wanted if axes.get(value) is not None else (1, 1)):
             return None
-    for tensor in _constants(node):
+    for tensor in tensors_in((node.args, dict(node.kwargs))):
         if any(-each <= tensor.dim() and tensor.shape[each] != 1 for each in pair):
             return None
     return (pair[0] + len(after), pair[1] + len(after))
-
-
-def _constants(node: Node) -> list[Tensor]:
-    from striate.nets.ops import tensors_in
-
-    return list(tensors_in((node.args, dict(node.kwargs))))
 
 
 def _formed(node: Node, here: Pair, shapes: Sequence[tuple[int, ...]]) -> Part | None:
@@ -154,32 +162,35 @@ def _formed(node: Node, here: Pair, shapes: Sequence[tuple[int, ...]]) -> Part |
 def _moved(node: Node, here: Pair, dims: int) -> Pair | None:
     given = bound(node.op, node.args, node.kwargs)
     rest = [each for each in node.args if not isinstance(each, Ref)]
+    found: Pair | None = None
     if node.op == "linear":
-        return here if dims - 1 not in here and dims > 2 else None
-    if node.op == "layer_norm":
-        return here if max(here) < dims - len(given["normalized_shape"]) else None
-    if node.op == "permute":
-        order = given.get("dims", rest[0] if len(rest) == 1 and isinstance(rest[0], (tuple, list)) else rest)
-        order = [int(each) % dims for each in order]
-        return (order.index(here[0]), order.index(here[1])) if order[0] == 0 else None
-    if node.op in ("transpose", "swapaxes"):
-        one, two = int(given["dim0"]) % dims, int(given["dim1"]) % dims
-        order = list(range(dims))
-        order[one], order[two] = two, one
-        return (order.index(here[0]), order.index(here[1])) if 0 not in (one, two) else None
-    if node.op in ("unsqueeze", "squeeze"):
+        found = here if dims - 1 not in here and dims > 2 else None
+    elif node.op == "layer_norm":
+        found = here if max(here) < dims - len(given["normalized_shape"]) else None
+    elif node.op in ("permute", "transpose", "swapaxes"):
+        order = _order(node.op, given, rest, dims)
+        found = (order.index(here[0]), order.index(here[1])) if order[0] == 0 else None
+    elif node.op in ("unsqueeze", "squeeze"):
         dim = given.get("dim", rest[0] if rest else None)
-        if not isinstance(dim, int):
-            return None
-        grown = dims + 1 if node.op == "unsqueeze" else dims
-        dim %= grown
-        step = 1 if node.op == "unsqueeze" else -1
-        if node.op == "squeeze" and dim in (0, *here):
-            return None
-        return _shifted(here, dim, step)
-    if node.op == "getitem":
-        return _indexed(node.args[1], here, dims)
-    return _along(node, given, here, dims) if node.op in ALONG else None
+        grown = node.op == "unsqueeze"
+        dim = dim % (dims + grown) if isinstance(dim, int) else 0
+        found = None if dim == 0 or (dim in here and not grown) else _shifted(here, dim, 1 if grown else -1)
+    elif node.op == "getitem":
+        found = _indexed(node.args[1], here, dims)
+    elif node.op in ALONG:
+        found = _along(node, given, here, dims)
+    return found
+
+
+def _order(op: str, given: dict[str, Any], rest: list[Any], dims: int) -> list[int]:
+    """The axes of a tensor in the order that it is turned to."""
+    if op == "permute":
+        dealt = given.get("dims", rest[0] if len(rest) == 1 and isinstance(rest[0], (tuple, list)) else rest)
+        return [int(each) % dims for each in dealt]
+    one, two = int(given["dim0"]) % dims, int(given["dim1"]) % dims
+    order = list(range(dims))
+    order[one], order[two] = two, one
+    return order
 
 
 def _shifted(here: Pair, dim: int, step: int) -> Pair:
@@ -224,8 +235,3 @@ def _indexed(index: Any, here: Pair, dims: int) -> Pair | None:
             place += 1
         axis += 1
     return (found[here[0]], found[here[1]]) if found.get(0) == 0 else None
-
-
-def with_kind(part: Part, kind: str) -> Part:
-    """The same part run as another kind."""
-    return replace(part, kind=kind)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from striate.core.errors import StriateError
+from striate.core.errors import StriateError, UnknownNameError
 from striate.nets.net import Net
 from striate.nets.passes import count_forward
 from striate.nets.site import Pair
@@ -19,10 +20,14 @@ from .base import Base
 from .geometry import Extent, Ints, Rect
 from .groups import grouped
 from .locality import Part, parts_of
-from .plan import WHOLE_AT, Plan, planned
-from .program import NotReplayable, Program, record
+from .plan import WHOLE_AT, Plan, kept, planned
+from .program import NotReplayableError, Program, record
 
 MOST = 64  # positions at once; more gain nothing and leave the caches
+
+
+def _nothing(count: int) -> None:
+    del count
 
 
 class Replay:
@@ -44,26 +49,55 @@ class Replay:
             try:
                 self.program = record(net.module, normalised(net, pixels))
                 self.parts = parts_of(self.program)
-            except NotReplayable as error:
+            except NotReplayableError as error:
                 self.reason = str(error)
         self._plans: dict[tuple[object, ...], tuple[tuple[Tensor, Plan], ...]] = {}
 
+    def value_of(self, site: str) -> int:
+        """The value of the program that a site gives.
+
+        Raises:
+            UnknownNameError: No site has this name.
+        """
+        assert self.program is not None
+        height, width = self.program.shapes[0][-2:]
+        names = self.net.trace((height, width)).names
+        found = {names[node.key]: node.outputs[0] for node in self.program.nodes if node.key in names and node.outputs}
+        if site not in found:
+            raise UnknownNameError("site", site, list(found))
+        return found[site]
+
     def plans(
-        self, tops: Ints, lefts: Ints, size: Pair, *, memory: int, whole_at: float, keep: frozenset[int]
+        self, tops: Ints, lefts: Ints, size: Pair, *, memory: int, whole_at: float, wanted: frozenset[int]
     ) -> tuple[tuple[Tensor, Plan], ...]:
         """Groups of positions, each with its plan; kept for the next image."""
         assert self.program is not None
-        key = (tops.tobytes(), lefts.tobytes(), size, memory, whole_at, keep)
+        key = (tops.tobytes(), lefts.tobytes(), size, memory, whole_at, wanted)
         if key not in self._plans:
             self._plans.clear()
             height, width = self.program.shapes[0][-2:]
             made = []
             for places in grouped(self.program, self.parts, tops, lefts, size, memory=memory, most=MOST):
                 first = _rect(tops[places], lefts[places], size, (height, width))
-                plan = planned(self.program, self.parts, first, whole_at=whole_at, keep=keep)
+                plan = planned(self.program, self.parts, first, whole_at=whole_at, wanted=wanted)
                 made.append((torch.from_numpy(places), plan))
             self._plans[key] = tuple(made)
         return self._plans[key]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What a group of copies changes at one site: everything that differs from the unchanged image lies in the tiles.
+
+    Attributes:
+        data: The tiles, (B, C, h, w) or of another shape with the positions first; or the whole outputs.
+        tops: First row of each tile in the site's map; zero where the whole is given.
+        lefts: First column of each.
+    """
+
+    data: Tensor
+    tops: Tensor
+    lefts: Tensor
 
 
 class Partial:
@@ -76,14 +110,11 @@ class Partial:
     Args:
         replay: The recorded net.
         image: (C, H, W), pixels.
-        read: Sites whose changed activations `outputs` hands on; names as in `Net.sites`.
         memory: Budget in bytes for one group of positions.
         whole_at: Share of a map from which all of it is computed.
     """
 
-    def __init__(
-        self, replay: Replay, image: Tensor, *, memory: int = 1 << 30, whole_at: float = WHOLE_AT
-    ) -> None:
+    def __init__(self, replay: Replay, image: Tensor, *, memory: int = 1 << 30, whole_at: float = WHOLE_AT) -> None:
         self.replay, self.image, self.memory, self.whole_at = replay, image, memory, whole_at
         self.net = replay.net
         self.spent = 0.0  # multiply-adds of the groups so far, as passes of one image
@@ -91,7 +122,7 @@ class Partial:
         if replay.program is not None:
             with undisturbed(self.net), torch.no_grad():
                 pixels = normalised(self.net, _last(image[None]))
-                self._base = Base(replay.program, replay.parts, pixels, frozenset())
+                self._base = Base(replay.program, replay.parts, pixels)
             count_forward(image[None])
 
     @property
@@ -112,44 +143,80 @@ class Partial:
         plans = self._plans(tops, lefts, size)
         return sum(plan.macs for _, plan in plans) / (program.macs * len(tops))
 
-    def outputs(self, tops: Sequence[int], lefts: Sequence[int], *, pixels: Tensor) -> Tensor:
+    def outputs(
+        self, tops: Sequence[int], lefts: Sequence[int], *, pixels: Tensor, done: Callable[[int], None] = _nothing
+    ) -> Tensor:
         """The net's output for each copy, (n, ...), in the order of the positions.
+
+        Counted in forward passes by multiply-adds: the sum over the positions, rounded up; the image itself is one.
 
         Args:
             tops: First row of each rectangle.
             lefts: First column of each.
             pixels: What they hold, (n, C, h, w), or (C, h, w) for all; h and w are their size.
+            done: Told how many more positions are done.
 
         Raises:
             StriateError: A rectangle that is not inside the image.
         """
         count = len(tops)
         filling = pixels.expand(count, *pixels.shape[-3:])
-        size = (filling.shape[-2], filling.shape[-1])
-        self._check(tops, lefts, size)
+        self._check(tops, lefts, (filling.shape[-2], filling.shape[-1]))
         made: Tensor | None = None
-        for which, given in self._groups(tops, lefts, size, filling):
+        for which, given in self._groups(tops, lefts, filling):
             made = given.new_empty(count, *given.shape[1:]) if made is None else made
             made[which] = given
-        if made is None:
-            return self.output[None][:0]
-        return made
+            done(len(which))
+        return self.output[None][:0] if made is None else made
 
-    def _groups(
-        self, tops: Sequence[int], lefts: Sequence[int], size: Pair, filling: Tensor
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        base, program = self._base, self.replay.program
-        if base is None or program is None:
-            yield from self._full(tops, lefts, size, filling)
+    def changed(
+        self, site: str, tops: Sequence[int], lefts: Sequence[int], *, pixels: Tensor
+    ) -> Iterator[tuple[Tensor, Changed]]:
+        """What the copies change in the output of one site, group by group: places in ``tops``, and the tiles.
+
+        Args:
+            site: A site of the net.
+            tops: First row of each rectangle.
+            lefts: First column of each.
+            pixels: As for `outputs`.
+
+        Raises:
+            UnknownNameError: No site has this name.
+            StriateError: A rectangle outside the image, or a net that cannot be run in part.
+        """
+        program = self.replay.program
+        if self._base is None or program is None:
+            raise StriateError(f"{self.net.name} cannot be run in part: {self.replay.reason}")
+        filling = pixels.expand(len(tops), *pixels.shape[-3:])
+        self._check(tops, lefts, (filling.shape[-2], filling.shape[-1]))
+        value = self.replay.value_of(site)
+        for which, plan, env in self._run(tops, lefts, filling, frozenset({value})):
+            rect, data = plan.read[value], env[kept(value)]
+            zeros = torch.zeros(len(which), dtype=torch.int64)
+            first = zeros if rect is None else torch.from_numpy(rect[0].start)
+            yield which, Changed(data, first, zeros if rect is None else torch.from_numpy(rect[1].start))
+
+    def _groups(self, tops: Sequence[int], lefts: Sequence[int], filling: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        if self.replay.program is None:
+            yield from self._full(tops, lefts, (filling.shape[-2], filling.shape[-1]), filling)
             return
+        for which, _, env in self._run(tops, lefts, filling, frozenset()):
+            yield which, env[self.replay.program.output]
+
+    def _run(
+        self, tops: Sequence[int], lefts: Sequence[int], filling: Tensor, wanted: frozenset[int]
+    ) -> Iterator[tuple[Tensor, Plan, dict[int, Tensor]]]:
+        base, program = self._base, self.replay.program
+        assert base is not None
+        assert program is not None
         with undisturbed(self.net), torch.no_grad():
-            for which, plan in self._plans(tops, lefts, size):
+            for which, plan in self._plans(tops, lefts, (filling.shape[-2], filling.shape[-1]), wanted):
                 patches = normalised(self.net, filling[which], (tops, lefts, which))
                 env = plan.run(base, _last(patches))
                 before, self.spent = self.spent, self.spent + plan.macs / max(1, program.macs)
                 passes = math.ceil(self.spent) - math.ceil(before)
                 count_forward(self.image.expand(passes, *self.image.shape))
-                yield which, env[program.output]
+                yield which, plan, env
 
     def _full(
         self, tops: Sequence[int], lefts: Sequence[int], size: Pair, filling: Tensor
@@ -166,11 +233,11 @@ class Partial:
                 assert isinstance(given, Tensor)
                 yield which, given
 
-    def _plans(self, tops: Sequence[int], lefts: Sequence[int], size: Pair) -> tuple[tuple[Tensor, Plan], ...]:
+    def _plans(
+        self, tops: Sequence[int], lefts: Sequence[int], size: Pair, wanted: frozenset[int] = frozenset()
+    ) -> tuple[tuple[Tensor, Plan], ...]:
         rows, columns = np.asarray(tops, np.int64), np.asarray(lefts, np.int64)
-        return self.replay.plans(
-            rows, columns, size, memory=self.memory, whole_at=self.whole_at, keep=frozenset()
-        )
+        return self.replay.plans(rows, columns, size, memory=self.memory, whole_at=self.whole_at, wanted=wanted)
 
     def _check(self, tops: Sequence[int], lefts: Sequence[int], size: Pair) -> None:
         height, width = self.image.shape[-2:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ class Plan:
         rects: Where the tile of each value lies; values that are not here are whole maps.
         macs: Multiply-adds for the group.
         whole_from: Place of the first operation that depends on the image and is computed on whole maps, or -1.
+        read: Where the tile of each value that is handed on lies; None where it is a whole map.
     """
 
     count: int
@@ -41,6 +42,7 @@ class Plan:
     rects: dict[int, Rect] = field(default_factory=dict)
     macs: float = 0.0
     whole_from: int = -1
+    read: dict[int, Rect | None] = field(default_factory=dict)
 
     def run(self, base: Base, patches: Tensor) -> Env:
         """The values that are left in the end, for normalised ``patches`` (count, C, h, w)."""
@@ -77,21 +79,33 @@ def share(rect: Rect) -> float:
 
 
 def planned(
-    program: Program, parts: tuple[Part, ...], first: Rect, *, whole_at: float = WHOLE_AT, keep: frozenset[int]
+    program: Program, parts: tuple[Part, ...], first: Rect, *, whole_at: float = WHOLE_AT, wanted: frozenset[int]
 ) -> Plan:
-    """The plan for the positions whose patches lie at ``first``."""
-    return _Planner(program, parts, first, whole_at, keep).plan
+    """The plan for the positions whose patches lie at ``first``; what of them is ``wanted`` besides the output.
+
+    Where something is wanted, the plan ends with it, without the output; copies of it lie in the values at `kept`.
+    """
+    return _Planner(program, parts, first, whole_at, wanted).plan
+
+
+def kept(value: int) -> int:
+    """Where a copy of a wanted value lies among the values of a group."""
+    return -1 - value
 
 
 class _Planner:
     def __init__(
-        self, program: Program, parts: tuple[Part, ...], first: Rect, whole_at: float, keep: frozenset[int]
+        self, program: Program, parts: tuple[Part, ...], first: Rect, whole_at: float, wanted: frozenset[int]
     ) -> None:
         self.program, self.shapes, self.axes = program, program.shapes, axes_of(program, parts)
         self.plan = Plan(len(first[0].low), rects={0: first})
-        self.keep = keep | {program.output}
+        self.keep, self.wanted = {program.output}, wanted
         self.whole: set[int] = set()
+        self.note((0,))
+        needed = _needed(program, wanted or {program.output})
         for place, (node, part) in enumerate(zip(program.nodes, parts, strict=True)):
+            if place not in needed:
+                continue
             if not node.image:
                 if node.counted:
                     self.whole.update(node.outputs)
@@ -108,12 +122,19 @@ class _Planner:
                 self.plan.macs += node.macs * share(rect) * self.plan.count
                 self.plan.rects.update(dict.fromkeys(node.outputs, rect))
                 self.plan.steps.append(getattr(self, part.kind)(node, part, place, rect))
+            self.note(node.outputs)
             gone = {each for each in node.inputs if program.last[each] <= place and each not in self.keep}
             gone |= {each for each in node.outputs if program.last[each] < 0 and each not in self.keep}
             if gone:
                 self.plan.steps.append(_forget(frozenset(gone)))
-        if program.output in self.plan.rects:
+        if program.output in self.plan.rects and not wanted:
             self.make_whole(program.output)
+
+    def note(self, values: tuple[int, ...]) -> None:
+        """Copies what is wanted before anything can overwrite it."""
+        for value in self.wanted.intersection(values):
+            self.plan.read[value] = self.plan.rects.get(value)
+            self.plan.steps.append(_copy(value))
 
     def to_whole(self, node: Node, place: int) -> None:
         for value in dict.fromkeys(node.inputs):
@@ -167,7 +188,7 @@ class _Planner:
         assert axes is not None
         pair: Pair = axes
         if same(here, rect):
-            return lambda base, env: env[value]
+            return lambda _, env: env[value]
         where = self.cut(rect, here)
 
         def get(base: Base, env: Env) -> Tensor:
@@ -184,7 +205,7 @@ class _Planner:
         gets = {v: self.moved(v, rect) for v in dict.fromkeys(node.inputs) if v in self.plan.rects}
         copied, count = self.owned(node, place), self.plan.count
         only = node.inputs[0] if len(node.inputs) == 1 else -1
-        plain = node.op == "relu" and only >= 0 and self.program.last[only] <= place and only not in self.keep | {0}
+        plain = node.op == "relu" and only >= 0 and self.program.last[only] <= place and only != 0
 
         def step(base: Base, env: Env) -> None:
             if plain:
@@ -254,8 +275,7 @@ class _Planner:
         if plain and same(here, rect):
             return lambda base, env: env.update({node.outputs[0]: call(base, env[source])})
         begins = tuple(
-            each.start * step - sides[0]
-            for each, step, sides in zip(rect, window.stride, window.padding, strict=True)
+            each.start * step - sides[0] for each, step, sides in zip(rect, window.stride, window.padding, strict=True)
         )
         sizes, steps = zip(*(_extent(window, rect, axis) for axis in (0, 1)), strict=True)
         where = cut(
@@ -300,7 +320,7 @@ def _inner(node: Node, window: Window, rect: Rect, lengths: Pair) -> tuple[int, 
 
         return 0, convolve
     if node.op == "max_pool2d":
-        return 1, lambda base, units: F.max_pool2d(units, window.kernel, stride, 0, window.dilation)
+        return 1, lambda _, units: F.max_pool2d(units, window.kernel, stride, 0, window.dilation)
     divisor = _divisor(node, window, rect, lengths)
 
     def average(base: Base, units: Tensor) -> Tensor:
@@ -329,6 +349,25 @@ def _divisor(node: Node, window: Window, rect: Rect, lengths: Pair) -> Tensor:
         high = np.minimum(low + window.kernel[axis], length + after)
         counts.append(torch.from_numpy(high - np.maximum(low, -before)))
     return (counts[0][:, :, None] * counts[1][:, None, :])[:, None]
+
+
+def _copy(value: int) -> Step:
+    def step(base: Base, env: Env) -> None:
+        del base
+        env[kept(value)] = env[value].clone()
+
+    return step
+
+
+def _needed(program: Program, wanted: Iterable[int]) -> set[int]:
+    """Places of the operations that lead to what is wanted."""
+    values, found = set(wanted), set()
+    for place in range(len(program.nodes) - 1, -1, -1):
+        node = program.nodes[place]
+        if values.intersection(node.outputs):
+            found.add(place)
+            values.update(node.inputs)
+    return found
 
 
 def _forget(values: frozenset[int]) -> Step:

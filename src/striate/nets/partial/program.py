@@ -20,7 +20,7 @@ ASKS = frozenset({"item", "tolist", "__bool__", "__int__", "__float__", "__index
 SAME = 1e-5  # of the largest output: what the program may differ by from the net
 
 
-class NotReplayable(Exception):
+class NotReplayableError(Exception):
     """Why a net's operations cannot be run again from a record."""
 
 
@@ -100,16 +100,16 @@ class Program:
 def record(module: nn.Module, images: Tensor) -> Program:
     """The program of ``module``, in eval mode, on ``images`` (two different ones, normalised).
 
-    It is recorded for one image and for two, where integers that differ are sizes of the batch; then it is run and compared.
-    Costs five passes.
+    It is recorded for one image and for two, where integers that differ are sizes of the batch; then it is run and
+    compared. Costs five passes.
 
     Raises:
-        NotReplayable: The net asks for a number that depends on the image, writes into part of a tensor, does something
-            else for two images than for one, or gives no tensor.
+        NotReplayableError: The net asks for a number that depends on the image, writes into part of a tensor,
+            does something else for two images than for one, or gives no tensor.
     """
     one, two = _record(module, images[:1].clone()), _record(module, images.clone())
     if len(one.nodes) != len(two.nodes) or one.output != two.output:
-        raise NotReplayable("it runs other operations on other images")
+        raise NotReplayableError("it runs other operations on other images")
     nodes = tuple(_merged(first, second) for first, second in zip(one.nodes, two.nodes, strict=True))
     counted: set[int] = set()
     marked = []
@@ -124,7 +124,7 @@ def record(module: nn.Module, images: Tensor) -> Program:
     program = Program(tuple(marked), tuple(one.shapes), one.output, tuple(last))
     again, scale = run(program, images), two.given.abs().max()
     if again.shape != two.given.shape or not bool((again - two.given).abs().max() <= SAME * scale):
-        raise NotReplayable("its operations, run again, give something else")
+        raise NotReplayableError("its operations, run again, give something else")
     return program
 
 
@@ -147,9 +147,8 @@ def run(program: Program, images: Tensor) -> Tensor:
 def _record(module: nn.Module, images: Tensor) -> _Recorder:
     recorder = _Recorder(images)
     watch = _Watch(recorder)
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), watch:
-        with Interception(paths_of(module), recorder.answer):
-            output = module(images)
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), watch, Interception(paths_of(module), recorder.answer):
+        output = module(images)
     recorder.finish(output)
     return recorder
 
@@ -166,7 +165,7 @@ class _Watch(TorchFunctionMode):
     ) -> Any:
         del types
         if getattr(func, "__name__", "") in ASKS and any(self.recorder.of_image(each) for each in tensors_in(args)):
-            raise NotReplayable("what it does depends on the numbers in the image")
+            raise NotReplayableError("what it does depends on the numbers in the image")
         return func(*args, **(kwargs or {}))
 
 
@@ -187,15 +186,17 @@ class _Recorder:
         return value is not None and self.image[value]
 
     def answer(self, call: Call) -> Any:
+        if call.op == "assert":
+            return call()
         if call.op in ("setitem", "set_", "resize"):
-            raise NotReplayable(f"it writes into part of a tensor at {call.key[0] or 'its top'}")
+            raise NotReplayableError(f"it writes into part of a tensor at {call.key[0] or 'its top'}")
         inputs: list[int] = []
 
         def known(tensor: Tensor) -> Any:
             if id(tensor) not in self.values:
                 return tensor
             if id(tensor) in self.stale:
-                raise NotReplayable(f"it reads what was overwritten through another view, at {call.key[0]}")
+                raise NotReplayableError(f"it reads what was overwritten through another view, at {call.key[0]}")
             inputs.append(self.values[id(tensor)])
             return Ref(inputs[-1])
 
@@ -204,7 +205,7 @@ class _Recorder:
         place = -1
         if target is not None:
             if id(target) not in self.values:
-                raise NotReplayable(f"it writes into a tensor of its own at {call.key[0]}")
+                raise NotReplayableError(f"it writes into a tensor of its own at {call.key[0]}")
             place = inputs.index(self.values[id(target)])
             self.stale |= self.storages.get(target.untyped_storage().data_ptr(), set()) - {id(target)}
         given = call()
@@ -229,7 +230,7 @@ class _Recorder:
 
     def finish(self, output: Any) -> None:
         if not isinstance(output, Tensor) or id(output) not in self.values or id(output) in self.stale:
-            raise NotReplayable("it gives no single tensor that its operations make")
+            raise NotReplayableError("it gives no single tensor that its operations make")
         self.output, self.given = self.values[id(output)], output
 
 
@@ -269,9 +270,15 @@ def _has_count(value: Any) -> bool:
 
 
 def _merged(one: Node, two: Node) -> Node:
-    same = (one.op, one.key, one.inputs, one.outputs, one.target) == (two.op, two.key, two.inputs, two.outputs, two.target)
+    same = (one.op, one.key, one.inputs, one.outputs, one.target) == (
+        two.op,
+        two.key,
+        two.inputs,
+        two.outputs,
+        two.target,
+    )
     if not same:
-        raise NotReplayable(f"it runs other operations on other images, at {one.key[0]}")
+        raise NotReplayableError(f"it runs other operations on other images, at {one.key[0]}")
     return replace(
         one, args=_both(one.args, two.args, one.key), kwargs=_both(dict(one.kwargs), dict(two.kwargs), one.key)
     )
@@ -294,5 +301,5 @@ def _both(one: Any, two: Any, key: Key) -> Any:
     else:
         equal = one is two or bool(one == two)
     if not equal:
-        raise NotReplayable(f"it does something else for other images, at {key[0]}")
+        raise NotReplayableError(f"it does something else for other images, at {key[0] or 'its top'} ({key[2]})")
     return one

@@ -80,6 +80,7 @@ _PARAMETERS = {
     "mlp": 235_146,
     "lenet5": 61_706,
     "hog": 3_250,
+    "vit_tiny": 142_026,
     "resnet20": 269_722,
     "resnet32": 464_154,
     "resnet44": 658_586,

@@ -1,0 +1,1 @@
+"""Codes: what a layer makes of each image, and what lies near what in that space."""

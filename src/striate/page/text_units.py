@@ -1,0 +1,54 @@
+"""Units, for a terminal."""
+
+from __future__ import annotations
+
+from striate.inside.units.payload import Layer, Units
+
+from .format import count, fixed, value_of
+from .lines import MOST_LINES, result_lines
+from .table import table
+
+
+@result_lines.register
+def _units(result: Units, width: int, color: bool) -> list[str]:
+    del color
+    head = ("layer", "units", "never fire", "same pairs", "field, px", "gradient, px", "occluders, px")
+    rows = [_row(layer) for layer in result.layers]
+    lines = [f"{count(result.images, 'image')} of {result.size[0]} x {result.size[1]}"]
+    lines += table(head, rows, width=width, numbers=frozenset(range(1, 7)))
+    body = [
+        (
+            one.site,
+            str(one.unit),
+            "never fires" if one.dead else fixed(one.top[0].value, 3) if one.top else "-",
+            one.top[0].image if one.top else "",
+            ", ".join(map(str, one.top[0].box)) if one.top else "",
+            one.picture,
+        )
+        for one in result.units[:MOST_LINES]
+    ]
+    lines += [
+        "",
+        *table(("layer", "unit", "most", "image", "box", "picture"), body, width=width, numbers=frozenset({2})),
+    ]
+    if len(result.units) > len(body):
+        lines.append(f"and {count(len(result.units) - len(body), 'unit')} more")
+    if result.filters is not None:
+        ordered = sorted(fit.r2 for fit in result.filters.fits)
+        lines += [
+            "",
+            f"filters of {result.filters.site} as Gabor functions: median R2 {ordered[len(ordered) // 2]:.2f}",
+        ]
+    return lines
+
+
+def _row(layer: Layer) -> tuple[str, ...]:
+    return (
+        layer.site,
+        f"{layer.units:,}",
+        f"{len(layer.dead):,}",
+        f"{layer.duplicated:,}" if layer.compared else "-",
+        " x ".join(map(str, layer.field)),
+        value_of(layer.effective),
+        value_of(layer.empirical),
+    )
