@@ -257,8 +257,7 @@ def dot(one: Tensor, other: Tensor) -> Tensor:
     if one.stride() != other.stride():
         other = other.contiguous().to(memory_format=torch.contiguous_format)
         one = one.contiguous().to(memory_format=torch.contiguous_format)
-    found: Tensor = torch.linalg.vecdot(rows(one), rows(other))
-    return found
+    return torch.stack([torch.dot(a, b) for a, b in zip(rows(one), rows(other), strict=True)])
 
 
 def _level(z: Tensor) -> Tensor:
