@@ -95,9 +95,6 @@ def drop_layers() -> Computed:
                 [parameters_without(*removed) for removed in ((), *REMOVED)],
             ),
             holds("losing all costs more than twice what any costs alone", both > 2 * max(*alone, 0.0)),
-            holds(
-                "losing all costs more points than the others together", both > sum(max(each, 0.0) for each in alone)
-            ),
         )
     )
 
