@@ -10,7 +10,7 @@ from striate.inside.embedding.payload import Embedding, Near, Probes, Query, Tra
 from . import record
 from .charts import Axis, Chart, Level, Series, line_chart
 from .embedded_charts import MOST_LEAVES, matrix_chart, method_name, plane_chart, tree_chart
-from .format import count, fixed, named, shown, value_of
+from .format import count, cut, fixed, named, shown, value_of
 from .outline import Outline
 from .pictures import Picture, Shelf
 from .section import Section, class_name
@@ -253,7 +253,11 @@ def _similarity_section(result: Embedding) -> Section | None:
     )
     charts = [
         matrix_chart(found, "debiased", "Debiased linear CKA", key="cka-debiased"),
-        matrix_chart(found, "svcca", f"SVCCA, {100 * found.keep:g} % of the variance kept", key="svcca"),
+        *(
+            [matrix_chart(found, "svcca", f"SVCCA, {100 * found.keep:g} % of the variance kept", key="svcca")]
+            if any(pair.svcca.value is not None for pair in others)
+            else []
+        ),
         matrix_chart(found, "cka", "Linear CKA, biased upwards by many numbers a code", key="cka"),
     ]
     content = {
@@ -301,7 +305,8 @@ def _invariance_section(result: Embedding) -> Section | None:
         f"{value_of(first.distances[at])} and the layer {named(last.layer)} {value_of(last.distances[at])} of the way "
         "to another image."
     )
-    content = {"charts": charts, "n": found.n, "fill": found.fill, "of": found.of}
+    layers = [each.layer for each in curve.layers[1:]]
+    content = {"charts": charts, "n": found.n, "fill": found.fill, "of": found.of, "layers": layers}
     return Section("invariance", "Invariance", claim, content)
 
 
@@ -309,9 +314,10 @@ def _distance_chart(curve: TransformCurve) -> Chart:
     factor = _UNITS.get(curve.transform, 1.0)
     series = [
         Series(
-            _short(each.layer), tuple((factor * at, one) for at, one in zip(curve.amounts, each.distances, strict=True))
+            f"{number} {cut('pixels' if each.layer == 'input' else each.layer, 12)}",
+            tuple((factor * at, one) for at, one in zip(curve.amounts, each.distances, strict=True)),
         )
-        for each in (*curve.layers[1:], curve.layers[0])
+        for number, each in (*tuple(enumerate(curve.layers))[1:], (0, curve.layers[0]))
     ]
     return line_chart(
         f"{curve.transform.capitalize()}: how far activations move",
@@ -332,11 +338,6 @@ def _probability_chart(curve: TransformCurve, of: str) -> Chart:
         x=Axis(f"{curve.transform}, {curve.unit}"),
         y=Axis("probability, %", 0, 1, percent=True),
     )
-
-
-def _short(layer: str) -> str:
-    """A layer's name as it fits beside a line: its end tells layers apart."""
-    return "pixels" if layer == "input" else layer if len(layer) <= 13 else f"…{layer[-12:]}"
 
 
 def _amount(curve: TransformCurve, amount: float) -> str:

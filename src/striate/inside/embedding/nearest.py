@@ -50,7 +50,10 @@ def nearest(
     squares = centred.square().sum(1)
     taken = min(k + _SPARE, left)
     block = max(1, min(_VALUES // len(gallery), len(queries)))
-    rows, distances = [], []
+    rows = torch.empty(len(queries), k, dtype=torch.int64)
+    distances = torch.empty(len(queries), k, dtype=torch.float64)
+    # room that is used again: blocks that come and go between results that stay would tear the heap to pieces
+    those, gap = gallery.new_empty(taken, gallery.shape[1]), torch.empty(taken, gallery.shape[1], dtype=torch.float64)
     for start in range(0, len(queries), block):
         part = queries[start : start + block] - middle
         scores = squares - 2 * part @ centred.T
@@ -59,15 +62,15 @@ def nearest(
             there = (mine >= 0).nonzero()[:, 0]
             scores[there, mine[there]] = torch.inf
         candidates = scores.topk(taken, 1, largest=False).indices.sort(1).values
-        for query, those in zip(queries[start : start + block], candidates, strict=True):
-            far = (gallery[those].double() - query.double()).square().sum(1)
-            far = far / 2 if metric == "cosine" else far.sqrt()
-            if metric == "cosine" and not bool(query.any()):
+        for row, found in enumerate(candidates, start):
+            torch.index_select(gallery, 0, found, out=those)
+            far = gap.copy_(those).sub_(queries[row].double()).square_().sum(1)
+            far = far.sqrt() if metric == "euclidean" else far / 2
+            if metric == "cosine" and not bool(queries[row].any()):
                 far = torch.ones_like(far)
             order = far.argsort(stable=True)[:k]
-            rows.append(those[order])
-            distances.append(far[order])
-    return torch.stack(rows), torch.stack(distances)
+            rows[row], distances[row] = found[order], far[order]
+    return rows, distances
 
 
 def agreement(labels: Tensor, neighbours: Tensor, *, of: Tensor | None = None) -> Tensor:
