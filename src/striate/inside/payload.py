@@ -197,6 +197,8 @@ class Explanation:
         left_out: Methods that do not work on this net, with the reason.
         sanity: What random weights do to the maps.
         objects: What was cut out.
+        labels: The same of two small nets, one trained on true labels and one on permuted ones.
+        learnt: Share of the training images that each of the two has right.
     """
 
     maps: tuple[MapRow, ...]
@@ -207,6 +209,8 @@ class Explanation:
     left_out: tuple[str, ...] = ()
     sanity: tuple[SanityRow, ...] = ()
     objects: tuple[ObjectRow, ...] = ()
+    labels: tuple[SanityRow, ...] = ()
+    learnt: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

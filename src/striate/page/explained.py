@@ -76,6 +76,7 @@ def _sections(report: Report[Explanation], shelf: Shelf, dropped: str) -> tuple[
         trust_section(result),
         agreement_section(result),
         sanity_section(result),
+        labels_section(result),
         objects_section(result, shelf),
         record.method_section(report, dropped, limits=_limits(result), left_out=result.left_out),
         record.citations_section(report.origin),
@@ -157,6 +158,19 @@ def sanity_section(result: Explanation) -> Section | None:
         claim,
         {"rows": [(label(row.method), row) for row in result.sanity], "first": result.sanity[0]},
     )
+
+
+def labels_section(result: Explanation) -> Section | None:
+    """What permuted labels do to the maps."""
+    if not result.labels or result.learnt is None:
+        return None
+    true, false = (value_of(share, percent=True) for share in result.learnt)
+    same = [label(row.method) for row in result.labels if row.method != "edge" and not row.holds]
+    claim = "Maps of a net that learnt classes and of one that learnt by heart differ for every method."
+    if same:
+        claim = f"{', '.join(same)}: maps of a net that learnt classes are those of one that learnt by heart."
+    rows = [(label(row.method), row) for row in result.labels]
+    return Section("permuted", "Permuted labels", claim, {"rows": rows, "true": true, "false": false})
 
 
 def objects_section(result: Explanation, shelf: Shelf) -> Section | None:

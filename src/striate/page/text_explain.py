@@ -32,6 +32,13 @@ def _explanation(result: Explanation, width: int, color: bool) -> list[str]:
         lines += ["", *_methods(result, width)]
     if result.sanity:
         lines += ["", *_sanity(result.sanity, width)]
+    if result.labels:
+        told = [
+            (row.method, value_of(row.spearman[0]), value_of(row.ssim[0]), "holds" if row.holds else "FAILS")
+            for row in result.labels
+        ]
+        head = ("labels permuted", "rank correlation", "structural similarity", "maps differ")
+        lines += ["", *table(head, told, width=width, numbers=frozenset({1, 2}))]
     if result.objects:
         cut = [
             (

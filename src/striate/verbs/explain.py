@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Unpack
 
 from striate.core.errors import StriateError
+from striate.core.progress import SILENT
 from striate.core.report import Report
 from striate.inside.payload import Explanation
 
@@ -30,7 +34,11 @@ def colours(text: str) -> float | tuple[float, ...] | str:
 
 
 class Explaining(Computing, total=False):
-    """What the verb takes for its methods: each option goes to those that have it."""
+    """What the verb takes for its methods: each option goes to those that have it; and for what is dear."""
+
+    sanity_labels: Annotated[
+        DataLike | None, Option("train lenet5 on DATA with true and with permuted labels: do maps differ?", "DATA")
+    ]
 
     layer: Annotated[
         str | None, Option("site or module path that grad_cam looks at (default: the last with extent)", "SITE")
@@ -129,10 +137,12 @@ def explain(
             steps=run["steps"],
             baseline=run["baseline"],
         )
-        used = dict.fromkeys(row.method for row in result.maps)
+        used = tuple(dict.fromkeys(row.method for row in result.maps))
+        if run["sanity_labels"] is not None:
+            result = _with_labels(result, run["sanity_labels"], used, seed=run["seed"])
         cites = [key for name in used for key in METHODS[name].cites]
         cites += [key for name in measures for key in MEASURES[name].cites]
-        cites += ["adebayo2018sanity"] * sanity + ["rother2004grabcut"] * object
+        cites += ["adebayo2018sanity"] * (sanity or bool(result.labels)) + ["rother2004grabcut"] * object
         findings = (*left_out, *explanation_findings(result, net=str(shown(net))))
         report = run.report(result, findings=findings, album=album, arrays=arrays, cites=cites)
         return write_out(report, out, overwrite=run["overwrite"])
@@ -153,6 +163,17 @@ def reference_images(given: DataLike, net: Net) -> Tensor:
         data = data.train
     taken = as_taken(data, net).limit(REFERENCES)
     return taken.images(range(len(taken))).to(next(iter(net.parameters())).device)
+
+
+def _with_labels(result: Explanation, data: DataLike, methods: Sequence[str], *, seed: int) -> Explanation:
+    """The explanation with what permuted labels do to the maps of those methods that work on LeNet-5."""
+    from striate.data.load import load_splits
+    from striate.inside.attribution import METHODS
+    from striate.inside.permuted import permuted_labels
+
+    makers = {method: partial(METHODS.load(method), memory=1 << 30, progress=SILENT) for method in methods}
+    rows, learnt = permuted_labels("striate/lenet5", load_splits(data, size=32), makers, seed=seed)
+    return replace(result, labels=rows, learnt=learnt)
 
 
 def _measures(given: str | tuple[str, ...]) -> tuple[str, ...]:
