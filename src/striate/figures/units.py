@@ -22,7 +22,7 @@ from .claims import Computed, claim, holds
 SITES = ("features.4.cat", "features.7.cat", "features.9.cat")  # the ends of the fire modules 3, 5 and 7
 COUNT = 100  # photographs
 SHOWN = 6  # units with a row of patches each
-MEASURED = 3  # units a layer under the occluder
+MEASURED = 2  # units a layer under the occluder
 TILE = 56
 
 

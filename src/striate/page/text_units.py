@@ -20,7 +20,7 @@ def _units(result: Units, width: int, color: bool) -> list[str]:
         (
             one.site,
             str(one.unit),
-            "never fires" if one.dead else fixed(one.top[0].value, 3) if one.top else "-",
+            "never fires" if one.dead else value_of(one.top[0].value) if one.top else "-",
             one.top[0].image if one.top else "",
             ", ".join(map(str, one.top[0].box)) if one.top else "",
             one.picture,

@@ -118,7 +118,7 @@ def units_section(result: Units, shelf: Shelf) -> Section:
     """Each layer as a grid of units, then each unit with all that is known of it."""
     shown_layers = []
     for layer in result.layers:
-        rows = [_shown(one, shelf) for one in result.units if one.site == layer.site]
+        rows = [_shown(one, shelf, layer.listed) for one in result.units if one.site == layer.site]
         shown_layers.append(ShownLayer(layer, _layer_words(layer), tuple(rows)))
     dead = sum(len(layer.dead) for layer in result.layers)
     claim = "Each unit has patches that excite it most, the strongest at the left."
@@ -148,7 +148,7 @@ def anchor_of(site: str, unit: int) -> str:
     return f"unit-{re.sub(r'[^A-Za-z0-9_-]+', '-', site)}-{unit}"
 
 
-def _shown(one: Unit, shelf: Shelf) -> Shown:
+def _shown(one: Unit, shelf: Shelf, listed: tuple[int, ...]) -> Shown:
     name = f"{one.site} unit {one.unit}"
     controls = [
         (words, picture)
@@ -159,14 +159,14 @@ def _shown(one: Unit, shelf: Shelf) -> Shown:
     if one.field.empirical.value is not None:
         lines.append(("field under occluders", f"{value_of(one.field.empirical)} pixels"))
     if one.top:
-        lines.append(("activation", f"{fixed(one.top[0].value, 3)} to {fixed(one.top[-1].value, 3)}"))
+        lines.append(("activation", f"{value_of(one.top[0].value)} to {value_of(one.top[-1].value)}"))
     if one.label is not None:
         lines.append(("follows", f"{one.label.concept or 'no concept'}, IoU {shown(one.label.iou)}"))
     if one.effect is not None:
         lines.append(("without it, accuracy changes by", shown(one.effect.change, percent=True)))
     near = tuple(
         (
-            anchor_of(one.site, each.unit),
+            anchor_of(one.site, each.unit) if each.unit in listed else "",
             str(each.unit),
             f"correlation {fixed(each.correlation, 2)}"
             + ("" if each.cosine is None else f", filters {fixed(each.cosine, 2)}"),
@@ -185,7 +185,7 @@ def _shown(one: Unit, shelf: Shelf) -> Shown:
 
 def _place(patch: Patch) -> str:
     top, left, bottom, right = patch.box
-    return f"{readable(patch.image)}, rows {top} to {bottom}, columns {left} to {right}: {fixed(patch.value, 3)}"
+    return f"{readable(patch.image)}, rows {top} to {bottom}, columns {left} to {right}: {value_of(patch.value)}"
 
 
 def fields_section(result: Units) -> Section | None:
