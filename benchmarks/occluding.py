@@ -127,11 +127,10 @@ def main() -> None:
     text = f"""# Occlusion: what each patch changes, and full passes
 
 Written by `benchmarks/occluding.py`: patch {PATCH}, stride {STRIDE}, {SIDE} x {SIDE}, {len(TOPS)} places, random
-weights (the same work as trained ones), one thread; {rounds} rounds in alternation, median and the order statistics
-around it (the whole range), CPU time of the process. "Full" is the best of batches 8, 16, 32, channels last, batch normalisation
-folded, scaled from {SAMPLE} places; "in part" is everything from the folded net to the outputs of all places. The
-difference is the largest between both, over the largest output. captum: its Occlusion on the same folded net, same
-batch, each of {PEER_ROUNDS} rounds.
+weights (the same work as trained ones), one thread; {rounds} rounds in alternation, median and range, CPU time of the
+process. "Full" is the best of batches 8, 16, 32, channels last, batch normalisation folded, scaled from {SAMPLE}
+places; "in part" is everything from the folded net to the outputs of all places. The difference is the largest between
+both, over the largest output. captum: its Occlusion on the same folded net, same batch, each of {PEER_ROUNDS} rounds.
 
 {head}
 {chr(10).join(rows)}

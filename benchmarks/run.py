@@ -22,7 +22,7 @@ PEERS = (
     "captum==0.9.0", "foolbox==3.3.4", "torch-lucent==0.1.8", "torchattacks==3.5.1",
     "adversarial-robustness-toolbox==1.20.1",
 )  # fmt: skip
-SCRIPTS = ("startup", "loop", "evaluate", "augment", "painting", "breaking", "expected")
+SCRIPTS = ("startup", "loop", "evaluate", "augment", "painting", "breaking", "occluding", "expected")
 
 
 def environment() -> Path:

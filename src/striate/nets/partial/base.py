@@ -34,7 +34,7 @@ class Base:
 
     def __init__(self, program: Program, parts: tuple[Part, ...], image: Tensor) -> None:
         self.axes = axes_of(program, parts)
-        self.shapes = program.shapes
+        self.shapes, self._output = program.shapes, program.output
         self._values: dict[int, Tensor] = {0: image}
         self._rows: dict[int, Tensor] = {}
         kept = _gathered(program, parts)
@@ -64,6 +64,8 @@ class Base:
             if units.is_floating_point():
                 outside[1] = -torch.inf
             self._rows[value] = torch.cat([units, outside])
+            if value != self._output:
+                del self._values[value]  # from here on nobody asks for it in any other form
         return self._rows[value]
 
     def copies(self, value: int, count: int) -> Tensor:

@@ -74,18 +74,23 @@ def _weights(program: Program, parts: tuple[Part, ...], first: Rect, axis: int) 
 
 
 def _bytes(program: Program, parts: tuple[Part, ...], first: Rect) -> int:
-    """Bytes of one position where most are alive: twice what an operation takes in and gives."""
-    rects, most, sizes = {0: first}, 0.0, {0: 0.0}
-    for node, part in zip(program.nodes, parts, strict=True):
-        rect = grown(node, part, rects, program.shapes) if node.image else None
+    """Bytes of one position where most are alive: twice what is held then, for what the kernels need."""
+    rects, alive, most = {0: first}, {0: share(first) * math.prod(program.shapes[0])}, 0.0
+    for place, (node, part) in enumerate(zip(program.nodes, parts, strict=True)):
+        if not node.image:
+            continue
+        rect = grown(node, part, rects, program.shapes)
         if rect is not None and share(rect) < WHOLE_AT:
             rects.update(dict.fromkeys(node.outputs, rect))
         else:
+            rect = None
             for value in node.inputs:
                 if rects.pop(value, None) is not None:
-                    sizes[value] = math.prod(program.shapes[value])
-        part_of = share(rect) if rect is not None and node.outputs[0] in rects else 1.0
+                    alive[value] = math.prod(program.shapes[value])
         for value in node.outputs:
-            sizes[value] = part_of * math.prod(program.shapes[value])
-        most = max(most, sum(sizes.get(value, 0.0) for value in (*node.inputs, *node.outputs)))
+            alive[value] = (1.0 if rect is None else share(rect)) * math.prod(program.shapes[value])
+        most = max(most, sum(alive.values()))
+        for value in (*node.inputs, *node.outputs):
+            if program.last[value] <= place:
+                alive.pop(value, None)
     return int(2 * BYTES * most)
