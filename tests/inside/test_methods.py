@@ -11,7 +11,7 @@ from striate.nets.net import Net
 from striate.nets.passes import counting
 
 TARGETS = torch.tensor([0, 3, 1, 4])
-FEW = {"rise": {"samples": 300}}  # what would take long as it is by default
+FEW = {"rise": {"samples": 300}, "extremal_perturbation": {"steps": 32}}  # what would take long as it is by default
 
 
 def run(method, net, images, targets=TARGETS, **options):
