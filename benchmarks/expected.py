@@ -17,8 +17,15 @@ def _rounded(values: Any) -> list[float]:
 
 
 def captum_maps() -> dict[str, Any]:
-    """Gradient, Grad-CAM at conv2's ReLU and occlusion, as captum computes them."""
-    from captum.attr import LayerAttribution, LayerGradCam, Occlusion, Saliency
+    """Gradient and its kin, Grad-CAM at conv2's ReLU and occlusion, as captum computes them."""
+    from captum.attr import (
+        InputXGradient,
+        IntegratedGradients,
+        LayerAttribution,
+        LayerGradCam,
+        Occlusion,
+        Saliency,
+    )
 
     from oracles.peers_net import TARGETS, FixedNet, fixed_images
 
@@ -31,7 +38,16 @@ def captum_maps() -> dict[str, Any]:
     drops = Occlusion(net).attribute(
         images, sliding_window_shapes=(3, 4, 4), strides=(3, 4, 4), target=targets, baselines=0.5
     )
+    times = InputXGradient(net).attribute(images.clone().requires_grad_(), target=targets)
+    paths = {
+        f"integrated gradients of the first image from 0.25, {ours}, 12": _rounded(
+            IntegratedGradients(net).attribute(images[:1], baselines=0.25, target=targets[0], n_steps=12, method=theirs)
+        )
+        for ours, theirs in (("gauss_legendre", "gausslegendre"), ("midpoint", "riemann_middle"))
+    }
     return {
+        "gradient x input of the first image": _rounded(times[:1]),
+        **paths,
         "logits": _rounded(net(images)),
         "gradient": _rounded(gradient),
         "grad_cam": _rounded(large),

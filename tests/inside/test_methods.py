@@ -17,7 +17,7 @@ REFUSE_TRANSFORMERS = {"guided_backprop", "deconvnet", "guided_grad_cam", "deep_
     name for name in METHODS if name.startswith("lrp")
 }
 TARGETS = torch.tensor([0, 3, 1, 4])
-FEW = {"rise": {"samples": 300}}  # what would take long as it is by default
+FEW = {"rise": {"samples": 300}, "extremal_perturbation": {"steps": 32}}  # what would take long as it is by default
 
 
 OF_TRANSFORMERS = ("attention_rollout", "gradient_attention")

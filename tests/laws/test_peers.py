@@ -12,6 +12,7 @@ from torch import Tensor
 
 from oracles.peers_net import TARGETS, FixedNet, fixed_images
 from striate.attacks.run import attack
+from striate.inside.attribution.integrated_gradients import Rule, integrated_gradients
 from striate.inside.explain import explain
 from striate.nets.net import Net
 
@@ -54,6 +55,18 @@ def test_grad_cam_is_captums(net: Net) -> None:
 def test_occlusion_is_captums(net: Net) -> None:
     mine = ours(net, "occlusion", patch=4, stride=4, baseline=0.5)
     assert close(mine, theirs("captum", "occlusion patch 4 stride 4, one channel"))
+
+
+def test_gradient_x_input_is_captums(net: Net) -> None:
+    assert close(ours(net, "gradient_x_input")[0], theirs("captum", "gradient x input of the first image"))
+
+
+@pytest.mark.parametrize("rule", ["gauss_legendre", "midpoint"])
+def test_integrated_gradients_are_captums_by_the_same_rule_and_points(net: Net, rule: Rule) -> None:
+    found = integrated_gradients(
+        net, fixed_images()[:1], torch.tensor(TARGETS[:1]), steps=12, baseline=0.25, rule=rule
+    ).values.double()
+    assert close(found, theirs("captum", f"integrated gradients of the first image from 0.25, {rule}, 12"))
 
 
 def test_fgsm_gives_foolboxs_images(net: Net) -> None:

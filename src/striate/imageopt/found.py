@@ -28,6 +28,7 @@ class Found:
         origin: The parts in words, steps, seed, chunk, memory format.
         broken_by: Which of several attacks reached the goal, a name an image, "" where none did; empty for one alone.
         notes: What went wrong on the way, in words: scores that were not numbers, gradients that were zero.
+        free: Numbers that the images are painted from, (N, ...), where the objective reads them; else None.
     """
 
     images: Tensor
@@ -42,6 +43,7 @@ class Found:
     origin: Mapping[str, str | int | float]
     notes: tuple[str, ...] = ()
     broken_by: tuple[str, ...] = ()
+    free: Tensor | None = None
 
     def updated(self, later: Found, rows: Tensor) -> Found:
         """The result with that of another run on some of its rows, where the other is better.

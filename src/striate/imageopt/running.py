@@ -19,26 +19,30 @@ from striate.nets.net import Net
 from .canvas import Canvas
 from .goal import Goal
 from .keep import Keep, Tried
-from .objective import Objective
+from .objective import FREE, Objective
 from .problem import Answer
 from .region import Region
 from .view import View
 
 FRESH_VIEWS = 8  # a score under random views is judged on so many that the search never saw
 GOLDEN = -7046029254386353131  # 2**64 over the golden ratio, as a signed word: spreads the counts over the ids
-PLAIN = frozenset({"input", "output"})  # what a pass shows by itself
+PLAIN = frozenset({"input", "output", FREE})  # what a pass shows by itself
 Look = Callable[[Tensor, Tensor], nets.Seen]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A pass as objectives see it: the painted images, and what the net made of them (or of a view of them)."""
+    """A pass as objectives see it: the painted images, and what the net made of them (or of a view of them).
+
+    ``free`` are the numbers that the images were painted from, where a canvas painted them.
+    """
 
     images: Tensor
     rows: Tensor
     pass_: nets.Seen
     net: Net
+    free: Tensor | None = None
 
     @property
     def output(self) -> Tensor:
@@ -46,8 +50,12 @@ class Shown:
         return self.net.as_logits(self.pass_.output)
 
     def __getitem__(self, site: str) -> Tensor:
-        """What was recorded at a site."""
-        return self.pass_[site]
+        """What was recorded at a site, or the free numbers of the images."""
+        if site != FREE:
+            return self.pass_[site]
+        if self.free is None:
+            raise StriateError("free numbers of images that no canvas painted", hint="an objective on images alone")
+        return self.free
 
 
 @contextmanager
@@ -56,7 +64,7 @@ def looking(net: Net, sites: frozenset[str], rules: Mapping[str, nets.Rule] | No
     if sites <= PLAIN and not rules:
         yield lambda images, rows: nets.Seen(images, net(images), rows, {})
     else:
-        with net.look(read=sites, rules=rules) as look:
+        with net.look(read=sites - {FREE}, rules=rules) as look:
             yield look
 
 
@@ -90,6 +98,7 @@ class Running:
         count, device = len(self.images), self.images.device
         self.start = self.canvas.start(self.images, ids=self.ids, rng=self.rng.child("canvas"))
         self.best = self.images.clone()
+        self.held = self.start.clone() if FREE in self.objective.sites else None  # what the best are painted from
         self.score = self.images.new_full((count,), -torch.inf)
         self.latest = self.images.new_full((count,), torch.nan)
         self.reached = torch.zeros(count, dtype=torch.bool, device=device)
@@ -134,10 +143,12 @@ class Running:
         wanted = self.objective if objective is None else objective
 
         def asked(part: Tensor) -> Answer:
-            answer, output = self._evaluate(z if len(part) == len(z) else z[part], part, grad, wanted)
+            free = z if len(part) == len(z) else z[part]
+            answer, output = self._evaluate(free, part, grad, wanted)
             wrong = answer.score.isnan().reshape(len(part), -1).any(1)
             self._check_numbers(part[wrong], part[wrong], wanted)
-            self._offer(answer, output, counts=objective is None and answer.score.ndim == 1, judged=not grad)
+            counts = objective is None and answer.score.ndim == 1
+            self._offer(answer, output, free, counts=counts, judged=not grad)
             return answer
 
         answers = list(self._in_parts(rows, asked))
@@ -164,11 +175,12 @@ class Running:
         counts = objective is None
 
         def asked(at: Tensor) -> Tensor:
-            answer, output = self._evaluate(pick(at), rows[at], False, wanted)
+            free = pick(at)
+            answer, output = self._evaluate(free, rows[at], False, wanted)
             chosen = _winners(answer, self._mark(answer), self.keep, self.images, counts=counts)
             if len(chosen) > 0:
                 shown = None if output is None else output[chosen]
-                self._offer(answer.at(chosen), shown, counts=counts, judged=True)
+                self._offer(answer.at(chosen), shown, free[chosen], counts=counts, judged=True)
             return answer.score.to(self.score)
 
         scores = list(self._in_parts(torch.arange(len(rows), device=rows.device), asked))
@@ -194,7 +206,7 @@ class Running:
 
     def _judged(self, rows: Tensor) -> None:
         """Takes down what the net itself says of the kept images of these rows."""
-        seen = self._see(self.best[rows], self.best[rows], rows, self.judge)
+        seen = self._see(self.best[rows], self.best[rows], rows, self.judge, self._held(rows))
         self.score[rows], self.reached[rows] = self.objective(seen), self.goal(seen)
         self._record(self._output(seen), rows)
         if self.view is not None and self.fresh:
@@ -208,7 +220,7 @@ class Running:
             leaf = free.requires_grad_(grad)
             with torch.set_grad_enabled(grad):
                 image = self.canvas.paint(leaf, rows)
-                seen = self._see(image, self._viewed(image, rows, draw), rows)
+                seen = self._see(image, self._viewed(image, rows, draw), rows, free=leaf)
                 score = objective(seen)
             if grad:
                 grads.append(_gradient(score, leaf))
@@ -265,12 +277,17 @@ class Running:
         fresh, ids, scores = self.rng.child("fresh"), self.ids[rows.cpu()], []
         for draw in range(self.fresh):
             shown = self.view(self.best[rows], ids, step=draw, rng=fresh)
-            scores.append(self.objective(self._see(self.best[rows], shown, rows, self.judge)))
+            scores.append(self.objective(self._see(self.best[rows], shown, rows, self.judge, self._held(rows))))
         return torch.stack(scores).mean(0)
 
-    def _see(self, image: Tensor, shown: Tensor, rows: Tensor, look: Look | None = None) -> Shown:
+    def _held(self, rows: Tensor) -> Tensor | None:
+        return None if self.held is None else self.held[rows]
+
+    def _see(
+        self, image: Tensor, shown: Tensor, rows: Tensor, look: Look | None = None, free: Tensor | None = None
+    ) -> Shown:
         look = look or self.look
-        return Shown(image, rows, look(shown.contiguous(memory_format=self.memory_format), rows), self.net)
+        return Shown(image, rows, look(shown.contiguous(memory_format=self.memory_format), rows), self.net, free)
 
     def _output(self, seen: Shown) -> Tensor | None:
         """Class scores to remember; None where the pass stopped before the output or the net gives something else."""
@@ -291,7 +308,7 @@ class Running:
             return answer
         return Answer(answer.score, grad.nan_to_num(0.0, 0.0, 0.0), answer.reached, answer.image, rows)
 
-    def _offer(self, answer: Answer, output: Tensor | None, *, counts: bool, judged: bool) -> None:
+    def _offer(self, answer: Answer, output: Tensor | None, free: Tensor, *, counts: bool, judged: bool) -> None:
         rows, image = answer.rows, answer.image
         score = answer.score.to(self.score) if counts else torch.full_like(self.score[rows], -torch.inf)
         reached = self._mark(answer)
@@ -309,6 +326,8 @@ class Running:
             self.best.copy_(image)
         else:
             self.best[at] = image[better]
+        if self.held is not None:
+            self.held[at] = free[better].detach()
         self.score[at], self.reached[at] = score[better], reached[better]
         self.judged[at] = judged and counts and self.view is None and self.look is self.judge
         self._record(None if output is None else output[better], at)

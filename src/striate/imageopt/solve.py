@@ -174,6 +174,7 @@ def _found(
         passes={"forward": passes.forward, "backward": passes.backward},
         origin=origin,
         notes=_notes(running),
+        free=running.held,
     )
 
 

@@ -13,6 +13,7 @@ from striate.core.errors import StriateError
 
 Classes = int | Tensor  # one class for every image, or a tensor (N,) with one a row
 OUTPUT = frozenset({"output"})
+FREE = "free numbers"  # what an objective reads that looks at the canvas's own numbers; no site can be called so
 
 
 class Seen(Protocol):

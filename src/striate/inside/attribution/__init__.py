@@ -145,6 +145,11 @@ METHODS: Registry[Method] = Registry(
             "how much higher the score is where a pixel is left visible by random masks",
             cites=("petsiuk2018rise",),
         ),
+        "extremal_perturbation": Entry(
+            f"{_HERE}.extremal_perturbation:extremal_perturbation",
+            "the part of a stated size that, shown alone, keeps the target's score highest",
+            cites=("fong2019understanding",),
+        ),
     },
     hint="striate methods",
 )
