@@ -33,7 +33,11 @@ def detectors_emerge(kept: Path) -> dict[str, Any]:
     splits, rows = load_splits("shapes"), []
     looked_at = load_data("shapes", split="test").limit(LOOKED_AT)
     for task, wanted in (("outline", CLASSES), ("ground", tuple(f"{one} ground" for one in GROUNDS))):
-        given = splits if task == "outline" else Splits(*(by_ground(part) for part in splits))
+        given = (
+            splits
+            if task == "outline"
+            else Splits(by_ground(splits.train), by_ground(splits.dev), by_ground(splits.test))
+        )
         recipe = replace(RECIPES.load("quick"), name=f"quick with epochs {EPOCHS}", states="", epochs=EPOCHS)
         folder = kept / f"units-{task}"
         begun = time.process_time()

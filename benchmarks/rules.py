@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from striate.core.errors import StriateError
+from striate.core.progress import SILENT
 from striate.inside.attribution import METHODS
 from striate.nets.load import load_net
 from striate.nets.net import Net
@@ -53,7 +54,7 @@ def cell(net: Net, image: torch.Tensor, methods: tuple[str, ...]) -> tuple[str, 
     residuals = []
     for method in methods:
         try:
-            check = METHODS.load(method)(net, image, target).checks[0]
+            check = METHODS.load(method)(net, image, target, memory=1 << 30, progress=SILENT).checks[0]
         except StriateError as error:
             return "refused", error.given.split(" is ", 1)[1].split(":")[0]
         if not check.holds:

@@ -36,7 +36,11 @@ from striate.page.format import shown, value_of
 from striate.verbs.images import open_images
 
 NETS = ("torchvision/squeezenet1_0", "torchvision/mobilenet_v2")
-STEPS: dict[str, dict[str, Any]] = {"deletion": {"steps": 16}, "insertion": {"steps": 16}, "sensitivity_n": {"samples": 16, "shares": (0.2, 0.5)}}
+STEPS: dict[str, dict[str, Any]] = {
+    "deletion": {"steps": 16},
+    "insertion": {"steps": 16},
+    "sensitivity_n": {"samples": 16, "shares": (0.2, 0.5)},
+}
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs" / "maps.md"
 BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"

@@ -329,6 +329,10 @@ _FIGURES: dict[str, Figure] = {
             "P",
             "dosovitskiy2021image",
         ),
+        needs="FashionMNIST",
+        cost="m",
+    ),
+    **_figures(
         "inner",
         (
             "unit-labels",

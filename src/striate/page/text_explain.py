@@ -37,8 +37,8 @@ def _explanation(result: Explanation, width: int, color: bool) -> list[str]:
             (row.method, value_of(row.spearman[0]), value_of(row.ssim[0]), "holds" if row.holds else "FAILS")
             for row in result.labels
         ]
-        head = ("labels permuted", "rank correlation", "structural similarity", "maps differ")
-        lines += ["", *table(head, told, width=width, numbers=frozenset({1, 2}))]
+        columns = ("labels permuted", "rank correlation", "structural similarity", "maps differ")
+        lines += ["", *table(columns, told, width=width, numbers=frozenset({1, 2}))]
     if result.objects:
         cut = [
             (
@@ -51,8 +51,8 @@ def _explanation(result: Explanation, width: int, color: bool) -> list[str]:
             )
             for each in result.objects[:MOST_LINES]
         ]
-        head = ("image", "from the map of", "box: left, top, right, bottom", "share", "IoU", "picture")
-        lines += ["", *table(head, cut, width=width, numbers=frozenset({3, 4}))]
+        titles = ("image", "from the map of", "box: left, top, right, bottom", "share", "IoU", "picture")
+        lines += ["", *table(titles, cut, width=width, numbers=frozenset({3, 4}))]
     return [*lines, *(line for each in result.left_out for line in wrap(f"left out: {readable(each)}", width))]
 
 

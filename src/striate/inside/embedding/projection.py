@@ -87,7 +87,7 @@ def _umap(array: Any, *, metric: str, draw: int) -> Plane:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from umap import UMAP  # type: ignore[import-untyped]
+            from umap import UMAP
     except ImportError as error:
         raise StriateError(
             "projection is 'umap', and umap-learn is not installed",

@@ -16,7 +16,7 @@ from striate.nets.passes import count_forward
 from striate.nets.site import Pair
 from striate.nets.undisturbed import undisturbed
 
-from .base import Base
+from .recorded import Base
 from .geometry import Extent, Ints, Rect
 from .groups import grouped
 from .locality import Part, parts_of

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from striate.nets.ops import bound
 from striate.nets.site import Pair, Window
 
-from .base import Base, axes_of, canonical, natural
+from .recorded import Base, axes_of, canonical, natural
 from .geometry import Cut, Ints, Rect, bounded, cut, same, slid, union
 from .locality import Part
 from .program import Node, Program, Ref
