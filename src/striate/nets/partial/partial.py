@@ -16,12 +16,12 @@ from striate.nets.passes import count_forward
 from striate.nets.site import Pair
 from striate.nets.undisturbed import undisturbed
 
-from .recorded import Base
 from .geometry import Extent, Ints, Rect
 from .groups import grouped
 from .locality import Part, parts_of
 from .plan import WHOLE_AT, Plan, kept, planned
 from .program import NotReplayableError, Program, record
+from .recorded import Base
 
 MOST = 64  # positions at once; more gain nothing and leave the caches
 

@@ -14,10 +14,10 @@ from torch.nn import functional as F
 from striate.nets.ops import bound
 from striate.nets.site import Pair, Window
 
-from .recorded import Base, axes_of, canonical, natural
 from .geometry import Cut, Ints, Rect, bounded, cut, same, slid, union
 from .locality import Part
 from .program import Node, Program, Ref
+from .recorded import Base, axes_of, canonical, natural
 
 Env = dict[int, Tensor]
 Step = Callable[[Base, Env], None]
