@@ -222,7 +222,8 @@ def _images_a_pass(net: Net, data: Dataset, memory: int, place: torch.device) ->
     return max(1, min(fits, CPU_IMAGES, CPU_VALUES // (net.channels * height * width)))
 
 
-def _check_fit(net: Net, data: Dataset) -> None:
+def check_images_fit(net: Net, data: Dataset) -> None:
+    """Raises a `StriateError` where the images have not the channels or the size that the net takes."""
     if net.channels != data.channels:
         raise StriateError(
             f"{net.name} takes {net.channels} channels and {data.name} has {data.channels}",
@@ -233,6 +234,10 @@ def _check_fit(net: Net, data: Dataset) -> None:
             f"{net.name} takes {net.size[0]} x {net.size[1]} and {data.name} has {data.size[0]} x {data.size[1]}",
             hint="data.resized(Geometry(net.size))",
         )
+
+
+def _check_fit(net: Net, data: Dataset) -> None:
+    check_images_fit(net, data)
     ours, theirs = (tuple(map(_plain, names)) for names in (net.classes, data.classes))
     if ours != theirs and not _numbered(net.classes) and len(set(ours)) == len(ours) and sorted(ours) == sorted(theirs):
         place = next(row for row, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other)

@@ -9,10 +9,9 @@ from striate.core.progress import SILENT, Progress
 from striate.inside.payload import MapCheck
 from striate.nets.net import Net
 from striate.nets.site import Site
-from striate.nets.undisturbed import undisturbed
 
-from .cams import AFRESH, Place, activations_at, afresh, enlarged, place_of, unchecked
-from .chunks import chunk_size, fast_layout
+from .cams import Place, activations_at, afresh, channel_cam
+from .chunks import fast_layout
 from .maps import Maps
 
 AGAIN = 3  # channels that the check switches off again, alone
@@ -51,30 +50,24 @@ def ablation_cam(
     Source: Desai & Ramaswamy 2020, section 3, equations 4 and 5. There the drop is divided by the logit, which turns
     the map over where the logit is negative; here it is not, and the map is theirs times the logit.
     """
-    size = (images.shape[-2], images.shape[-1])
-    place = place_of(net, size, layer)
-    most = chunk_size(net, images, memory=memory)
-    values: list[Tensor] = []
-    checks: list[MapCheck] = []
-    with undisturbed(net), torch.no_grad(), progress.task("ablation_cam", len(images)) as step:
-        for image, target in zip(torch.split(images.detach(), 1), targets.tolist(), strict=True):
-            found, residual = _one(net, place, fast_layout(image), target, most=most, check=check)
-            values.append(enlarged(found[None], size))
-            checks.extend(residual)
-            step(1)
-    return Maps(
-        torch.cat(values),
-        units=f"evidence for the target at {place.site.name}: logit lost without a channel, times the channel; "
+    return channel_cam(
+        net,
+        images,
+        targets,
+        lambda place, image, target, most: _one(net, place, image, target, most=most, check=check),
+        name="ablation_cam",
+        layer=layer,
+        units="evidence for the target at {layer}: logit lost without a channel, times the channel; "
         "negative sums are cut off",
-        signed=False,
-        checks=tuple(checks) or unchecked(WHAT, len(images), AFRESH),
-        layer=place.site.name,
+        what=WHAT,
+        memory=memory,
+        progress=progress,
     )
 
 
 def _one(
     net: Net, place: Place, image: Tensor, target: int, *, most: int, check: bool
-) -> tuple[Tensor, tuple[MapCheck, ...]]:
+) -> tuple[Tensor, MapCheck | None]:
     """The map (h, w) of one image (1, C, H, W), and its check."""
     layer, logits = activations_at(net, place, image)
     drops = torch.zeros(len(layer), dtype=torch.float64, device=layer.device)
@@ -83,10 +76,10 @@ def _one(
         drops[part] = logits[target] - _without(net, place, image, part)[:, target]
     found = torch.einsum("k,khw->hw", drops.to(layer), layer).relu()
     if not check:
-        return found, ()
+        return found, None
     heaviest = drops.abs().topk(min(AGAIN, len(drops))).indices
     again = ((float(drops[k]), float(logits[target] - _alone(net, place, image, int(k))[target])) for k in heaviest)
-    return found, (afresh(WHAT, pairs=again, level=float(logits.abs().max())),)
+    return found, afresh(WHAT, pairs=again, level=float(logits.abs().max()))
 
 
 def _without(net: Net, place: Place, image: Tensor, channels: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from striate.nets.net import Net
 from striate.nets.site import Site
 from striate.nets.undisturbed import undisturbed
 
-from .chunks import chunks, target_scores
+from .chunks import chunk_size, chunks, fast_layout, target_scores
 from .layers import default_layer, goes_on_over_tokens, spatial_layer
 from .maps import Maps
 from .slope import BOUND, DOUBLE, central_slope, checked_again, slope_checks
@@ -198,6 +198,46 @@ def enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:
 def unchecked(what: str, count: int, bound: float = BOUND) -> tuple[MapCheck, ...]:
     """The checks of maps for which none was asked."""
     return (MapCheck.left_out(what, bound),) * count
+
+
+OneMap = Callable[[Place, Tensor, int, int], tuple[Tensor, MapCheck | None]]
+
+
+def channel_cam(
+    net: Net,
+    images: Tensor,
+    targets: Tensor,
+    one: OneMap,
+    *,
+    name: str,
+    layer: str | None,
+    units: str,
+    what: str,
+    memory: int,
+    progress: Progress,
+) -> Maps:
+    """Maps (N, H, W) from a pass for every channel of a layer, image by image.
+
+    ``one`` gives the map (h, w) of an image (1, C, H, W) and a target, so many images a pass, with its check or None.
+    """
+    size = (images.shape[-2], images.shape[-1])
+    place = place_of(net, size, layer)
+    most = chunk_size(net, images, memory=memory)
+    values: list[Tensor] = []
+    checks: list[MapCheck] = []
+    with undisturbed(net), torch.no_grad(), progress.task(name, len(images)) as step:
+        for image, target in zip(torch.split(images.detach(), 1), targets.tolist(), strict=True):
+            found, check = one(place, fast_layout(image), target, most)
+            values.append(enlarged(found[None], size))
+            checks.append(MapCheck.left_out(what, AFRESH) if check is None else check)
+            step(1)
+    return Maps(
+        torch.cat(values),
+        units=units.format(layer=place.site.name),
+        signed=False,
+        checks=tuple(checks),
+        layer=place.site.name,
+    )
 
 
 def activations_at(net: Net, place: Place, image: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,10 +9,9 @@ from torch import Tensor
 from striate.core.progress import SILENT, Progress
 from striate.inside.payload import MapCheck
 from striate.nets.net import Net
-from striate.nets.undisturbed import undisturbed
 
-from .cams import AFRESH, Place, activations_at, afresh, enlarged, place_of, unchecked
-from .chunks import chunk_size, fast_layout
+from .cams import Place, activations_at, afresh, channel_cam
+from .chunks import fast_layout
 from .maps import Maps
 
 AGAIN = 3  # channels that the check masks again, alone
@@ -53,46 +52,40 @@ def score_cam(
     the softmax. The image is masked behind the normalisation, as the authors' code does, so that what is hidden has the
     mean colour (of the data that the net was normalised by) and not black.
     """
-    size = (images.shape[-2], images.shape[-1])
-    place = place_of(net, size, layer)
-    most = chunk_size(net, images, memory=memory)
-    values: list[Tensor] = []
-    checks: list[MapCheck] = []
-    with undisturbed(net), torch.no_grad(), progress.task("score_cam", len(images)) as step:
-        for image, target in zip(torch.split(images.detach(), 1), targets.tolist(), strict=True):
-            found, residual = _one(net, place, fast_layout(image), target, most=most, check=check)
-            values.append(enlarged(found[None], size))
-            checks.extend(residual)
-            step(1)
-    return Maps(
-        torch.cat(values),
-        units=f"value of {place.site.name}, mean over channels weighed by what the net says of the image seen through "
-        "them; negative sums are cut off",
-        signed=False,
-        checks=tuple(checks) or unchecked(WHAT, len(images), AFRESH),
-        layer=place.site.name,
+    return channel_cam(
+        net,
+        images,
+        targets,
+        lambda place, image, target, most: _one(net, place, image, target, most=most, check=check),
+        name="score_cam",
+        layer=layer,
+        units="value of {layer}, mean over channels weighed by what the net says of the image seen through them; "
+        "negative sums are cut off",
+        what=WHAT,
+        memory=memory,
+        progress=progress,
     )
 
 
 def _one(
     net: Net, place: Place, image: Tensor, target: int, *, most: int, check: bool
-) -> tuple[Tensor, tuple[MapCheck, ...]]:
+) -> tuple[Tensor, MapCheck | None]:
     """The map (h, w) of one image (1, C, H, W), and its check."""
     layer, logits = activations_at(net, place, image)
     low, high = layer.amin(dim=(1, 2)), layer.amax(dim=(1, 2))
     used = (high > low).nonzero().flatten()
     if not len(used):
-        return torch.zeros_like(layer[0]), (afresh(WHAT, pairs=iter(()), level=1.0),) if check else ()
+        return torch.zeros_like(layer[0]), afresh(WHAT, pairs=iter(()), level=1.0) if check else None
     scaled = (layer[used] - low[used, None, None]) / (high - low)[used, None, None]
     scores = torch.cat([_scores(net, image, part, target) for part in torch.split(scaled, most)])
     weights = scores.softmax(0)
     found = torch.einsum("k,khw->hw", weights.to(layer), layer[used]).relu()
     if not check:
-        return found, ()
+        return found, None
     heaviest = weights.topk(min(AGAIN, len(used))).indices.tolist()
     again = ((float(scores[k]), _alone(net, place, image, int(used[k]), target)) for k in heaviest)
     level = max(float(logits.abs().max()), float(scores.abs().max()))
-    return found, (afresh(WHAT, pairs=again, level=level),)
+    return found, afresh(WHAT, pairs=again, level=level)
 
 
 def _scores(net: Net, image: Tensor, masks: Tensor, target: int) -> Tensor:

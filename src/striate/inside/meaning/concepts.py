@@ -83,8 +83,8 @@ def concepts_of(data: Dataset, *, image_level: str = "") -> Concepts:
 
 
 @dataclass(frozen=True, eq=False)
-class _Regions:
-    """A class for every pixel."""
+class _Classes:
+    """The classes of data as concepts, all of them objects."""
 
     data: Dataset
 
@@ -95,6 +95,10 @@ class _Regions:
     @property
     def kinds(self) -> tuple[str, ...]:
         return ("object",) * len(self.data.classes)
+
+
+class _Regions(_Classes):
+    """A class for every pixel."""
 
     def marked(self, rows: Sequence[int]) -> Iterator[Marked]:
         for row in rows:
@@ -106,19 +110,8 @@ class _Regions:
             yield Marked(present, regions[None] == present.view(-1, 1, 1), regions != VOID)
 
 
-@dataclass(frozen=True, eq=False)
-class _Objects:
+class _Objects(_Classes):
     """Masks of objects; those of one class are joined."""
-
-    data: Dataset
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.data.classes
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return ("object",) * len(self.data.classes)
 
     def marked(self, rows: Sequence[int]) -> Iterator[Marked]:
         for row in rows:

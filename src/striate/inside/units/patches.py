@@ -22,6 +22,7 @@ from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng
 from striate.data.batches import batches
 from striate.data.dataset import Dataset
+from striate.measure.table import check_images_fit
 from striate.nets.net import Net
 
 from .alike import MOST_UNITS, Moments
@@ -111,7 +112,7 @@ def top_patches(
         raise StriateError(f"{data.name}, split {data.split}, has no images", hint="another split")
     data.ready()
     assert data.size is not None
-    _check_channels(net, data)
+    check_images_fit(net, data)
     found = unit_layers(net, data.size, layers)
     like = next((each for each in net.parameters() if each.is_floating_point()), torch.zeros(1))
     state = _Pass(found, top, controls, like, Rng(seed, "random patches"))
@@ -292,16 +293,3 @@ def _images_a_pass(net: Net, data: Dataset, names: Sequence[str], memory: int) -
     kept = sum(sizes[name] for name in names)
     fits = min(net.batch_size((height, width), memory=budget), max(1, budget // max(1, 2 * kept)))
     return min(fits, max(1, CPU_VALUES // (net.channels * height * width))) if on_cpu else fits
-
-
-def _check_channels(net: Net, data: Dataset) -> None:
-    if net.channels != data.channels:
-        raise StriateError(
-            f"{net.name} takes {net.channels} channels and {data.name} has {data.channels}",
-            hint=f"data.as_channels({net.channels})",
-        )
-    if net.size is not None and data.size is not None and net.size != data.size:
-        raise StriateError(
-            f"{net.name} takes {net.size[0]} x {net.size[1]} and {data.name} has {data.size[0]} x {data.size[1]}",
-            hint="data.resized(Geometry(net.size))",
-        )
