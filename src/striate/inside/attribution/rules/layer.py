@@ -138,4 +138,5 @@ def level(z: Tensor) -> Tensor:
     """The root mean square of each image's z, (n,)."""
     flat = rows(z)
     norm: Tensor = torch.linalg.vector_norm(flat, dim=1)
-    return norm * flat.shape[1] ** -0.5
+    found: Tensor = norm * flat.shape[1] ** -0.5
+    return found

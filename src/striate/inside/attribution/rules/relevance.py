@@ -140,7 +140,7 @@ class Gamma:
         for _, (one, z, c_i) in pieces(signal, layer.z, c):
             part = z.clamp(min=0) if positive else z.clamp(max=0)
             torch.div(part, one.add_(part).add_(tiny), out=one).mul_(c_i)
-        if ledger.open and layer.bias is not None:
+        if ledger.open and layer.bias is not None and half is not None:
             ledger.keep(layer.of_bias(signal, layer.bias + half))
         first, second = layer.by_sign(positive=positive, scale=self.gamma)
         return layer.back_by_sign(signal, (first.add_(layer.weight), second.add_(layer.weight)))
@@ -204,8 +204,7 @@ class AlphaBeta:
         for i, (one, z, c_i) in pieces(up, layer.z, c):
             if booked is not None:
                 lost[i] += torch.dot(c_i, torch.where(one > _LEAST, 0.0, z))
-            F.threshold_(one, _LEAST, float("inf"))
-            torch.div(z, one, out=one).mul_(c_i)
+            torch.div(z, F.threshold(one, _LEAST, float("inf"), inplace=True), out=one).mul_(c_i)
         if booked is not None:
             ledger.keep(booked - self.alpha * (booked - lost - layer.of_bias(up, bias)))
         return layer.back_by_sign(up, layer.by_sign(positive=True, scale=self.alpha))
