@@ -25,14 +25,20 @@ from striate.nets.net import Net
 from .families import FAMILIES, family_images, family_net
 
 TARGETS = torch.tensor([0, 2, 3])
+KEPT, SHARED = {"biases": "absorb"}, {"biases": "share"}
 LITERAL = {
     "lrp_epsilon": ({"epsilon": 0.1}, (epsilon_rule(0.1),) * 3),
+    "lrp_epsilon share": ({"epsilon": 0.1, **SHARED}, (epsilon_rule(0.1, shared=True),) * 3),
     "lrp_gamma": ({"gamma": 0.4}, (gamma_rule(0.4),) * 3),
-    "lrp_z_plus": ({}, (alpha_beta_rule(1, 0),) * 3),
+    "lrp_gamma share": ({"gamma": 0.4, **SHARED}, (gamma_rule(0.4, shared=True),) * 3),
+    "lrp_z_plus": ({}, (alpha_beta_rule(1, 0, shared=True),) * 3),
+    "lrp_z_plus absorb": (KEPT, (alpha_beta_rule(1, 0),) * 3),
     "lrp_alpha_beta": ({}, (alpha_beta_rule(2, 1),) * 3),
-    "lrp": ({"gamma": 0.3, "epsilon": 0.2}, (gamma_rule(0.3), epsilon_rule(0.2), box_rule)),
-    "lrp flat": ({"first": "flat"}, (gamma_rule(0.25), epsilon_rule(0.25), flat_rule)),
-    "lrp same": ({"first": "same"}, (gamma_rule(0.25), epsilon_rule(0.25), gamma_rule(0.25))),
+    "lrp_alpha_beta share": (SHARED, (alpha_beta_rule(2, 1, shared=True),) * 3),
+    "lrp": ({"gamma": 0.3, "epsilon": 0.2}, (gamma_rule(0.3, shared=True), epsilon_rule(0.2, shared=True), box_rule)),
+    "lrp absorb": ({"gamma": 0.3, "epsilon": 0.2, **KEPT}, (gamma_rule(0.3), epsilon_rule(0.2), box_rule)),
+    "lrp flat": ({"first": "flat", **KEPT}, (gamma_rule(0.25), epsilon_rule(0.25), flat_rule)),
+    "lrp same": ({"first": "same", **KEPT}, (gamma_rule(0.25), epsilon_rule(0.25), gamma_rule(0.25))),
 }
 
 
@@ -96,7 +102,7 @@ def test_z_plus_gives_no_negative_relevance_to_a_positive_score(skipping, images
 
 
 def test_a_sum_that_is_lost_fails_the_check(skipping, images, monkeypatch):
-    from striate.inside.attribution.rules.relevance import Layer
+    from striate.inside.attribution.rules.layer import Layer
 
     back = Layer.back
     monkeypatch.setattr(Layer, "back", lambda self, signal, weight: 1.01 * back(self, signal, weight))

@@ -10,7 +10,7 @@ from striate.nets.net import Net
 from .maps import Maps
 from .relevance_maps import Rules, relevance_maps
 from .rules.first_layer import First
-from .rules.relevance import Epsilon, Gamma
+from .rules.relevance import Biases, Epsilon, Gamma, checked
 
 
 def lrp(
@@ -21,6 +21,8 @@ def lrp(
     gamma: float = 0.25,
     epsilon: float = 0.25,
     first: First = "box",
+    biases: Biases = "share",
+    check: bool = True,
     memory: int = 1 << 30,
     progress: Progress = SILENT,
 ) -> Maps:
@@ -36,6 +38,8 @@ def lrp(
         epsilon: Stabiliser of linear layers, as a share of the root mean square of their z.
         first: Rule of the layers that see pixels: ``"box"`` knows that pixels lie in [0, 1], ``"flat"`` spreads alike
             over the window, ``"same"`` is the rule of the other convolutions.
+        biases: Whether a bias keeps its part of the relevance (``"absorb"``), or the inputs share it (``"share"``).
+        check: Whether the maps are checked.
         memory: Budget in bytes for one batch.
         progress: How progress is shown.
 
@@ -45,5 +49,8 @@ def lrp(
     Source: Montavon et al. 2019, section 10.3 (composite; they take LRP-0 above and epsilon between); the box rule
     Montavon et al. 2017, section 4.3.
     """
-    rules = Rules(Gamma(gamma), Epsilon(epsilon), Epsilon(), first=first)
-    return relevance_maps(net, images, targets, rules=rules, method="lrp", memory=memory, progress=progress)
+    keeping = checked(biases)
+    rules = Rules(Gamma(gamma, biases=keeping), Epsilon(epsilon, biases=keeping), Epsilon(biases=keeping), first=first)
+    return relevance_maps(
+        net, images, targets, rules=rules, method="lrp", check=check, memory=memory, progress=progress
+    )
