@@ -7,10 +7,14 @@ import torch
 from torch import nn
 
 from striate.core.errors import StriateError
+from striate.core.rng import Rng
 from striate.inside.fields.effective import effective_field, fit_gaussian
 from striate.inside.fields.empirical import empirical_field
+from striate.inside.fields.partly import in_part
+from striate.inside.fields.slide import whole_passes
 from striate.inside.units.layers import unit_layer
 from striate.nets.net import Net
+from striate.nets.passes import counting
 
 
 def flat(side, *, layers=1, size=41):
@@ -90,11 +94,6 @@ def test_a_layer_without_a_window_has_no_field_to_measure() -> None:
 
 
 def test_occluders_computed_in_part_give_what_whole_passes_give() -> None:
-    from striate.core.rng import Rng
-    from striate.inside.fields.partly import in_part
-    from striate.inside.fields.slide import whole_passes
-    from striate.nets.passes import counting
-
     with torch.random.fork_rng():
         torch.manual_seed(0)
         module = nn.Sequential(
@@ -110,6 +109,6 @@ def test_occluders_computed_in_part_give_what_whole_passes_give() -> None:
             with counting() as spent:
                 maps.append(empirical_field(net, image, layer, 3, [place], patch=11, stride=2, occluded=each).map)
             passes.append(spent.forward)
-        assert torch.allclose(*maps, atol=1e-5)
+        assert torch.allclose(maps[0], maps[1], atol=1e-5)
         assert float(maps[0].max()) == 1.0
         assert passes[1] < passes[0] / 2

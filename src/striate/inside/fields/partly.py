@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -40,7 +42,8 @@ def in_part(memory: int) -> Occluded:
             records[key] = Replay(net, image)
         replay = records[key]
         tops, lefts = (slide.corners[:, axis].clamp(0, length - patch).tolist() for axis, length in enumerate(size))
-        if replay.reason or _share(replay, slide.layer.name, tops, lefts, patch, macs, memory=memory) > GAIN:
+        most = GAIN * macs * len(tops)
+        if replay.reason or _macs_in_part(replay, slide.layer.name, (tops, lefts), patch=patch, memory=memory) > most:
             return plain(net, image, slide)
         if not images or images[0][0] is not image:
             images[:] = [(image, Partial(replay, image, memory=memory))]
@@ -68,16 +71,14 @@ def _macs_up_to(net: Net, size: tuple[int, int], name: str) -> int:
     return total
 
 
-def _share(
-    replay: Replay, site: str, tops: list[int], lefts: list[int], patch: int, macs: int, *, memory: int
-) -> float:
-    """Multiply-adds of the parts over those of passes up to the site."""
+def _macs_in_part(replay: Replay, site: str, corners: tuple[list[int], list[int]], *, patch: int, memory: int) -> float:
+    """Multiply-adds of the parts that lead to a site."""
     try:
         wanted = frozenset({replay.value_of(site)})
     except StriateError:  # a layer that the record does not name
-        return 1.0
-    plans = replay.plans(tops, lefts, (patch, patch), memory=memory, whole_at=WHOLE_AT, wanted=wanted)
-    return sum(plan.macs for _, plan in plans) / (macs * len(tops))
+        return math.inf
+    plans = replay.plans(*corners, (patch, patch), memory=memory, whole_at=WHOLE_AT, wanted=wanted)
+    return sum(plan.macs for _, plan in plans)
 
 
 def _squares(image: Tensor, slide: Slide, tops: list[int], lefts: list[int]) -> Tensor:
