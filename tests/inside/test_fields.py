@@ -7,10 +7,14 @@ import torch
 from torch import nn
 
 from striate.core.errors import StriateError
+from striate.core.rng import Rng
 from striate.inside.fields.effective import effective_field, fit_gaussian
 from striate.inside.fields.empirical import empirical_field
+from striate.inside.fields.partly import in_part
+from striate.inside.fields.slide import whole_passes
 from striate.inside.units.layers import unit_layer
 from striate.nets.net import Net
+from striate.nets.passes import counting
 
 
 def flat(side, *, layers=1, size=41):
@@ -87,3 +91,24 @@ def test_a_layer_without_a_window_has_no_field_to_measure() -> None:
     net = Net(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), channels=1, size=8)
     with pytest.raises(StriateError, match="whole image"):
         empirical_field(net, torch.zeros(1, 1, 8, 8), unit_layer(net, (8, 8), "1"), 0, [0])
+
+
+def test_occluders_computed_in_part_give_what_whole_passes_give() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = nn.Sequential(
+            nn.Conv2d(3, 16, 5, padding=2), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(16, 24, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(24, 4),
+        )  # fmt: skip
+    net = Net(module, channels=3, size=64).eval()
+    image = Rng(1, "image").uniform(torch.arange(1), (3, 64, 64))
+    layer = unit_layer(net, (64, 64), "5")
+    for place in (layer.middle(), 0, layer.places - 1):  # at the corners the occluder is clipped
+        maps, passes = [], []
+        for each in (whole_passes(1 << 28), in_part(1 << 28)):
+            with counting() as spent:
+                maps.append(empirical_field(net, image, layer, 3, [place], patch=11, stride=2, occluded=each).map)
+            passes.append(spent.forward)
+        assert torch.allclose(maps[0], maps[1], atol=1e-5)
+        assert float(maps[0].max()) == 1.0
+        assert passes[1] < passes[0] / 2

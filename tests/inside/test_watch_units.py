@@ -93,4 +93,6 @@ def test_kernels_and_activations_are_drawn_on_one_scale(net, photos) -> None:
     assert limits[0] == 0.0 < limits[1]
     _, signed = activation_grid(net, photos[0], unit_layer(net, (16, 16), "conv1"))
     assert signed[0] == -signed[1]
-    assert grid[:4] == kernel_slices(net.module.conv2.weight, 3)[:4] == b"\x89PNG"
+    kernel, ends = kernel_slices(net.module.conv2.weight, 3)
+    assert grid[:4] == kernel[:4] == b"\x89PNG"
+    assert ends[1] == float(net.module.conv2.weight[3].detach().abs().max())

@@ -80,6 +80,8 @@ def _add(verb: argparse.ArgumentParser, parameter: Parameter, *, positional: boo
         )
     else:
         needed = parameter.default is inspect.Parameter.empty
+        if option.bare is not None:
+            extra |= {"nargs": "?", "const": option.bare}
         verb.add_argument(f"--{parameter.name.replace('_', '-')}", required=needed, **extra)
 
 

@@ -7,7 +7,7 @@ title, which is its finding, and its data as a table.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -151,6 +151,9 @@ def line_chart(
     known = [(at, number) for each in series for at, number in each.points if number.value is not None]
     ends = [end for _, one in known for end in (one.value, one.low, one.high) if end is not None]
     frame = frame_of([at for at, _ in known], [*ends, *(level.value for level in levels)], x, y)
+    if x_names:  # what stands there is counted: no ticks between
+        whole = [at for at in frame.x_ticks.values if at == int(at)]
+        frame = replace(frame, x_ticks=Ticks(tuple(whole), max(1.0, frame.x_ticks.step)))
     drawn = axes(frame, x, y)
     labels = []
     for level in levels:

@@ -13,6 +13,7 @@ from .outline import Outline
 from .payload import Examination
 from .pictures import Shelf
 from .section import Section
+from .units import unit_pictures, units_section
 from .verdict import summary_sentence, verdict
 
 FIRST = 4  # pictures of each confusion cell that come before the rest
@@ -53,6 +54,8 @@ def _by_importance(examination: Examination) -> Iterator[str]:
             yield from (row.input_picture, row.picture)
     if examination.filters is not None:
         yield from examination.filters.pictures
+    if examination.units is not None:
+        yield from unit_pictures(examination.units)
     if examination.robustness is not None:
         shown_rows = [row for row in examination.robustness.per_image if row.picture][: looks.MOST_TRIPLES]
         for attacked in shown_rows:
@@ -86,6 +89,7 @@ def _sections(report: Report[Examination], shelf: Shelf, dropped: str) -> tuple[
         None if examination.robustness is None else attacked.fragile_section(examination.robustness),
         looks.classes_painted_section(examination.synthesis, names, shelf),
         looks.filters_section(examination.filters, shelf),
+        None if examination.units is None else units_section(examination.units, shelf),
         record.training_section(examination.training),
         record.net_section(examination.summary),
         record.method_section(report, dropped, limits=examination.limits, left_out=examination.left_out),

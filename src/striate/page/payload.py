@@ -8,6 +8,7 @@ from striate.attacks.payload import Robustness
 from striate.checks.payload import Checked
 from striate.core.number import Number
 from striate.inside.payload import Explanation, Filters
+from striate.inside.units.payload import Units
 from striate.measure.payload import Evaluation
 from striate.nets.payload import Summary
 from striate.synthesis.payload import Synthesis
@@ -32,6 +33,7 @@ class Examination:
         training: The record of the run; None where the net is no run of ours.
         left_out: What is not on the page, and why.
         limits: Limits of the methods, sentences.
+        units: A few units of a few layers; None where the net has none.
     """
 
     net: str
@@ -47,6 +49,7 @@ class Examination:
     training: Training | None = None
     left_out: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
+    units: Units | None = None
 
 
 @dataclass(frozen=True)

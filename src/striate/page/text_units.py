@@ -23,16 +23,24 @@ def _units(result: Units, width: int, color: bool) -> list[str]:
             "never fires" if one.dead else value_of(one.top[0].value) if one.top else "-",
             one.top[0].image if one.top else "",
             ", ".join(map(str, one.top[0].box)) if one.top else "",
+            *((one.label.concept or "-" if one.label else "-",) if result.meanings else ()),
+            *((value_of(one.effect.change, percent=True) if one.effect else "-",) if result.accuracy else ()),
             one.picture,
         )
         for one in result.units[:MOST_LINES]
     ]
+    more = [*(["follows"] if result.meanings else []), *(["without, points"] if result.accuracy else [])]
+    head = ("layer", "unit", "most", "image", "box", *more, "picture")
     lines += [
         "",
-        *table(("layer", "unit", "most", "image", "box", "picture"), body, width=width, numbers=frozenset({2})),
+        *table(head, body, width=width, numbers=frozenset({2, *([4 + len(more)] if result.accuracy else [])})),
     ]
     if len(result.units) > len(body):
         lines.append(f"and {count(len(result.units) - len(body), 'unit')} more")
+    lines += _meanings(result, width)
+    if result.attention is not None:
+        found = [float(each.distance) for each in result.attention.reach]
+        lines += ["", f"heads look {fixed(min(found), 1)} to {fixed(max(found), 1)} px away"]
     if result.filters is not None:
         ordered = sorted(fit.r2 for fit in result.filters.fits)
         lines += [
@@ -40,6 +48,26 @@ def _units(result: Units, width: int, color: bool) -> list[str]:
             f"filters of {result.filters.site} as Gabor functions: median R2 {ordered[len(ordered) // 2]:.2f}",
         ]
     return lines
+
+
+def _meanings(result: Units, width: int) -> list[str]:
+    """Which share of each layer's units follows a concept of each kind."""
+    if not result.meanings:
+        return []
+    kinds = result.meanings[0].kinds
+    rows = [
+        (
+            each.net,
+            each.site,
+            f"{each.units:,}",
+            value_of(each.labelled, percent=True),
+            *(value_of(share, percent=True) for share in each.shares),
+        )
+        for each in result.meanings
+    ]
+    head = ("net", "layer", "units", "labelled, %", *kinds)
+    many = range(2, len(head))
+    return ["", f"masks of {result.labelled_on}", *table(head, rows, width=width, numbers=frozenset(many))]
 
 
 def _row(layer: Layer) -> tuple[str, ...]:

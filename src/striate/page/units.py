@@ -8,14 +8,18 @@ from dataclasses import dataclass
 
 from striate.core.number import Number
 from striate.core.report import Report
+from striate.inside.ablation.payload import Effect
+from striate.inside.meaning.payload import UnitLabel
 from striate.inside.units.payload import FirstFilters, Layer, Patch, Unit, Units
 
 from . import record
+from .attended import attention_pictures, attention_section
 from .charts import Axis, Series, line_chart
 from .format import count, fixed, named, readable, shown, value_of
+from .meant import meaning_section, sheets_section
 from .outline import Outline
 from .pictures import Picture, Shelf
-from .section import Section
+from .section import Section, class_name
 from .verdict import Headline, tally
 
 # a strip is four times its target long
@@ -55,7 +59,7 @@ def outline(report: Report[Units]) -> Outline:
         other=named(str(arguments.get("data", "images")), 60),
         lead=f"{units_claim(result)} {tally(report.findings)}",
         headlines=tuple(headlines(result)),
-        pictures=tuple(_pictures(result)),
+        pictures=tuple(unit_pictures(result)),
         sections=lambda shelf, dropped: _sections(report, shelf, dropped),
     )
 
@@ -94,11 +98,15 @@ def _gabors(filters: FirstFilters) -> Number:
     return Number.of(ordered[len(ordered) // 2], n=len(ordered), why="a median over the filters")
 
 
-def _pictures(result: Units) -> Iterator[str]:
+def unit_pictures(result: Units) -> Iterator[str]:
+    """Keys of the pictures, those first that the page must not lack."""
     yield from (one.picture for one in result.units if one.picture)
     if result.filters is not None:
         yield from (*result.filters.pictures, *result.filters.fitted)
     yield from (one.painted for one in result.units if one.painted)
+    yield from (sheet.picture for each in result.layers for sheet in (each.maps, each.kernel) if sheet is not None)
+    if result.attention is not None:
+        yield from attention_pictures(result.attention)
     yield from (name for one in result.units for name in (one.least_picture, one.random_picture) if name)
 
 
@@ -106,7 +114,10 @@ def _sections(report: Report[Units], shelf: Shelf, dropped: str) -> tuple[Sectio
     result = report.result
     found = (
         units_section(result, shelf),
+        meaning_section(result),
+        attention_section(result.attention, shelf),
         fields_section(result),
+        sheets_section(result, shelf),
         fits_section(result.filters, shelf),
         record.method_section(report, dropped, left_out=result.notes),
         record.citations_section(report.origin),
@@ -118,7 +129,7 @@ def units_section(result: Units, shelf: Shelf) -> Section:
     """Each layer as a grid of units, then each unit with all that is known of it."""
     shown_layers = []
     for layer in result.layers:
-        rows = [_shown(one, shelf, layer.listed) for one in result.units if one.site == layer.site]
+        rows = [_shown(one, shelf, layer.listed, result.names) for one in result.units if one.site == layer.site]
         shown_layers.append(ShownLayer(layer, _layer_words(layer), tuple(rows)))
     dead = sum(len(layer.dead) for layer in result.layers)
     claim = "Each unit has patches that excite it most, the strongest at the left."
@@ -148,7 +159,7 @@ def anchor_of(site: str, unit: int) -> str:
     return f"unit-{re.sub(r'[^A-Za-z0-9_-]+', '-', site)}-{unit}"
 
 
-def _shown(one: Unit, shelf: Shelf, listed: tuple[int, ...]) -> Shown:
+def _shown(one: Unit, shelf: Shelf, listed: tuple[int, ...], names: tuple[str, ...]) -> Shown:
     name = f"{one.site} unit {one.unit}"
     controls = [
         (words, picture)
@@ -161,9 +172,9 @@ def _shown(one: Unit, shelf: Shelf, listed: tuple[int, ...]) -> Shown:
     if one.top:
         lines.append(("activation", f"{value_of(one.top[0].value)} to {value_of(one.top[-1].value)}"))
     if one.label is not None:
-        lines.append(("follows", f"{one.label.concept or 'no concept'}, IoU {shown(one.label.iou)}"))
+        lines.append(("follows", follows(one.label)))
     if one.effect is not None:
-        lines.append(("without it, accuracy changes by", shown(one.effect.change, percent=True)))
+        lines += _losses(one.effect, names)
     near = tuple(
         (
             anchor_of(one.site, each.unit) if each.unit in listed else "",
@@ -181,6 +192,28 @@ def _shown(one: Unit, shelf: Shelf, listed: tuple[int, ...]) -> Shown:
         shelf.show(one.painted, f"image painted for {name}", target=PAINTED) if one.painted else None,
         tuple(lines), tuple(_place(each) for each in one.top), near,
     )  # fmt: skip
+
+
+def follows(label: UnitLabel) -> str:
+    """The concept that a unit follows, with its evidence."""
+    if not label.nearest:
+        return "nothing: it is never above its threshold"
+    evidence = f"IoU {shown(label.iou)}, chance {fixed(label.chance, 3)}"
+    if not label.concept:
+        return f"no concept above chance (nearest {readable(label.nearest)}, {evidence})"
+    also = [readable(name) for name, _ in label.above[1:4]]
+    return f"{readable(label.concept)} ({label.kind}), {evidence}" + (f"; also {', '.join(also)}" if also else "")
+
+
+def _losses(effect: Effect, names: tuple[str, ...]) -> list[tuple[str, str]]:
+    lines = [
+        ("without it, accuracy changes by", f"{shown(effect.change, percent=True)} points"),
+        ("and the loss by", f"{shown(effect.loss)} nats"),
+    ]
+    worst = min(range(len(effect.classes)), key=effect.classes.__getitem__, default=None)
+    if worst is not None and effect.classes[worst] < 0:
+        lines.append(("hits most", f"{class_name(names, worst)}, {fixed(100 * effect.classes[worst], 1)} points"))
+    return lines
 
 
 def _place(patch: Patch) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Unpack
@@ -23,16 +24,28 @@ if TYPE_CHECKING:
     from striate.checks.payload import Checked
     from striate.data.dataset import Dataset
     from striate.inside.payload import Explanation, Filters
+    from striate.inside.units.payload import Units
     from striate.measure.table import Table
     from striate.nets.net import Net
     from striate.synthesis.payload import Synthesis
     from striate.training.payload import Training
 
 T = TypeVar("T")
-PICTURES = {"picture", "original", "difference", "input_picture"}  # fields that name a picture of the album
+PICTURES = {
+    "picture",
+    "original",
+    "difference",
+    "input_picture",
+    "least_picture",
+    "random_picture",
+}  # fields that name a picture of the album
 CURVE = (0.125, 0.25, 0.5, 2.0)  # radii of the robustness curve, as shares of the radius asked for
 SUSPECTS = 24  # suspect labels with a picture
 CHECKED = 40_000  # most images that are checked on the way
+LOOKED = 3  # layers whose units are shown
+UNITS = 4  # of each
+UNIT_IMAGES, UNIT_MACS = 200, 20e9  # images that units are followed on, at most; and multiply-adds of that pass
+LABELLED = 40  # images with masks that name what units follow
 EXPLAINED = ("gradient", "grad_cam", "occlusion")
 LIMITS = (
     "The robust accuracy is an upper bound: a stronger attack may find more.",
@@ -125,6 +138,7 @@ def examine_bench(
     robustness = bench.part("robustness", lambda: _robustness(bench, attacked, radius))
     synthesis = bench.part("class images", lambda: _class_images(bench))
     filters = bench.part("first-layer filters", lambda: _filters(bench))
+    units = bench.part("units", lambda: _units(bench))
     summary = bench.part("the net", lambda: summarise(bench.net, size=bench.data.size))
     if record is None:
         bench.left_out.append("Training record: the net does not come from a run folder.")
@@ -142,6 +156,7 @@ def examine_bench(
         training=record,
         left_out=tuple(bench.left_out),
         limits=LIMITS,
+        units=units,
     )
     findings = illustrated(bench.findings, evaluation, robustness)
     return bench.run.report(examination, findings=findings, album=bench.album, cites=bench.cites)
@@ -254,6 +269,33 @@ def _filters(bench: Bench) -> Filters | None:
     result, album = filter_pictures(bench.net)
     bench.album |= album
     return result
+
+
+def _units(bench: Bench) -> Units:
+    """A few units of a few layers on a few images: what a page waits a few seconds for."""
+    from striate.inside.units.evidence import with_labels
+    from striate.inside.units.layers import unit_layers
+    from striate.inside.units.watch import watch_units
+    from striate.nets.stages import spread
+
+    data, net, run = bench.data, bench.net, bench.run
+    data.ready()
+    size = data.size or net.a_size()
+    macs = sum(site.macs for site in net.sites(size))
+    few = data.limit(max(8, min(UNIT_IMAGES, int(UNIT_MACS / max(1, macs)))))
+    layers = spread([layer.name for layer in unit_layers(net, size)], LOOKED)
+    result, album = watch_units(
+        net, few, layers=layers, listed=UNITS, controls=2, seed=run["seed"], memory=run["memory"],
+        workers=run["workers"], filters=False, progress=run.progress,
+    )  # fmt: skip
+    bench.cites += ["zeiler2014visualizing", "araujo2019computing", "luo2016understanding"]
+    with suppress(StriateError):  # most data that a net classifies have no masks, and their units no labels
+        shown_on = data.limit(min(len(few), LABELLED))
+        result = with_labels(
+            result, net, shown_on, name=bench.names[0], all_units=False, seed=run["seed"], memory=run["memory"]
+        )
+        bench.cites += ["zhou2015object", "bau2017network"]
+    return bench.keep(result, album, "units-")
 
 
 def _prefixed(value: Json, prefix: str) -> Json:

@@ -34,6 +34,7 @@ class Option:
         parse: Text to value; raises `StriateError` with the option's name for what it cannot read.
         default: Default of a shared option (a verb's own defaults stand in its signature).
         many: A positional that takes one or more values.
+        bare: What an option means that is given without its value; None where it needs one.
     """
 
     help: str
@@ -41,6 +42,7 @@ class Option:
     parse: Callable[[str], Any] | None = None
     default: Any = None
     many: bool = False
+    bare: Any = None
 
 
 def number(text: str, name: str = "radius") -> float:

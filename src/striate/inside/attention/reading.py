@@ -84,6 +84,14 @@ def read_attention(net: Net, images: Tensor, *, change: Change | None = None) ->
     return Attention(tuple(listener.sites), tuple(listener.weights), torch.stack(listener.residuals, 1), output)
 
 
+def has_attention(net: Net, size: tuple[int, int]) -> bool:
+    """Whether some operation of the net attends: heads that weigh tokens, whether among all of them or not."""
+    return any(
+        site.op in _FORMULAS or (site.op == "softmax" and len(site.shape) >= 3 and site.shape[-1] == site.shape[-2])
+        for site in net.sites(size)
+    )
+
+
 class _Listener:
     """Answers the calls of one pass."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,28 +14,11 @@ from striate.core.rng import Rng, image_ids
 from striate.inside.units.layers import UnitLayer
 from striate.nets.net import Net
 
+from .partly import in_part
+from .slide import Occluded, Slide
+
 PATCH, STRIDE = 11, 3
 THRESHOLD = 0.5  # of the map's peak: with a patch over all of a flat field's border, half of the field is covered
-
-
-@dataclass(frozen=True)
-class Slide:
-    """An occluder that slides over an image: whose place is watched, where the occluder stands, what it shows.
-
-    Attributes:
-        layer: The layer.
-        place: The place on its map.
-        corners: Top left pixels of the occluder, (P, 2); it is clipped at the border.
-        cover: Its pixels, (C, patch, patch).
-    """
-
-    layer: UnitLayer
-    place: int
-    corners: Tensor
-    cover: Tensor
-
-
-Occluded = Callable[[Net, Tensor, Slide], Tensor]
 
 
 @dataclass(frozen=True)
@@ -71,7 +54,8 @@ def empirical_field(
     """The size of what moves a unit at its places in images (N, C, H, W), one place an image.
 
     An occluder of random pixels slides over all that the place can see; the maps of the absolute change are laid over
-    each other at the unit's centre and averaged. One forward pass up to the layer for each place of the occluder.
+    each other at the unit's centre and averaged. One forward pass up to the layer for each place of the occluder, of
+    which only what the occluder changes is computed where that gains.
 
     Args:
         net: The net.
@@ -85,14 +69,15 @@ def empirical_field(
         memory: Bytes for one batch.
         progress: How progress is shown.
         occluded: What computes the activations of a place under occluders: (net, image, `Slide`) ->
-            (1 + P, units), the first row those of the image as it is; by default plain passes of whole images.
+            (1 + P, units), the first row those of the image as it is; by default in part where that gains (`in_part`),
+            else by passes of whole images.
 
     Source: Zhou et al. 2015 (object detectors emerge), section 3.2: occluders 11 x 11, stride 3, the top images, maps
     centred and averaged. They give no threshold; half the peak finds the side of an evenly weighted field exactly.
     """
     if layer.field is None:
         raise StriateError(f"{layer.name} sees the whole image from every place", accepted="a layer with a window")
-    compute = occluded or _plain(memory)
+    compute = occluded or in_part(memory)
     reach = max((field.size + patch) // 2 // stride + 1 for field in layer.field)
     total = torch.zeros(2 * reach + 1, 2 * reach + 1, dtype=torch.float64)
     counts = torch.zeros_like(total)
@@ -126,32 +111,3 @@ def _slides(layer: UnitLayer, place: int, reach: int, patch: int, stride: int) -
     pairs = [(down, right) for down in axes[0] for right in axes[1]]
     steps = torch.tensor([(down[0], right[0]) for down, right in pairs])
     return steps, torch.tensor([(down[1], right[1]) for down, right in pairs])
-
-
-def _plain(memory: int) -> Occluded:
-    """Whole images, batch by batch."""
-
-    def compute(net: Net, image: Tensor, slide: Slide) -> Tensor:
-        layer, place = slide.layer, slide.place
-        most = net.batch_size((image.shape[-2], image.shape[-1]), memory=memory)
-        found = []
-        with net.look(read=[layer.name]) as see:
-            own = layer.arranged(see(image[None])[layer.name])[:, place].clone()
-            for part in torch.split(slide.corners, most):
-                batch = _covered(image, slide.cover, part).contiguous(memory_format=torch.channels_last)
-                found.append(layer.arranged(see(batch)[layer.name])[:, place].clone())
-        return torch.cat([own, *found])
-
-    return compute
-
-
-def _covered(image: Tensor, cover: Tensor, corners: Tensor) -> Tensor:
-    """Copies of an image with the cover at each of these corners (P, 2), clipped at the border."""
-    patch = cover.shape[-1]
-    margin = (patch, patch, patch, patch)
-    wide = torch.nn.functional.pad(image, margin).expand(len(corners), -1, -1, -1).clone()
-    reach = torch.arange(patch)
-    rows, columns = corners[:, 0, None] + patch + reach, corners[:, 1, None] + patch + reach
-    at = torch.arange(len(corners))[:, None, None]
-    wide.permute(0, 2, 3, 1)[at, rows[:, :, None], columns[:, None]] = cover.permute(1, 2, 0)
-    return wide[:, :, patch:-patch, patch:-patch]

@@ -11,6 +11,7 @@ True
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -291,5 +292,11 @@ def _images_a_pass(net: Net, data: Dataset, names: Sequence[str], memory: int) -
     budget = min(memory, CPU_BYTES) if on_cpu else memory
     sizes = net.trace((height, width)).bytes_of
     kept = sum(sizes[name] for name in names)
+    image = 4 * net.channels * height * width
+    if (need := 2 * kept + image) > memory:
+        raise StriateError(
+            f"memory is {memory / 2**20:.3g} MiB, and the activations of one image take {need / 2**20:.3g} MiB",
+            accepted=f"at least {math.ceil(need / 2**20)}MiB, or fewer layers",
+        )
     fits = min(net.batch_size((height, width), memory=budget), max(1, budget // max(1, 2 * kept)))
     return min(fits, max(1, CPU_VALUES // (net.channels * height * width))) if on_cpu else fits

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from striate.core.number import Number
 from striate.inside.ablation.payload import Effect
-from striate.inside.meaning.payload import UnitLabel
+from striate.inside.attention.payload import Attended
+from striate.inside.meaning.payload import LayerMeaning, UnitLabel
 
 Box = tuple[int, int, int, int]
 
@@ -99,6 +100,25 @@ class Twins:
 
 
 @dataclass(frozen=True)
+class Sheet:
+    """Tiles of a layer on one sheet, row by row, on one colour scale.
+
+    Attributes:
+        picture: Its name.
+        limits: What the ends of the colours stand for; from 0 where nothing is negative.
+        tiles: How many are shown.
+        of: How many there are.
+        what: The image whose maps these are, or the unit whose kernel it is.
+    """
+
+    picture: str
+    limits: tuple[float, float]
+    tiles: int
+    of: int
+    what: str
+
+
+@dataclass(frozen=True)
 class Layer:
     """One layer.
 
@@ -117,6 +137,8 @@ class Layer:
         sigma: Standard deviation in pixels of the Gaussian that fits this best, mean of the two axes.
         empirical: Mean over the measured units.
         compared: Whether units were compared with each other (layers of at most 2,048 are).
+        maps: Activations of all units for one image; None where the layer has no maps.
+        kernel: The kernel of one unit, a tile for each channel that it takes in; of one layer of the report at most.
     """
 
     site: str
@@ -133,6 +155,8 @@ class Layer:
     sigma: Number
     empirical: Number
     compared: bool = True
+    maps: Sheet | None = None
+    kernel: Sheet | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +181,7 @@ class FirstFilters:
         pictures: One a filter.
         fitted: The nearest Gabor function of each, at the same limits.
         fits: The numbers of each.
+        pixels: What the weights are multiplied with: how pixel values are normalised before.
     """
 
     site: str
@@ -165,6 +190,7 @@ class FirstFilters:
     pictures: tuple[str, ...]
     fitted: tuple[str, ...]
     fits: tuple[GaborFit, ...]
+    pixels: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,6 +204,12 @@ class Units:
         size: (H, W) of an image.
         filters: Filters of the first layer, None where it has none over pixels.
         notes: What was left out, and why.
+        labelled_on: Name and size of the data whose masks the labels come from, "" where nobody asked for labels.
+        meanings: What the units of each layer follow, kind by kind, all units of the layer; of several nets one after
+            the other.
+        accuracy: Of the net as it is, which effects are measured against; None where none were.
+        names: Names of the classes that effects are of.
+        attention: Where the heads of a transformer look; None for other nets.
     """
 
     layers: tuple[Layer, ...]
@@ -186,3 +218,8 @@ class Units:
     size: tuple[int, int]
     filters: FirstFilters | None = None
     notes: tuple[str, ...] = ()
+    labelled_on: str = ""
+    meanings: tuple[LayerMeaning, ...] = ()
+    accuracy: Number | None = None
+    names: tuple[str, ...] = ()
+    attention: Attended | None = None

@@ -60,11 +60,12 @@ def _drawn(weight: Tensor, end: float) -> Tensor:
     return enlarge(heatmap.colour(weight[0], (-end, end), signed=True), LEAST)
 
 
-def kernel_slices(weight: Tensor, unit: int, *, most: int = MOST) -> bytes:
-    """The kernel of one unit of a deeper layer as a PNG: a slice for each channel it takes in, on one scale."""
+def kernel_slices(weight: Tensor, unit: int, *, most: int = MOST) -> tuple[bytes, tuple[float, float]]:
+    """The kernel of one unit of a deeper layer as a PNG, a slice for each channel it takes in, and its scale's ends."""
     slices = weight[unit].detach().float().cpu()[:most]
     end = float(slices.abs().max()) or 1.0
-    return encode_png(_sheet([heatmap.colour(each, (-end, end), signed=True) for each in slices], least=24))
+    tiles = [heatmap.colour(each, (-end, end), signed=True) for each in slices]
+    return encode_png(_sheet(tiles, least=24)), (-end, end)
 
 
 def activation_grid(

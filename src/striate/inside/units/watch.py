@@ -46,10 +46,12 @@ def watch_units(
     top: int = TOP,
     controls: int = CONTROLS,
     occluded: int = 0,
+    listed: int = LISTED,
     seed: int = 0,
     memory: int = 1 << 30,
     workers: int = 0,
     pictures: bool = True,
+    filters: bool = True,
     progress: Progress = SILENT,
 ) -> tuple[Units, dict[str, bytes]]:
     """What makes units fire, and pictures of it by the names that the payload holds.
@@ -65,10 +67,12 @@ def watch_units(
         top: Patches a unit.
         controls: Least-activating and random patches a unit.
         occluded: Units a layer whose field is measured by occluders.
+        listed: Units of a layer that are told of where none are named.
         seed: Seed of random patches, of signs and of occluders.
         memory: Bytes beside the net.
         workers: Processes that decode.
         pictures: Whether pictures are made.
+        filters: Whether first-layer filters are held against Gabor functions.
         progress: How progress is shown.
 
     Raises:
@@ -85,18 +89,20 @@ def watch_units(
     like = next((each for each in net.parameters() if each.is_floating_point()), torch.zeros(1))
     few = data.images(list(range(min(FIELD_IMAGES, len(data))))).to(like)
     for watched in found:
-        layer, rows = _told(net, data, watched, units, few=few, occluded=occluded, seed=seed, progress=progress)
+        layer, rows = _told(
+            net, data, watched, units, few=few, occluded=occluded, listed=listed, seed=seed, progress=progress
+        )
         if pictures:
             rows = [_pictured(row, data, album) for row in rows]
         told_layers.append(layer)
         told_units += rows
-    filters = _filters(net, album, pictures=pictures)
+    first = _filters(net, album, pictures=pictures) if filters else None
     notes = tuple(
         f"{layer.site} has {layer.units:,} units, too many to compare them with each other"
         for layer in told_layers
         if not layer.compared
     )
-    return Units(tuple(told_layers), tuple(told_units), len(data), data.size, filters, notes), album
+    return Units(tuple(told_layers), tuple(told_units), len(data), data.size, first, notes), album
 
 
 def _check_units(found: Sequence[Watched], units: Sequence[int], *, named: bool) -> None:
@@ -116,11 +122,12 @@ def _told(
     *,
     few: Tensor,
     occluded: int,
+    listed: int,
     seed: int,
     progress: Progress,
 ) -> tuple[Layer, list[Unit]]:
     layer, dead = watched.layer, watched.dead()
-    chosen = [unit for unit in dict.fromkeys(asked) if unit < layer.units] or spread(range(layer.units), LISTED)
+    chosen = [unit for unit in dict.fromkeys(asked) if unit < layer.units] or spread(range(layer.units), listed)
     table = None if watched.moments is None else watched.moments.correlations()
     filters = cosines(net, layer)
     twins = [] if table is None else pairs_above(table, SAME, without=dead)
@@ -246,4 +253,22 @@ def _filters(net: Net, album: dict[str, bytes], *, pictures: bool) -> FirstFilte
         )
         for k in range(len(weight))
     )
-    return FirstFilters(site, tuple(found[1].shape), (-end, end), tuple(drawn), tuple(fitted), told)
+    return FirstFilters(site, tuple(found[1].shape), (-end, end), tuple(drawn), tuple(fitted), told, _pixels(net))
+
+
+def _pixels(net: Net) -> str:
+    """What the net does to pixel values before its first layer, in words."""
+    if net.mean is not None and net.mean.shape[-2:] != (1, 1):
+        words = "pixel values from 0 to 1 less the mean image"
+    elif net.mean is not None and bool((net.mean != 0).any()):
+        words = f"pixel values from 0 to 1 less {_listed(net.mean)}"
+    else:
+        words = "pixel values from 0 to 1"
+    if net.std is not None and bool((net.std != 1).any()):
+        return f"{words}, divided by {_listed(net.std)}"
+    return words if words.endswith("image") or "less" in words else f"{words} as they are"
+
+
+def _listed(values: Tensor) -> str:
+    numbers = [f"{each:.3g}" for each in values.flatten().tolist()]
+    return numbers[0] if len(set(numbers)) == 1 else f"({', '.join(numbers)})"
