@@ -38,9 +38,9 @@ from striate.verbs.images import open_images
 
 NETS = ("torchvision/squeezenet1_0", "torchvision/mobilenet_v2")
 STEPS: dict[str, dict[str, Any]] = {
-    "deletion": {"steps": 16},
-    "insertion": {"steps": 16},
-    "sensitivity_n": {"samples": 16, "shares": (0.2, 0.5)},
+    "deletion": {"steps": 8},
+    "insertion": {"steps": 8},
+    "sensitivity_n": {"samples": 16, "shares": (0.3,)},
 }
 DEAR = {"score_cam", "ablation_cam", "rise", "extremal_perturbation", "occlusion", "expected_gradients"} | {
     "smooth_grad", "var_grad", "integrated_gradients",
