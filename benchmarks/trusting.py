@@ -1,10 +1,11 @@
 """Which maps can be trusted: every method's check, faithfulness beside noise and edges, and random weights.
 
-    python benchmarks/trusting.py PHOTOS [--images 16] [--sane 4] [--nets A,B] [--methods M,M] [--parts DIR]
+    python benchmarks/trusting.py PHOTOS [--images 16] [--few 4] [--sane 2] [--nets A,B] [--methods M,M] [--parts DIR]
     python benchmarks/trusting.py --table [--parts DIR]
 
 Each net and method is a part, written into a file of its own; a part that is there is not computed again, so a run may
-be stopped and goes on where it was. ``--table`` writes benchmarks/trusting.md from the parts, and the table in
+be stopped and goes on where it was. Methods of many passes a map (`DEAR`) get ``--few`` of the photographs, evenly
+chosen, beside the controls of the same ones. ``--table`` writes benchmarks/trusting.md from the parts, and the table in
 docs/maps.md between its two marks. A method that refuses a net is a part too, with what it says.
 """
 
@@ -37,10 +38,13 @@ from striate.verbs.images import open_images
 
 NETS = ("torchvision/squeezenet1_0", "torchvision/mobilenet_v2")
 STEPS: dict[str, dict[str, Any]] = {
-    "deletion": {"steps": 16},
-    "insertion": {"steps": 16},
-    "sensitivity_n": {"samples": 16, "shares": (0.2, 0.5)},
+    "deletion": {"steps": 8},
+    "insertion": {"steps": 8},
+    "sensitivity_n": {"samples": 16, "shares": (0.3,)},
 }
+DEAR = {"score_cam", "ablation_cam", "rise", "extremal_perturbation", "occlusion", "expected_gradients"} | {
+    "smooth_grad", "var_grad", "integrated_gradients",
+}  # fmt: skip
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs" / "maps.md"
 BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
@@ -108,20 +112,24 @@ def compute(arguments: argparse.Namespace) -> None:
         _, images, _ = open_images(chosen, net)
         with torch.no_grad():
             targets = torch.cat([net.logits(each[None]).argmax(1) for each in images])
+        every = list(range(len(images)))
+        few = [k * len(images) // arguments.few for k in range(min(arguments.few, len(images)))]
         stem = name.replace("/", "-")
         for method in ("controls", *(arguments.methods.split(",") if arguments.methods else METHODS)):
             place = Path(arguments.parts) / f"{stem}-{method}.json"
             if place.exists():
                 continue
+            rows = few if method in DEAR else every
+            some, wanted = images[rows], targets[rows]
             try:
                 if method == "controls":
                     row = {"method": method, "scores": scores_of(net, images, targets, dict(control_maps(images)))}
                 else:
-                    row = part(net, images, targets, method=method, sane=arguments.sane)
+                    row = part(net, some, wanted, method=method, sane=arguments.sane)
             except StriateError as error:
                 row = {"method": method, "refused": str(error)}
             place.parent.mkdir(parents=True, exist_ok=True)
-            write_text(place, json.dumps({"net": name, "images": len(images), **row}, indent=1))
+            write_text(place, json.dumps({"net": name, "rows": rows, **row}, indent=1))
             print(f"{name} {method}: {row.get('refused', 'done')}", flush=True)
 
 
@@ -131,17 +139,21 @@ def table(parts: Path) -> str:
     lines: list[str] = []
     for net in dict.fromkeys(row["net"] for row in rows):
         mine = {row["method"]: row for row in rows if row["net"] == net}
-        controls = mine.pop("controls")["scores"]
-        lines += [f"### {net}, {next(iter(mine.values()))['images']} photographs", ""]
+        known = mine.pop("controls")
+        controls = known["scores"]
+        lines += [f"### {net}", ""]
         heads = [f"{measure.replace('_', '-')} ({'↑' if better(measure) else '↓'})" for measure in STEPS]
         lines.append(
-            f"| method | {' | '.join(heads)} | beats noise and edges | checks held | random weights | passes | s |"
+            f"| method | {' | '.join(heads)} | beats noise and edges | checks held | random weights | passes | s | n |"
         )
-        lines.append(f"|---|{'---:|' * len(heads)}---:|---:|---:|---:|---:|")
+        lines.append(f"|---|{'---:|' * len(heads)}---:|---:|---:|---:|---:|---:|")
         for control in ("random", "edge"):
             cells = [shown(mean_of(torch.tensor(controls[each][control]), 0)) for each in STEPS]
             name = "*noise*" if control == "random" else "*edges of the image*"
-            lines.append(f"| {name} | {' | '.join(cells)} | | | {'' if control == 'random' else '1.00, fails'} | | |")
+            lines.append(
+                f"| {name} | {' | '.join(cells)} | | | {'' if control == 'random' else '1.00, fails'} | | | "
+                f"{len(known['rows'])} |"
+            )
         fine = [row for row in mine.values() if "refused" not in row]
         for row in sorted(fine, key=lambda row: -wins(row, controls)):
             lines.append(_line(row, controls))
@@ -163,10 +175,8 @@ def wins(row: dict[str, Any], controls: dict[str, Any]) -> float:
     found = []
     for measure in STEPS:
         sign = 1 if better(measure) else -1
-        own, random, edge = (
-            sign * torch.tensor(each)
-            for each in (row["scores"][measure][row["method"]], controls[measure]["random"], controls[measure]["edge"])
-        )
+        own = sign * torch.tensor(row["scores"][measure][row["method"]])
+        random, edge = (sign * torch.tensor(controls[measure][each])[row["rows"]] for each in ("random", "edge"))
         found.append((own > torch.maximum(random, edge)).double())
     return float(torch.stack(found).mean())
 
@@ -182,7 +192,7 @@ def _line(row: dict[str, Any], controls: dict[str, Any]) -> str:
     share = value_of(100 * wins(row, controls))
     return (
         f"| `{method}` | {' | '.join(cells)} | {share} % | {checks} | {said} | {row['passes']:.0f} | "
-        f"{row['seconds']:.2f} |"
+        f"{row['seconds']:.2f} | {len(row['rows'])} |"
     )
 
 
@@ -191,7 +201,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("photos", nargs="?", default="")
     parser.add_argument("--images", type=int, default=16)
-    parser.add_argument("--sane", type=int, default=4)
+    parser.add_argument("--few", type=int, default=4)
+    parser.add_argument("--sane", type=int, default=2)
     parser.add_argument("--nets", default=",".join(NETS))
     parser.add_argument("--methods", default="")
     parser.add_argument("--parts", default="trusting-parts")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 from oracles import inside_faithfulness as slow
 from striate.core.cite import cite
 from striate.core.errors import StriateError, UnknownNameError
+from striate.core.number import Number
 from striate.core.rng import Rng, image_ids
 from striate.inside.faithfulness import MEASURES
 from striate.inside.faithfulness.assess import assess
@@ -17,7 +20,9 @@ from striate.inside.faithfulness.controls import control_maps, edge_maps
 from striate.inside.faithfulness.erasing import blurred
 from striate.inside.faithfulness.imputation import impute
 from striate.inside.faithfulness.likeness import spearman, ssim
+from striate.inside.faithfulness.ranking import winner_of
 from striate.inside.faithfulness.scores import ranks
+from striate.inside.payload import MeasureMean, MethodSummary
 from striate.nets.net import Net
 from striate.nets.passes import counting
 
@@ -307,3 +312,22 @@ def test_unknown_measures_and_maps_of_another_shape_are_refused(net, photos):
 def test_every_measure_has_a_summary_and_a_citation(measure):
     assert MEASURES[measure].summary
     assert [cite(key).bibtex for key in MEASURES[measure].cites]
+
+
+@pytest.mark.parametrize(
+    ("ranks", "images", "winner", "said"),
+    [
+        ((1.0, 2.0), 1, "", "one image does not decide it"),
+        ((1.0, 2.0), 2, "", "2 images do not decide it"),
+        ((1.0, 2.0), 9, "a", "ahead of b with 2.00"),
+        ((1.5, 1.5), 9, "", "undecided"),
+    ],
+)
+def test_a_winner_is_named_only_where_there_are_images_enough_and_ranks_lie_apart(ranks, images, winner, said):
+    rows = [
+        MethodSummary(name, (), Number(rank, n=images, why="the same on every image"), 0, 0, 0)
+        for name, rank in zip("ab", ranks, strict=True)
+    ]
+    rows = [replace(row, means=(MeasureMean("deletion", *[row.rank] * 4, higher=False),)) for row in rows]
+    found, words = winner_of(rows)
+    assert (found, said in words) == (winner, True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -37,6 +39,18 @@ def test_a_net_that_draws_noise_is_named_once_a_method(photos):
     assert findings[0].evidence[0].picture in album
     assert findings[0].evidence[0].number.value > 0.02
     assert "kink" in findings[0].mend  # flat photographs make sound nets fail: they are not called random outright
+
+
+def test_a_path_too_short_asks_for_more_points_and_too_few_draws_for_more_samples(net, photos):
+    methods = ["integrated_gradients", "rise", "extremal_perturbation", "grad_cam"]
+    result, _, _ = explain(net, photos[:1], ["a"], methods=methods, steps=12, samples=8)
+    failed = tuple(replace(row, check=replace(row.check, holds=False)) for row in result.maps)
+    found = {each.id.partition("/")[2]: each.mend for each in explanation_findings(Explanation(failed), net="small")}
+    assert "more steps first: --steps 48." in found["integrated_gradients"]
+    assert "more steps first: --steps 48." in found["extremal_perturbation"]
+    assert "more samples first: --samples 32." in found["rise"]
+    assert "kink" in found["grad_cam"]
+    assert not any("kink" in found[name] for name in methods[:3])
 
 
 def test_a_method_that_is_clearly_worse_than_noise_is_warned_of_and_one_that_is_not_better_than_edges_noted():

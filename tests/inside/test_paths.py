@@ -135,6 +135,26 @@ def test_gradient_x_input_of_a_linear_net_sums_to_the_rise_from_black(pixels):
     assert torch.allclose(maps.values.sum((1, 2, 3)), rise, atol=1e-5)
 
 
+def test_integrated_gradients_take_more_points_for_the_images_alone_that_need_them(net, photos):
+    steep = Net(nn.Sequential(Jump(), net), channels=3)
+    images = torch.stack([photos[0] * 0.3, photos[1].clamp_min(0.7)])
+    targets = TARGETS[:2]
+    at_once = integrated_gradients(steep, images, targets, steps=50)
+    assert [check.holds for check in at_once.checks] == [True, False]
+    maps = integrated_gradients(steep, images, targets)
+    assert [check.residual.n for check in maps.checks] == [50, 400]
+    assert maps.values[0].equal(at_once.values[0])
+    assert maps.values[1].equal(integrated_gradients(steep, images, targets, steps=400).values[1])
+    assert integrated_gradients(steep, images, targets, check=False).values.equal(at_once.values)
+
+
+class Jump(nn.Module):
+    """A step at 1/2 that no gradient sees: no number of points makes the map complete."""
+
+    def forward(self, images):
+        return images + (images > 0.5).float()
+
+
 def test_expected_gradients_with_one_reference_are_integrated_gradients_from_it(net, photos):
     reference = torch.full((1, 3, 16, 16), 0.3)
     paths = integrated_gradients(net, photos, TARGETS, baseline=0.3, steps=200).values

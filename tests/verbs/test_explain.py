@@ -96,8 +96,37 @@ def test_all_are_the_methods_that_work_on_the_net(folder: Path) -> None:
         ({"faithfulness": "deletoin"}, "'deletoin'.*deletion"),
         ({"faithfulness": "pointing_game"}, "needs masks"),
         ({"method": "gradient", "baseline": 0.5}, "baseline is 0.5"),
+        ({"method": "gradient", "set": "area"}, r"set is 'area'.*NAME=VALUE"),
+        ({"method": "gradient", "set": "area=0.2"}, r"area is '0.2'.*gradient.*with extremal_perturbation"),
+        ({"method": "gradient,rise", "set": "aera=0.2"}, "aera.*gradient: check; rise: samples, cells, shown"),
+        ({"method": "gradient", "set": "check=perhaps"}, "check is 'perhaps'.*yes or no"),
+        ({"method": "rise", "set": "cells=2.5"}, "cells is '2.5'.*whole number"),
+        ({"method": "occlusion", "set": "patch=3"}, "patch is an option of its own.*--patch 3"),
     ],
 )
 def test_mistakes_are_said_with_what_would_do(options, said, folder: Path) -> None:
     with pytest.raises(StriateError, match=said):
         st.explain(load_net("striate/small.random"), folder, quiet=True, **options)
+
+
+def test_further_options_reach_the_methods_that_have_them(folder: Path) -> None:
+    net = load_net("striate/small.random")
+    told = {"method": "gradient,rise", "faithfulness": "none", "samples": 8, "quiet": True}
+    report = st.explain(net, folder, set="check=no,cells=3,shown=0.25", **told)
+    rows = {row.method: row for row in report.result.maps}
+    assert rows["gradient"].check.holds is None
+    assert "8 masks of 3 x 3 cells" in rows["rise"].units
+    again = st.explain(net, folder, set={"check": False, "cells": 3, "shown": 0.25}, **told)
+    assert again.result.maps == report.result.maps
+
+
+def test_of_all_methods_those_of_very_many_passes_are_left_out_unless_they_are_named(folder: Path) -> None:
+    net = load_net("striate/linear.random")
+    options = {"faithfulness": "none", "quiet": True}
+    made = st.explain(net, folder / "good 0.png", method="all", **options).result
+    assert "rise" not in {row.method for row in made.maps}
+    assert any(each.startswith("rise: it takes some 1,000 passes a map") for each in made.left_out)
+    few = st.explain(net, folder / "good 0.png", method="all", samples=8, **options).result
+    assert "rise" in {row.method for row in few.maps}
+    named = st.explain(net, folder / "good 0.png", method="all,rise", **options).result
+    assert "rise" in {row.method for row in named.maps}

@@ -34,6 +34,7 @@ from .attribution.maps import Maps
 from .faithfulness.assess import Assessed, assess
 from .faithfulness.ranking import agreements, method_summaries, winner_of
 from .faithfulness.scores import planes
+from .method_options import passes_by_request, sorted_out
 from .objects import object_row
 from .payload import Explanation, MapRow, ObjectRow
 from .sanity import cascade
@@ -41,6 +42,7 @@ from .targets import Target, class_name, resolve_targets
 
 ALL = "all"
 Maker = Callable[[Net, Tensor, Tensor], Maps]
+MOST_PASSES = 500  # a map, of methods that nobody named
 STEPS = 16  # of deletion and insertion: coarse, so that explaining stays a matter of seconds
 
 
@@ -84,6 +86,7 @@ def explain(
     seed: int = 0,
     memory: int = 1 << 30,
     progress: Progress = SILENT,
+    more: Mapping[str, Any] | None = None,
     **options: Unpack[MethodOptions],
 ) -> tuple[Explanation, dict[str, bytes], dict[str, Tensor]]:
     """Maps of every image by every method, image by image; their pictures by name; their raw values by file name.
@@ -92,7 +95,8 @@ def explain(
         net: The net; it is left bit for bit as found.
         images: (N, C, H, W) in [0, 1].
         names: A name for each image.
-        methods: Method ids, see `METHODS`; ``"all"`` is every one that works on this net.
+        methods: Method ids, see `METHODS`; ``"all"`` is every one that works on this net, without those that take more
+            than 500 passes a map here unless they are named too.
         targets: A class number or name for each image; None explains the class that the net predicts for each.
         same_target: Whether a single target holds for all images.
         faithfulness: Ids of `MEASURES`: how faithful each map is, beside a random and an edge map.
@@ -103,6 +107,7 @@ def explain(
         seed: Of the methods that draw, and of the measures.
         memory: Budget in bytes beside the net.
         progress: How progress is shown.
+        more: Further options of methods by name, such as ``{"area": 0.2}``; texts are read as what the option is.
         options: Options of the methods, see `MethodOptions`.
 
     Returns:
@@ -114,7 +119,10 @@ def explain(
             not finite.
     """
     chosen = list(METHODS) if ALL in methods else list(dict.fromkeys(methods))
-    own = _options(chosen, seed=seed, **options)
+    own = sorted_out(chosen, seed=seed, given={**(more or {}), **options})
+    dear: list[str] = []
+    if ALL in methods:
+        chosen, dear = _within_reason(own, net, images, methods)
     logits = _clean_logits(net, images, names, memory)
     numbers = resolve_targets(targets, logits, net.classes, same_target=same_target)
     makers: dict[str, partial[Maps]] = {
@@ -140,7 +148,7 @@ def explain(
     rows, album, values = _drawn(
         images, names, said, made=made, passes=passes, measured=measured, keep_values=keep_values
     )
-    result = _compared(rows, made, measured, passes=passes, left_out=left_out, seed=seed)
+    result = _compared(rows, made, measured, passes=passes, left_out=(*left_out, *dear), seed=seed)
     if sanity:
         again = {method: _unchecked(makers[method]) for method in made}
         kept = cascade(net, images, numbers, again, originals=made, seed=seed, progress=progress)
@@ -276,25 +284,19 @@ def _scores(logits: Tensor, target: int, classes: Sequence[str]) -> dict[str, An
     }
 
 
-def _options(methods: Sequence[str], *, seed: int, **options: Any) -> dict[str, dict[str, Any]]:
-    """For each method those of the options that were given and that it has; one that no method has is an error.
-
-    The seed is no option of a method's own: it goes to those that draw.
-    """
-    given = {name: value for name, value in options.items() if value is not None}
-    if not methods:
-        raise StriateError("no method was named", accepted=", ".join(METHODS))
-    has = {method: set(inspect.signature(METHODS.load(method)).parameters) for method in methods}
-    for name, value in given.items():
-        if not any(name in taken for taken in has.values()):
-            takers = [method for method in METHODS if name in inspect.signature(METHODS.load(method)).parameters]
-            said = "images" if isinstance(value, Tensor) else repr(value)
-            raise StriateError(
-                f"{name} is {said}, which {', '.join(methods)} has no use for",
-                accepted=f"with {', '.join(takers)}" if takers else "",
-            )
-    given["seed"] = seed
-    return {method: {name: value for name, value in given.items() if name in has[method]} for method in methods}
+def _within_reason(
+    own: Mapping[str, Mapping[str, Any]], net: Net, images: Tensor, named: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The methods but for those that take too many passes and were not named, and a sentence on each of these."""
+    chosen, left_out = [], []
+    for method in own:
+        passes = 0 if method in named else passes_by_request(method, net, images, own[method])
+        if passes <= MOST_PASSES:
+            chosen.append(method)
+        else:
+            said = f"it takes some {passes:,} passes a map, and 'all' stops at {MOST_PASSES}; ask for all,{method}"
+            left_out.append(f"{method}: {said}")
+    return chosen, left_out
 
 
 def _clean_logits(net: Net, images: Tensor, names: Sequence[str], memory: int) -> Tensor:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+
 from striate.core.finding import Evidence, Finding
 from striate.core.number import Number
 
+from .attribution import METHODS
 from .payload import Explanation, MapRow, MeasureMean, MethodSummary, SanityRow
+
+MORE = 4  # times as many points or samples, where a check fails: half the error of samples
 
 
 def explanation_findings(explanation: Explanation, *, net: str) -> tuple[Finding, ...]:
@@ -84,6 +89,19 @@ def _finding(explanation: Explanation, method: str, rows: list[MapRow], net: str
         sure=1.0,
         seen=f"{len(rows)} of {made} {method} {fail} own check (bound {worst.check.bound:g}): {worst.check.what}",
         evidence=(Evidence(f"largest residual, {worst.image}", worst.check.residual, worst.picture),),
-        mend=f"Do not read these maps: at these images {net} may have a kink (flat areas tie in max pooling), or it is "
-        "random from pass to pass, mixes the images of a batch, or has a backward of its own.",
+        mend=_mend(method, worst, net),
     )
+
+
+def _mend(method: str, row: MapRow, net: str) -> str:
+    """What to do about a map that fails its check: more points or samples where it is made of such."""
+    other = f"{net} is random from pass to pass, mixes the images of a batch, or has a backward of its own"
+    taken = inspect.signature(METHODS.load(method)).parameters
+    option = next((name for name in ("samples", "steps") if name in taken), None)
+    if option is None:
+        return (
+            f"Do not read these maps: at these images {net} may have a kink (flat areas tie in max pooling), or it is "
+            f"{other.removeprefix(net).removeprefix(' is ')}."
+        )
+    used = row.check.residual.n or taken[option].default or 100
+    return f"Do not read these maps; more {option} first: --{option} {MORE * used}. If that does not help, {other}."

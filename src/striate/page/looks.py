@@ -33,6 +33,7 @@ class Heat:
     picture: Picture
     scale: Markup
     known: bool
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,7 @@ def _looked(place: int, rows: list[MapRow], names: tuple[str, ...], shelf: Shelf
         picture = shelf.show(row.picture, words, target=MAP)
         if picture is not None:
             scale = colour_bar(f"ramp-{place}-{len(maps)}", row.limits, row.signed, row.units)
-            maps.append(Heat(row, picture, scale, row.method in known))
+            maps.append(Heat(row, picture, scale, row.method in known, TERMS.get(row.method, (row.method, ""))[0]))
     source = shelf.show(first.input_picture, f"{first.image}, as the net takes it", target=MAP)
     right = first.predicted == first.target
     return Looked(first.image, source, first.target_name, predicted, right, first.probability, first.score, tuple(maps))

@@ -20,11 +20,10 @@ def _explanation(result: Explanation, width: int, color: bool) -> list[str]:
             value_of(row.probability, percent=True),
             f"{row.limits[0]:.3g} to {row.limits[1]:.3g}",
             {True: "holds", False: "FAILS", None: "not made"}[row.check.holds],
-            row.picture or row.file,
         )
         for row in result.maps[: 2 * MOST_LINES]
     ]
-    head = ("image", "method", "class", "probability", "limits", "check", "picture")
+    head = ("image", "method", "class", "probability", "limits", "check")
     lines = table(head, body, width=width, numbers=frozenset({3}))
     if len(result.maps) > len(body):
         lines.append(f"and {count(len(result.maps) - len(body), 'map')} more")

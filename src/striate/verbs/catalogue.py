@@ -69,11 +69,12 @@ def methods(
     out: OutArgument = None,
     **shared: Unpack[Shared],
 ) -> Report[Catalogue]:
-    """List the methods there are: recipes, transforms, attributions, attacks, syntheses, with their papers."""
+    """List the methods there are, with papers: recipes, transforms, attributions, measures, attacks, syntheses."""
     with session("methods", {"pattern": pattern, "out": out}, shared, Shared) as run:
         from striate.attacks.catalog import ATTACKS
         from striate.data.transforms import TRANSFORMS
         from striate.inside.attribution import METHODS as ATTRIBUTIONS
+        from striate.inside.faithfulness import MEASURES
         from striate.synthesis.catalog import METHODS as SYNTHESES
         from striate.training.catalog import RECIPES
 
@@ -83,6 +84,7 @@ def methods(
                 ("train", RECIPES),
                 ("augment", TRANSFORMS),
                 ("explain", ATTRIBUTIONS),
+                ("explain --faithfulness", MEASURES),
                 ("attack", ATTACKS),
                 ("synthesize", SYNTHESES),
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,17 @@ def colours(text: str) -> float | tuple[float, ...] | str:
         return "mean"
     values = tuple(number(part, "baseline") for part in words(text))
     return values[0] if len(values) == 1 else values
+
+
+def assignments(text: str) -> dict[str, str]:
+    """Names and values, such as ``area=0.2,check=no``."""
+    found: dict[str, str] = {}
+    for part in words(text):
+        name, equals, value = (each.strip() for each in part.partition("="))
+        if not (name and equals and value):
+            raise StriateError(f"set is {text!r}", accepted="NAME=VALUE[,NAME=VALUE], such as area=0.2,check=no")
+        found[name.replace("-", "_")] = value
+    return found
 
 
 class Explaining(Computing, total=False):
@@ -67,6 +78,10 @@ class Explaining(Computing, total=False):
         Option("what covers, or where paths start: pixel value, one a channel, or mean", "X[,X,X]", colours),
     ]
     references: Annotated[DataLike | None, Option("images to compare with: a data set, or a folder of images", "DATA")]
+    set: Annotated[
+        Mapping[str, object] | str | None,
+        Option("further options of methods, such as area=0.2,check=no", "NAME=VALUE[,...]", assignments),
+    ]
 
 
 def explain(
@@ -92,10 +107,11 @@ def explain(
     """Show which pixels made a net say so: maps side by side, each with its own check and how far it can be believed.
 
     Without a target each image is explained for the class that the net predicts for it. Maps are written as npz files
-    whose ``values`` are raw and signed, (H, W) or (C, H, W) in the net's input pixels. Each map is measured beside
-    noise and beside the image's own edges, which know nothing of the net: that takes some 30 forward passes an image
-    for each method and each of the two; with ``faithfulness="none"`` there are none. ``sanity`` costs each
-    method's own passes five times more.
+    whose ``values`` are raw and signed, (H, W) or (C, H, W) in the net's input pixels. ``all`` is every method that
+    works on the net; those of more than 500 passes a map only where they are named too (``all,rise``). Each map is
+    measured beside noise and beside the image's own edges, which know nothing of the net: that takes some 30 forward
+    passes an image for each method and each of the two; with ``faithfulness="none"`` there are none. ``sanity`` costs
+    each method's own passes five times more.
     """
     given = {name: value for name, value in locals().items() if name != "shared"}
     with session("explain", given, shared, Explaining) as run:
@@ -105,13 +121,17 @@ def explain(
         from striate.inside.explain import explain as explain_images
         from striate.inside.faithfulness import MEASURES
         from striate.inside.findings import explanation_findings
+        from striate.inside.method_options import sorted_out
 
         from .images import check_paths, open_images
 
         methods = words(method) if isinstance(method, str) else tuple(method)
         measures = _measures(faithfulness)
-        for name in methods if ALL not in methods else ():
-            METHODS[name]  # an unknown one is said before a net is loaded
+        more = _further(run["set"])
+        for name in methods:
+            if name != ALL:
+                METHODS[name]  # an unknown one is said before a net is loaded
+        sorted_out(list(METHODS) if ALL in methods else methods, seed=0, given=more)  # and so are unknown options
         check_paths(images)
         loaded = run.net(net)
         names, pixels, left_out = open_images(images, loaded)
@@ -129,6 +149,7 @@ def explain(
             seed=run["seed"],
             memory=run["memory"],
             progress=Progress(quiet=run["quiet"]),
+            more=more,
             layer=run["layer"],
             patch=run["patch"],
             stride=run["stride"],
@@ -146,6 +167,15 @@ def explain(
         findings = (*left_out, *explanation_findings(result, net=str(shown(net))))
         report = run.report(result, findings=findings, album=album, arrays=arrays, cites=cites)
         return write_out(report, out, overwrite=run["overwrite"])
+
+
+def _further(given: Mapping[str, object] | str | None) -> Mapping[str, object]:
+    """The further options; one that the verb has itself is refused, as it would be said twice."""
+    found = assignments(given) if isinstance(given, str) else dict(given or {})
+    for name in found:
+        if name in Explaining.__annotations__ or name == "seed":
+            raise StriateError(f"{name} is an option of its own", accepted=f"--{name} {found[name]}")
+    return found
 
 
 def reference_images(given: DataLike, net: Net) -> Tensor:

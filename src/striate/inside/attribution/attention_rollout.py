@@ -61,7 +61,7 @@ def attention_rollout(
     return Maps(
         torch.cat(values),
         units=f"share of a patch in what the head reads, through {len(seen.sites)} layers of attention; all patches "
-        "and other tokens sum to one; the same for every target",
+        f"and other tokens sum to one, {1 / shares.shape[-1]:.2g} each were they alike; the same for every target",
         signed=False,
         checks=tuple(checks),
     )

@@ -15,7 +15,14 @@ SHARE = 0.1  # of the largest logit: a rise below it is held to it
 
 
 def completeness(
-    what: str, *, totals: Tensor, rises: Tensor, level: Tensor, bounds: Tensor, why: str = "arithmetic: no interval"
+    what: str,
+    *,
+    totals: Tensor,
+    rises: Tensor,
+    level: Tensor,
+    bounds: Tensor,
+    n: int | None = None,
+    why: str = "arithmetic: no interval",
 ) -> tuple[MapCheck, ...]:
     """One check an image: the gap between a map's sum and the rise of the score, as a share of the rise.
 
@@ -27,12 +34,13 @@ def completeness(
         rises: Score of the image less that of the baseline, (n,).
         level: The largest logit of each image in size, (n,).
         bounds: Largest share of each, (n,).
+        n: How many points or samples the sums are of.
         why: How the numbers came about.
     """
     scale = torch.maximum(rises.double().abs(), SHARE * level.double().abs()).clamp_min(1e-30)
     residuals = (totals.double() - rises.double()).abs() / scale
     return tuple(
-        MapCheck(what, Number.of(residual, why=why), bound, residual <= bound)
+        MapCheck(what, Number.of(residual, n=n, why=why), bound, residual <= bound)
         for residual, bound in zip(residuals.tolist(), bounds.tolist(), strict=True)
     )
 

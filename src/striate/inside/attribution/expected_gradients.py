@@ -131,6 +131,7 @@ def _checks(totals: Tensor, rises: Tensor, *, level: Tensor, error: Tensor) -> t
         rises=rise,
         level=level,
         bounds=SIGMAS * error / scale + ROUNDING,
+        n=count,
         why=f"{count} samples; the bound is four of their standard errors",
     )
 

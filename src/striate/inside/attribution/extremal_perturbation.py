@@ -98,7 +98,9 @@ def extremal_perturbation(
     )
     if check:
         with undisturbed(net):
-            checks = _checks(net, clean, blurred, targets, masks=masks, area=area, seed=seed, memory=memory)
+            checks = _checks(
+                net, clean, blurred, targets, masks=masks, area=area, steps=steps, seed=seed, memory=memory
+            )
     else:
         checks = (MapCheck.left_out(WHAT, BOUND),) * len(clean)
     return Maps(
@@ -147,7 +149,16 @@ def _searched(
 
 
 def _checks(
-    net: Net, images: Tensor, others: Tensor, targets: Tensor, *, masks: Tensor, area: float, seed: int, memory: int
+    net: Net,
+    images: Tensor,
+    others: Tensor,
+    targets: Tensor,
+    *,
+    masks: Tensor,
+    area: float,
+    steps: int,
+    seed: int,
+    memory: int,
 ) -> tuple[MapCheck, ...]:
     """Area and score of each mask, and the scores of the same mask moved."""
     rng, ids, size = Rng(seed, "extremal_perturbation"), image_ids(images), masks.shape[1:]
@@ -166,7 +177,7 @@ def _checks(
     return tuple(
         MapCheck(
             WHAT,
-            Number.of(gap, n=MOVED, why="of the area; the score is that of the mask beside those of the moved ones"),
+            Number.of(gap, n=steps, why="steps; of the area; the score is that of the mask beside those of moved ones"),
             BOUND,
             gap <= BOUND and above,
         )

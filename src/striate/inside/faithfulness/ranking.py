@@ -19,6 +19,7 @@ from .likeness import average_ranks, spearman_matrix
 from .scores import planes
 
 SAME = 1e-9  # numbers nearer than this are one number
+ENOUGH = 6  # images: by chance alone one of two methods is first on all of five in 1 of 16 cases
 UNRANKED = "a control: not ranked"
 
 
@@ -63,9 +64,14 @@ def winner_of(summaries: Sequence[MethodSummary]) -> tuple[str, str]:
     *others, last = (each.measure.replace("_", " ") for each in first.means)
     measures = f"{', '.join(others)} and {last}" if others else last
     ahead = f"By {measures}, {first.method} comes first, mean rank {float(first.rank):.2f} of {len(ranked)}"
-    if first.rank.n is None or first.rank.n < 2 or first.rank.high is None:
-        return "", f"{ahead}; one image does not decide it."
-    rivals = [each.method for each in ranked[1:] if each.rank.low is None or each.rank.low <= first.rank.high]
+    images = first.rank.n or 0
+    if images < ENOUGH:
+        many = "one image does" if images < 2 else f"{images} images do"
+        return "", f"{ahead}; {many} not decide it."
+    highest = float(first.rank) if first.rank.high is None else first.rank.high  # the same rank on every image
+    rivals = [
+        each.method for each in ranked[1:] if (float(each.rank) if each.rank.low is None else each.rank.low) <= highest
+    ]
     if rivals:
         shown = ", ".join(rivals[:3]) + (f" and {len(rivals) - 3} more" if len(rivals) > 3 else "")
         return "", f"{ahead}; undecided, as the intervals of {shown} overlap with its own."
