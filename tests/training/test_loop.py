@@ -362,3 +362,15 @@ def test_a_quiet_run_says_nothing(tmp_path, capfd):
     fit(tiny_net(), tiny_splits(), out=tmp_path / "run", recipe=SHORT, precision="bfloat16")
     heard = capfd.readouterr()
     assert (heard.out, heard.err) == ("", "")
+
+
+def test_weights_are_kept_every_so_many_epochs_as_nets_by_their_path(tmp_path):
+    run = tmp_path / "run"
+    fit("striate/small", tiny_splits(), out=run, recipe=replace(RECIPE, epochs=4), keep=2)
+    files = sorted(run.glob("checkpoints/*.safetensors"))
+    assert [file.stem for file in files] == ["epoch-000", "epoch-002", "epoch-004"]
+    first, _, last = (load_net(file) for file in files)
+    assert first.classes == last.classes
+    assert not torch.equal(next(first.parameters()), next(last.parameters()))
+    content = torch.load(run / "checkpoints/last.pt", weights_only=True)["nets"]["net"]
+    assert all(torch.equal(last.state_dict()[name], value) for name, value in content.items())

@@ -23,7 +23,7 @@ from .engine import Precision, build_fabric, exact, set_up
 from .events import Events, Observer, State
 from .feed import Feed, MemoryFormat
 from .init import seeded
-from .observers import checkpoints, metrics_file, progress_bar, restore
+from .observers import checkpoints, epochs_kept, metrics_file, progress_bar, restore
 from .optim import set_rate
 from .payload import Epoch, Training
 from .prepare import build_task, changes_since, describe
@@ -48,6 +48,7 @@ def fit(
     threads: int | None = None,
     weights_root: Path | None = None,
     asked: Mapping[str, Any] | None = None,
+    keep: int | None = None,
     observers: Sequence[Observer] = (),
     progress: Progress = SILENT,
 ) -> Training:
@@ -72,6 +73,7 @@ def fit(
         threads: Threads of torch; None takes what is set.
         weights_root: Where the weights of a net are looked for that is given by the name of weights.
         asked: What the caller was asked for, kept in ``run.json`` for one who resumes.
+        keep: Keep the weights of every so many epochs too, from before the first step on.
         observers: What else watches; see `events`.
         progress: Where to show progress.
 
@@ -99,6 +101,8 @@ def fit(
             for note in (*run.notes, *changes_since(run)):
                 progress.say(f"note: {note}")
             watching = [checkpoints(folder, run), metrics_file(folder), progress_bar(progress), *observers]
+            if keep is not None:
+                watching.append(epochs_kept(folder, run, keep))
             with (
                 set_up(fabric, task, how, epochs=run.epochs, feed=feed, memory_format=memory_format) as state,
                 guarded(folder, run, state, progress),

@@ -79,17 +79,37 @@ def checkpoints(folder: Path, record: Record) -> Observer:
     return watch
 
 
+def epochs_kept(folder: Path, record: Record, every: int) -> Observer:
+    """The weights before the first step, then after each so many epochs: ``checkpoints/epoch-004.safetensors``.
+
+    Each file is a net by its path, to be measured, looked into and compared as any other.
+    """
+
+    @contextmanager
+    def watch(events: Events) -> Iterator[None]:
+        def save(state: State) -> None:
+            if state.epoch % every == 0:
+                save_nets(folder / "checkpoints", state, record, stem=f"epoch-{state.epoch:03d}")
+
+        with events.attached(run_start=save, epoch_end=save):
+            yield
+
+    return watch
+
+
 def save_best(folder: Path, state: State, record: Record) -> None:
     """``weights.safetensors`` of the first net, ``weights.NAME.safetensors`` of others."""
-    row, figure = state.history[-1], state.task.choice.figure
-    said = {
-        "data": record.data,
-        "recipe": record.recipe.name,
-        "epoch": str(row.epoch),
-        f"dev_{figure}": repr(row.dev(figure)),
-    }
+    save_nets(folder, state, record, stem=Path(WEIGHTS).stem)
+
+
+def save_nets(folder: Path, state: State, record: Record, *, stem: str) -> None:
+    """``STEM.safetensors`` of the first net, ``STEM.NAME.safetensors`` of others, as they are now."""
+    said = {"data": record.data, "recipe": record.recipe.name, "epoch": str(state.epoch)}
+    if state.history:
+        figure = state.task.choice.figure
+        said[f"dev_{figure}"] = repr(state.history[-1].dev(figure))
     for index, (name, net) in enumerate(state.nets.items()):
-        path = folder / (WEIGHTS if index == 0 else f"weights.{name}.safetensors")
+        path = folder / (f"{stem}.safetensors" if index == 0 else f"{stem}.{name}.safetensors")
         if isinstance(net, Net):
             save_weights(net, path, metadata={**record.about, **said})
         else:

@@ -82,6 +82,10 @@ def train(
     attack_steps: StepsOption = None,
     beta: BetaOption = None,
     replays: ReplaysOption = None,
+    keep: Annotated[
+        int | None,
+        Option("keep the weights of every Nth epoch too, as nets by their path", "N", lambda text: count(text, "keep")),
+    ] = None,
     out: Annotated[str | Path | None, Option("run folder", "RUN")] = None,
     resume: Annotated[bool, Option("go on where the run in this folder stopped")] = False,
     **shared: Unpack[Learning],
@@ -109,6 +113,7 @@ def train(
         "size": size,
         "augment": ",".join(words(augment) if isinstance(augment, str) else augment) if augment else None,
         "preprocess": preprocess,
+        "keep": keep,
         "out": out,
         "resume": resume,
     }
@@ -162,6 +167,7 @@ def trained(
         workers=run["workers"],
         weights_root=weights_root,
         asked=asked_for(given, options),
+        keep=given["keep"],
         progress=run.progress,
     )
     files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
@@ -190,6 +196,7 @@ def asked_for(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str,
         "size",
         "augment",
         "preprocess",
+        "keep",
         "harden",
         *HARDENING,
     )
