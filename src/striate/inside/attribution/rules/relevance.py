@@ -31,7 +31,7 @@ Biases = Literal["absorb", "share"]
 _NOISE = 1e-5  # of a sum of contributions of both signs: one sign with less is float32's rounding, and shares nothing
 _LEAST = 1e-20  # a sum of contributions below it is none
 _TINY = 1e-30  # keeps 0 / 0 away, and is lost beside whatever is not 0
-NEAR_ZERO = 0.1  # of the root mean square of what a normalisation takes in: smaller values cannot bear its relevance
+NEAR_ZERO = 0.02  # of the root mean square of what a normalisation takes in: smaller values cannot bear its relevance
 
 
 def checked(biases: str) -> Biases:
