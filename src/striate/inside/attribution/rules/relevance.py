@@ -184,8 +184,9 @@ class AlphaBeta:
         up = alike(layer.contributions(positive=True, bias=bias), layer.z)
         if not self.beta:
             return self._positive(layer, c, up, bias, ledger)
-        plain = layer.z if absorbing or layer.bias is None else layer.z - layer.spread(layer.bias)
-        down = plain - up
+        # z less a bias that may be far larger would be rounding: then the negative contributions are summed themselves.
+        known = absorbing or layer.bias is None
+        down = layer.z - up if known else alike(layer.contributions(positive=False), layer.z)
         least = (up - down).mul_(_NOISE).clamp_(min=_LEAST)
         came = c * layer.z
         one = torch.where(up > least, came / up, 0.0)
