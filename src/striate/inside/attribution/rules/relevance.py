@@ -31,7 +31,7 @@ Biases = Literal["absorb", "share"]
 _NOISE = 1e-5  # of a sum of contributions of both signs: one sign with less is float32's rounding, and shares nothing
 _LEAST = 1e-20  # a sum of contributions below it is none
 _TINY = 1e-30  # keeps 0 / 0 away, and is lost beside whatever is not 0
-NEAR_ZERO = 0.1  # of the root mean square of what a normalisation takes in: smaller values cannot bear its relevance
+NEAR_ZERO = 0.02  # of the root mean square of what a normalisation takes in: smaller values cannot bear its relevance
 
 
 def checked(biases: str) -> Biases:
@@ -184,8 +184,9 @@ class AlphaBeta:
         up = alike(layer.contributions(positive=True, bias=bias), layer.z)
         if not self.beta:
             return self._positive(layer, c, up, bias, ledger)
-        plain = layer.z if absorbing or layer.bias is None else layer.z - layer.spread(layer.bias)
-        down = plain - up
+        # z less a bias that may be far larger would be rounding: then the negative contributions are summed themselves.
+        known = absorbing or layer.bias is None
+        down = layer.z - up if known else alike(layer.contributions(positive=False), layer.z)
         least = (up - down).mul_(_NOISE).clamp_(min=_LEAST)
         came = c * layer.z
         one = torch.where(up > least, came / up, 0.0)
