@@ -9,11 +9,15 @@ from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.core.rng import Rng
 from striate.data.dataset import Dataset
+from striate.inside.ablation.effects import ablate
+from striate.inside.units.evidence import with_effects
 from striate.inside.units.findings import unit_findings
 from striate.inside.units.layers import unit_layer
 from striate.inside.units.payload import Units
 from striate.inside.units.pictures import activation_grid, kernel_slices
-from striate.inside.units.watch import watch_units
+from striate.inside.units.sheets import with_sheets
+from striate.inside.units.watch import pixels_of, watch_units
+from striate.measure.table import predict
 from striate.nets.net import Net
 from striate.page.html import render_page
 from striate.page.text import render_text
@@ -96,3 +100,33 @@ def test_kernels_and_activations_are_drawn_on_one_scale(net, photos) -> None:
     kernel, ends = kernel_slices(net.module.conv2.weight, 3)
     assert grid[:4] == kernel[:4] == b"\x89PNG"
     assert ends[1] == float(net.module.conv2.weight[3].detach().abs().max())
+
+
+def test_maps_kernels_and_losses_are_told_of_the_right_units(twins) -> None:
+    images = Rng(3, "data").uniform(torch.arange(9), (3, 16, 16))
+    photos_of_two = Dataset.of(images, [0, 1] * 4 + [0], classes=twins.classes, name="two")
+    result, _ = watch_units(twins, photos_of_two, layers=["relu", "relu#1"], units=[0, 5], top=1, filters=False)
+    result, album = with_sheets(result, twins, photos_of_two)
+    first, second = result.layers
+    assert (first.maps.tiles, first.maps.of, first.maps.limits[0]) == (8, 8, 0.0)
+    assert first.kernel is None  # its kernels look at pixels
+    assert second.kernel.what == "unit 0"
+    assert second.kernel.limits[1] == float(twins.module.conv2.weight[0].detach().abs().max())
+    assert {first.maps.picture, second.maps.picture, second.kernel.picture} == set(album)
+    table = predict(twins, photos_of_two)
+    result = with_effects(result, twins, photos_of_two, table)
+    dead = next(each for each in result.units if (each.site, each.unit) == ("relu", 5))
+    assert dead.effect.change.value == dead.effect.loss.value == 0.0  # what never fires is not missed
+    (alone,) = ablate(twins, photos_of_two, "relu#1", units=[5], table=table)
+    assert next(each for each in result.units if (each.site, each.unit) == ("relu#1", 5)).effect == alone
+    assert from_json(to_json(result), Units) == result
+
+
+def test_filters_say_what_their_weights_are_multiplied_with(net) -> None:
+    plain = Net(net.module, channels=3, size=16)
+    normal = Net(net.module, channels=3, size=16, mean=(0.5, 0.4, 0.3), std=0.25)
+    found = [pixels_of(each) for each in (plain, normal)]
+    assert found == [
+        "pixel values from 0 to 1 as they are",
+        "pixel values from 0 to 1 less (0.5, 0.4, 0.3), divided by 0.25",
+    ]

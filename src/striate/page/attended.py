@@ -116,7 +116,15 @@ def _reach_chart(attended: Attended) -> Chart:
     first, last = (float(_mean(layers[at])) for at in (0, -1))
     title = f"Mean attention distance {fixed(first, 1)} px in the first layer, {fixed(last, 1)} px in the last"
     levels = [Level(attended.even, f"even {fixed(attended.even, 1)}")]
-    return line_chart(title, series, key="reach", x=Axis("layer"), y=Axis("distance, px", 0), levels=levels)
+    return line_chart(
+        title,
+        series,
+        key="reach",
+        x=Axis("layer"),
+        y=Axis("distance, px", 0),
+        levels=levels,
+        x_names=[str(at) for at in range(len(layers))],
+    )
 
 
 def _mean(row: list[Number]) -> Number:
@@ -145,5 +153,10 @@ def _path_chart(attended: Attended) -> Chart | None:
     if first == last:
         title = "Before the last block, the head would give less than half of the images their final class"
     return line_chart(
-        title, series, key="path", x=Axis("block"), y=Axis("share of images, probability, %", 0, 1, percent=True)
+        title,
+        series,
+        key="path",
+        x=Axis("block"),
+        y=Axis("share of images, probability, %", 0, 1, percent=True),
+        x_names=[str(at) for at in range(len(attended.path))],
     )

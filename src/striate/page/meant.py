@@ -69,7 +69,7 @@ def meaning_claim(rows: Sequence[LayerMeaning]) -> str:
     claim = f"At {named(last.site)} {percent} of {count(last.units, 'unit')} follow a concept more than chance would"
     if len(own) > 1:
         claim += f", at {named(own[0].site)} {value_of(own[0].labelled, percent=True)}"
-    if number_of(last.shares[best]) > 0:
+    if number_of(last.shares[best]) > 0 and sum(any(row.unique[k] for row in own) for k in range(len(last.kinds))) > 1:
         claim += f"; the kind followed most there is {last.kinds[best]}"
     return f"{claim}."
 

@@ -30,10 +30,10 @@ def _units(result: Units, width: int, color: bool) -> list[str]:
         for one in result.units[:MOST_LINES]
     ]
     more = [*(["follows"] if result.meanings else []), *(["without, points"] if result.accuracy else [])]
-    head = ("layer", "unit", "most", "image", "box", *more, "picture")
+    heads = ("layer", "unit", "most", "image", "box", *more, "picture")
     lines += [
         "",
-        *table(head, body, width=width, numbers=frozenset({2, *([4 + len(more)] if result.accuracy else [])})),
+        *table(heads, body, width=width, numbers=frozenset({2, *([4 + len(more)] if result.accuracy else [])})),
     ]
     if len(result.units) > len(body):
         lines.append(f"and {count(len(result.units) - len(body), 'unit')} more")

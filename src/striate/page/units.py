@@ -207,7 +207,7 @@ def follows(label: UnitLabel) -> str:
 
 def _losses(effect: Effect, names: tuple[str, ...]) -> list[tuple[str, str]]:
     lines = [
-        ("without it, accuracy changes by", f"{shown(effect.change, percent=True)} points"),
+        ("without it, accuracy changes by", f"{shown(effect.change, percent=True).replace(' %', '')} points"),
         ("and the loss by", f"{shown(effect.loss)} nats"),
     ]
     worst = min(range(len(effect.classes)), key=effect.classes.__getitem__, default=None)

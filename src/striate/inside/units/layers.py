@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from striate.core.errors import StriateError, UnknownNameError
+from striate.inside.attention.reading import has_attention
 from striate.nets.net import Net
 from striate.nets.site import Fields, Pair, Site
 from striate.nets.stages import spread, stages
@@ -121,7 +122,8 @@ def unit_layer(net: Net, size: Pair, name: str) -> UnitLayer:
 def unit_layers(net: Net, size: Pair, names: Sequence[str] = ()) -> list[UnitLayer]:
     """The layers of these names in the order in which they run; by default up to five, spread over the depth.
 
-    Without names: the ends of the net's stages; in a net without maps, its activations and the layers with weights.
+    Without names: the ends of the net's stages; of a vision transformer the activations inside its blocks; in a net
+    without maps, its activations and the layers with weights.
 
     Raises:
         UnknownNameError: No layer has a name.
@@ -145,11 +147,15 @@ def source_of(net: Net, layer: UnitLayer) -> Site | None:
 
 
 def _default(net: Net, size: Pair) -> tuple[str, ...]:
+    sites = net.sites(size)
+    if has_attention(net, size):  # tokens: what looks like a map inside the attention is none
+        found = [site.name for site in sites if _is_activation(site) and len(site.shape) == 2]
+        if found:
+            return tuple(spread(found, MOST))
     try:
         found = [name for name in stages(net, size, least=2) if _fits(net, size, name)]
     except StriateError:
         found = []
-    sites = net.sites(size)
     for accepts in (_is_activation, lambda site: site.parameters > 0):
         found = found or [site.name for site in sites if accepts(site) and _fits(net, size, site.name)]
     if not found:

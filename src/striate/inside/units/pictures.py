@@ -19,6 +19,7 @@ from .payload import Box
 TILE, GAP = 72, 2
 LEAST = 64
 MOST = 144  # maps on one grid
+SHARE = 0.998  # of the values that the colours of a grid hold: one spot leaves the rest dark otherwise
 
 
 def patch_strip(data: Dataset, rows: Sequence[int], boxes: Sequence[Box]) -> bytes:
@@ -73,7 +74,8 @@ def activation_grid(
 ) -> tuple[bytes, tuple[float, float]]:
     """The maps of a layer for one image (C, H, W) as a PNG grid, and the ends of their common colour scale.
 
-    Maps that are never negative are viridis from 0; others are blue, white, red, with zero white.
+    Maps that are never negative are viridis from 0; others are blue, white, red, with zero white. The scale holds
+    99.8 % of the values; what lies beyond has the colour of its end.
 
     Source: Zeiler & Fergus 2014, section 4; Yosinski et al. 2015, section 2 (a grid of live activations).
     """
@@ -81,7 +83,7 @@ def activation_grid(
         seen = layer.arranged(see(image[None])[layer.name])[0]
     values = seen.T.reshape(layer.units, *layer.grid)[:most].float().cpu()
     signed = bool((values < 0).any())
-    limits = heatmap.limits_of(values.flatten(0, 1), signed=signed)
+    limits = heatmap.limits_of(values.flatten(0, 1), signed=signed, share=SHARE)
     maps = [heatmap.colour(each, limits, signed=signed) for each in values]
     return encode_png(_sheet(maps, least=32)), limits
 

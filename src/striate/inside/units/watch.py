@@ -253,10 +253,10 @@ def _filters(net: Net, album: dict[str, bytes], *, pictures: bool) -> FirstFilte
         )
         for k in range(len(weight))
     )
-    return FirstFilters(site, tuple(found[1].shape), (-end, end), tuple(drawn), tuple(fitted), told, _pixels(net))
+    return FirstFilters(site, tuple(found[1].shape), (-end, end), tuple(drawn), tuple(fitted), told, pixels_of(net))
 
 
-def _pixels(net: Net) -> str:
+def pixels_of(net: Net) -> str:
     """What the net does to pixel values before its first layer, in words."""
     if net.mean is not None and net.mean.shape[-2:] != (1, 1):
         words = "pixel values from 0 to 1 less the mean image"
