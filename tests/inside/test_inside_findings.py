@@ -42,7 +42,7 @@ def test_a_net_that_draws_noise_is_named_once_a_method(photos):
 
 
 def test_a_path_too_short_asks_for_more_points_and_too_few_draws_for_more_samples(net, photos):
-    methods = ["integrated_gradients", "rise", "extremal_perturbation", "grad_cam"]
+    methods = ["integrated_gradients", "rise", "extremal_perturbation", "grad_cam", "deconvnet", "lrp"]
     result, _, _ = explain(net, photos[:1], ["a"], methods=methods, steps=12, samples=8)
     failed = tuple(replace(row, check=replace(row.check, holds=False)) for row in result.maps)
     found = {each.id.partition("/")[2]: each.mend for each in explanation_findings(Explanation(failed), net="small")}
@@ -50,6 +50,8 @@ def test_a_path_too_short_asks_for_more_points_and_too_few_draws_for_more_sample
     assert "more steps first: --steps 48." in found["extremal_perturbation"]
     assert "more samples first: --samples 32." in found["rise"]
     assert "kink" in found["grad_cam"]
+    assert "no signal" in found["deconvnet"]
+    assert "relevance" in found["lrp"]
     assert not any("kink" in found[name] for name in methods[:3])
 
 

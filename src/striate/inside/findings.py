@@ -10,6 +10,7 @@ from striate.core.number import Number
 from .attribution import METHODS
 from .payload import Explanation, MapRow, MeasureMean, MethodSummary, SanityRow
 
+BY_RECTIFIERS = frozenset({"guided_backprop", "deconvnet", "guided_grad_cam"})
 MORE = 4  # times as many points or samples, where a check fails: half the error of samples
 
 
@@ -95,6 +96,13 @@ def _finding(explanation: Explanation, method: str, rows: list[MapRow], net: str
 
 def _mend(method: str, row: MapRow, net: str) -> str:
     """What to do about a map that fails its check: more points or samples where it is made of such."""
+    if method in BY_RECTIFIERS:
+        return (
+            f"Do not read these maps: on {net} the rule lets no signal for this class through; gradient and grad_cam "
+            "have no such rule."
+        )
+    if method.startswith("lrp") or method == "deep_lift":
+        return f"Do not read these maps: on {net} the rule loses or adds relevance; gradient and occlusion have none."
     other = f"{net} is random from pass to pass, mixes the images of a batch, or has a backward of its own"
     taken = inspect.signature(METHODS.load(method)).parameters
     option = next((name for name in ("samples", "steps") if name in taken), None)
