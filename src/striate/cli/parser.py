@@ -28,6 +28,16 @@ class Parser(argparse.ArgumentParser):
         """Leave with exit code 2, saying what was wrong and what the verb takes."""
         raise StriateError(message.removeprefix("argument "), hint=f"{self.prog} --help")
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does it; what no verb knows is told with the help of the verb that was named."""
+        given, rest = self.parse_known_args(args, namespace)
+        if rest:
+            verb = getattr(given, "verb", None)
+            raise StriateError(
+                f"unknown argument {' '.join(rest)}", hint=f"{self.prog} {verb or ''}".rstrip() + " --help"
+            )
+        return given
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return

@@ -289,7 +289,7 @@ class Dataset:
             raise StriateError(
                 f"{self.name} has {TASKS[self.task]}",
                 accepted=f"data with {TASKS['classes']}",
-                hint="striate check and striate augment take every kind of data",
+                hint="units and embed need no labels; check and augment take every kind of data",
             )
         return self
 

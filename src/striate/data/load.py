@@ -168,10 +168,12 @@ def _file(path: Path, request: Request) -> Splits:
         from .layouts.shards import read_shards
 
         return read_shards(tree, Listing((path.name,), ()), request)
+    from .layouts.images import is_image
+
     raise StriateError(
         f"{path} is a file",
         accepted="a name, a folder, a zip archive, a CSV, .json, .npz or .tar, hf/NAME, FILE.py:function",
-        hint=f"{path}:function" if ending == ".py" else "",
+        hint=f"{path}:function" if ending == ".py" else "a folder that holds it" if is_image(path.name) else "",
     )
 
 

@@ -10,7 +10,7 @@ from striate.inside.ablation.payload import Ablation, Curve, Effect, Removal, Va
 
 from . import record
 from .charts import Axis, Bar, Chart, Level, Series, bar_chart, line_chart
-from .format import count, fixed, named, value_of
+from .format import count, fixed, named, points, value_of
 from .outline import Outline
 from .section import Section, class_name, number_of
 from .verdict import Headline, tally
@@ -68,11 +68,11 @@ def ablation_claim(result: Ablation) -> str:
     down = number_of(lost(worst))
     claim = f"No {'unit' if result.site else 'layer'} costs a verdict when it is switched off alone."
     if down > 0:
-        points = f"{fixed(100 * down, 1)} points of {value_of(result.baseline, percent=True)}"
-        claim = f"Without {name} the net loses most: {points}."
+        share = f"{fixed(100 * down, 1)} points of {value_of(result.baseline, percent=True)}"
+        claim = f"Without {name} the net loses most: {share}."
         if (worst.change.high or 0.0) >= 0 and len(result.effects) > 1:
             kind = "unit" if result.site else "layer"
-            claim = f"No {kind} alone costs more than chance may: at most {points} ({name})."
+            claim = f"No {kind} alone costs more than chance may: at most {share} ({name})."
     if result.whole is not None and result.whole.accuracy.value is not None:
         claim += f" Without the whole layer {value_of(result.whole.accuracy, percent=True)} stay right."
     return claim
@@ -124,7 +124,7 @@ def effects_section(result: Ablation) -> Section | None:
             Bar(name_of(one, layers=True), one.accuracy, marked=one is worst) for one in result.effects[: 3 * MOST_BARS]
         ]
         chart = bar_chart(
-            f"Without {worst.site} {value_of(worst.accuracy, percent=True)} stay right",
+            f"Without {worst.site}, {value_of(worst.accuracy, percent=True)} stay right",
             bars,
             key="ablated",
             axis=Axis("accuracy without the layer, %", 0, 1, percent=True),
@@ -133,12 +133,12 @@ def effects_section(result: Ablation) -> Section | None:
             room=172,
         )
     else:
-        bars = [Bar(name_of(one, layers=False), lost(one), marked=one is worst) for one in order[:MOST_BARS]]
+        bars = [Bar(name_of(one, layers=False), points(lost(one)), marked=one is worst) for one in order[:MOST_BARS]]
         chart = bar_chart(
-            f"Without {name_of(worst, layers=False)} {fixed(100 * number_of(lost(worst)), 1)} points are lost",
+            f"Without {name_of(worst, layers=False)}, {fixed(100 * number_of(lost(worst)), 1)} points are lost",
             bars,
             key="ablated",
-            axis=Axis("accuracy lost, points", percent=True),
+            axis=Axis("accuracy lost, points"),
             name="unit",
         )
     listed = result.effects if layers else order

@@ -10,7 +10,7 @@ from striate.inside.embedding.payload import Embedding, Near, Probes, Query, Tra
 from . import record
 from .charts import Axis, Chart, Level, Series, line_chart
 from .embedded_charts import MOST_LEAVES, matrix_chart, method_name, plane_chart, tree_chart
-from .format import count, cut, fixed, named, shown, value_of
+from .format import count, cut, fixed, named, points, shown, value_of
 from .outline import Outline
 from .pictures import Picture, Shelf
 from .section import Section, class_name
@@ -124,7 +124,7 @@ def _nearest_section(result: Embedding, shelf: Shelf) -> Section | None:
     facts = [
         (f"{near.k} nearest share the label, by code", near.code_agreement),
         (f"{near.k} nearest share the label, by pixels", near.pixel_agreement),
-        ("difference, in pairs", near.difference),
+        ("difference in pairs, points", points(near.difference)),
         ("the single nearest, by code", near.code_first),
         ("the single nearest, by pixels", near.pixel_first),
         ("by chance", near.chance),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from dataclasses import replace
 
 from striate.core.number import Number
 
@@ -72,6 +73,12 @@ def shown(number: Number | float, *, percent: bool = False) -> str:
     if not isinstance(number, Number):
         return value_of(number, percent=percent)
     return f"{value_of(number, percent=percent)} {interval_of(number, percent=percent)}".rstrip()
+
+
+def points(number: Number) -> Number:
+    """The same number in points of a percentage: a difference of shares, times a hundred."""
+    value, low, high = (None if end is None else 100 * end for end in (number.value, number.low, number.high))
+    return replace(number, value=value, low=low, high=high)
 
 
 def behind(number: Number | float, *, unit: str = "") -> str:

@@ -30,7 +30,7 @@ from striate.synthesis.payload import Synthesis
 
 from . import ablated, attacked, attacked_whole, checked, compared, examined, explained, painted, units
 from . import embedded as codes
-from .format import behind, count, fixed, interval_of, is_share, named, norm, radius, readable, shown, value_of
+from .format import behind, count, fixed, interval_of, is_share, named, norm, points, radius, readable, shown, value_of
 from .glossary import Terms
 from .outline import Outline
 from .payload import Examination
@@ -135,7 +135,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.filters.update(
         value=value_of, interval=interval_of, shown=shown, behind=behind, count=count, fixed=fixed, named=named,
-        radius=radius, norm=norm, evidence=evidence_text, lines=escape,
+        points=points, radius=radius, norm=norm, evidence=evidence_text, lines=escape,
     )  # fmt: skip
     environment.tests["share"] = is_share
     return environment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from striate.inside.ablation.payload import Ablation, Removal
 
 from .ablated import ORDERS, by_harm, hit_most, name_of, removed_words
-from .format import count, fixed, interval_of, readable, shown, value_of, wrap
+from .format import count, fixed, points, readable, shown, value_of, wrap
 from .lines import MOST_LINES, painted, result_lines
 from .table import table
 
@@ -21,10 +21,10 @@ def _ablation(result: Ablation, width: int, color: bool) -> list[str]:
         order = [result.whole, *order]
     for one in order[: 3 * MOST_LINES if layers else MOST_LINES]:
         name = "the whole layer" if one is result.whole else f"without {name_of(one, layers=layers)}"
-        hit, points = hit_most(one, result)
-        change = f"{value_of(one.change, percent=True)} {interval_of(one.change, percent=True)}".strip()
-        rows.append((name, value_of(one.accuracy, percent=True), change, value_of(one.loss), hit, points))
-    names = ("", "accuracy", "change", "loss, nats", "hits most", "recall, points")
+        hit, fell = hit_most(one, result)
+        change = shown(points(one.change))
+        rows.append((name, value_of(one.accuracy, percent=True), change, value_of(one.loss), hit, fell))
+    names = ("", "accuracy", "change, points", "loss, nats", "hits most", "recall, points")
     lines = [painted(head, "strong", color), *table(names, rows, width=width, numbers=frozenset({1, 2, 3, 5}))]
     if not layers and len(result.effects) > MOST_LINES:
         lines.append(f"{len(result.effects):,} in all; the report holds them")
@@ -51,11 +51,11 @@ def _removal(result: Removal, width: int, color: bool) -> list[str]:
             f"{fixed(100 * (whole - row.parameters) / whole, 1)} %",
             value_of(row.train, percent=True),
             value_of(row.test, percent=True),
-            shown(row.change, percent=True) if row.removed else "",
+            shown(points(row.change)) if row.removed else "",
         )
         for row in result.variants
     ]
-    names = ("", "weights", "fewer", "train error", "test error", "change")
+    names = ("", "weights", "fewer", "train error", "test error", "change, points")
     return [
         painted(wrap(head, width)[0], "strong", color),
         *table(names, rows, width=width, numbers=frozenset({1, 2, 3, 4, 5})),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from striate.inside.embedding.payload import Embedding, Invariance, Probes, Similarity
 
 from .embedded_charts import method_name
-from .format import count, fixed, named, readable, shown, value_of, wrap
+from .format import count, fixed, named, points, readable, shown, value_of, wrap
 from .lines import painted, result_lines
 from .table import table
 
@@ -30,7 +30,7 @@ def _embedding(result: Embedding, width: int, color: bool) -> list[str]:
         body = [(what, shown(code, percent=True), shown(pixels, percent=True)) for what, code, pixels in rows]
         lines += table(("", "by code", "by pixels"), body, width=width, numbers=frozenset({1, 2}))
         lines.append(
-            f"difference of the {near.k} nearest {shown(near.difference, percent=True)}, "
+            f"difference of the {near.k} nearest {shown(points(near.difference))} points, "
             f"chance {value_of(near.chance, percent=True)}"
         )
     lines.append(f"{near.metric} distance; {value_of(near.shared, percent=True)} of the nearest are the same in both")
@@ -57,8 +57,8 @@ def _probes(probes: Probes | None, width: int) -> list[str]:
     ]
     head = ("probe", "numbers", "linear", f"{probes.k} nearest", "")
     lines = table(head, body, width=width, numbers=frozenset({1, 2, 3}))
-    more = shown(probes.over_pixels, percent=True).replace(" %", " points")
-    words = f"best less pixels {more}, chance {value_of(probes.chance, percent=True)}"
+    more = shown(points(probes.over_pixels))
+    words = f"best less pixels {more} points, chance {value_of(probes.chance, percent=True)}"
     return [*lines, words, *wrap(probes.how, width)]
 
 

@@ -38,6 +38,7 @@ FOLDERS = {  # where the command line writes what it is given no place for; {dat
     "augment": "striate-augment",
     "explain": "striate-explain",
     "units": "striate-units",
+    "ablate": "striate-ablate",
     "embed": "striate-embed",
     "synthesize": "striate-synthesize",
     "examine": "report.html",

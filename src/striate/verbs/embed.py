@@ -119,6 +119,7 @@ def embed(
             workers=run["workers"],
             progress=run.progress,
         )
+        result = replace(result, net=str(shown(net)), data=str(shown(data)))
         findings = embedding_findings(result, net=str(shown(net)), data=str(shown(data)))
         report = run.report(result, findings=findings, album=album, arrays=arrays, cites=_cites(result))
         return write_out(report, out, overwrite=run["overwrite"])

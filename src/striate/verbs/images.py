@@ -66,9 +66,15 @@ def check_paths(given: ImagesLike) -> None:
     """Raises where a file is named that is not there: said before a net is loaded."""
     from torch import Tensor
 
+    from striate.data.catalog import DATASETS
+
     for path, folder in [] if isinstance(given, Tensor) else _paths(given):
         if folder is None and not path.exists():
-            raise ImageError(f"{path} does not exist", accepted="the path of an image file, or of a folder of them")
+            raise ImageError(
+                f"{path} does not exist",
+                accepted="the path of an image file, or of a folder of them",
+                hint="evaluate, units and embed take data sets" if str(path) in DATASETS else "",
+            )
 
 
 def _fits(net: Net, image: Tensor, path: Path) -> None:

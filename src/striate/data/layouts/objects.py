@@ -238,7 +238,9 @@ def open_pictures(
             none is left.
     """
     total = len(pictures) + len(gone)
-    leave_or_refuse(tree, gone, total, what, skip_broken=request.skip_broken)
+    bare = bool(gone) and not request.layout and all(one.why == "has no mask" for one in gone)
+    instead = "; layout='images' (--layout images) takes all of them, without masks" if bare else ""
+    leave_or_refuse(tree, gone, total, what, skip_broken=request.skip_broken, other=instead)
     store, kept, broken = open_files(
         tree, [one.name for one in pictures], skip_broken=request.skip_broken, progress=request.progress
     )

@@ -64,8 +64,12 @@ class Images:
         return beside[0] if len(beside) == 1 else None
 
 
-def leave_or_refuse(tree: Tree, gone: Sequence[BrokenFile], total: int, what: str, *, skip_broken: bool) -> None:
+def leave_or_refuse(
+    tree: Tree, gone: Sequence[BrokenFile], total: int, what: str, *, skip_broken: bool, other: str = ""
+) -> None:
     """Nothing where all is well or broken files may be left out; else an error that counts them and names the first.
+
+    ``other`` is what else may be tried.
 
     Raises:
         StriateError: Some are broken and ``skip_broken`` was not said.
@@ -76,7 +80,7 @@ def leave_or_refuse(tree: Tree, gone: Sequence[BrokenFile], total: int, what: st
     more = f"; and {len(gone) - _SHOWN:,} more" if len(gone) > _SHOWN else ""
     raise StriateError(
         f"{len(gone):,} of {total:,} {what} of {tree.name} cannot be used: {shown}{more}",
-        hint="skip_broken=True (--skip-broken) leaves them out and counts them in a finding",
+        hint="skip_broken=True (--skip-broken) leaves them out and counts them in a finding" + other,
     )
 
 

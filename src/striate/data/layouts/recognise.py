@@ -61,6 +61,12 @@ LAYOUTS: Registry[Any] = Registry(  # in the order in which they are asked
 )
 
 
+ACCEPTED = (
+    "a folder of class folders, images with a CSV of files and labels, with masks, with PASCAL VOC or COCO "
+    "annotations, shards, arrays of numpy"
+)
+
+
 def read_tree(tree: Tree, listing: Listing, request: Request) -> Splits:
     """The splits of a tree, by the layout asked for, or by the first that fits.
 
@@ -78,8 +84,7 @@ def read_tree(tree: Tree, listing: Listing, request: Request) -> Splits:
             return layout.read(tree, listing, request)
     if request.unlabelled and any(map(is_image, listing.names)):
         return read_tree(tree, listing, replace(request, layout="images"))
-    accepted = "; or ".join(entry.summary for _, entry in LAYOUTS.items())
-    raise StriateError(f"{tree.name} {_what(listing)}", accepted=accepted)
+    raise StriateError(f"{tree.name} {_what(listing)}", accepted=ACCEPTED, hint="docs/data.md shows each")
 
 
 def _what(listing: Listing) -> str:

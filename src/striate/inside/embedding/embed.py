@@ -195,9 +195,9 @@ def spread(count: int, most: int) -> Tensor:
 def _case(net: Net, data: Dataset, wish: Wish, *, memory: int, workers: int, progress: Progress) -> _Case:
     if len(data) <= wish.neighbours:
         raise StriateError(
-            f"{len(data)} images of {data.name} for {wish.neighbours} neighbours",
+            f"{len(data)} images in the split {data.split} of {data.name} for {wish.neighbours} neighbours",
             accepted=f"more images than neighbours: at least {wish.neighbours + 1}",
-            hint=f"--neighbours {max(len(data) - 1, 1)}",
+            hint="--shares 0/0/100 takes all images of a folder, --neighbours fewer",
         )
     data.ready()
     size = data.size or net.a_size()
