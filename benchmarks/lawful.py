@@ -39,6 +39,7 @@ TIMM = (
 )  # fmt: skip
 ANY_SIZE = 96  # pixels for nets that take any size
 CLOSE = 1e-4
+FLOOR = 1e-5  # a map below it, from a net that all but ignores its input, is rounding
 SAMPLES = 8  # random draws of methods that draw: what is asked here is not how good their maps are
 FEW = {"samples": SAMPLES, "steps": 8}
 COSTLY = ("score_cam", "ablation_cam")  # a pass a channel: on nets of more multiply-adds than this they are left out
@@ -111,7 +112,7 @@ def _stir(net: Net) -> None:
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
-    return float((one - other).abs().max()) <= CLOSE * max(float(one.abs().max()), 1e-12)
+    return float((one - other).abs().max()) <= CLOSE * max(float(one.abs().max()), FLOOR)
 
 
 def _on_method(method: str, net: Net, images: Tensor) -> str:

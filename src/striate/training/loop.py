@@ -23,7 +23,7 @@ from .engine import Precision, build_fabric, exact, set_up
 from .events import Events, Observer, State
 from .feed import Feed, MemoryFormat
 from .init import seeded
-from .observers import checkpoints, epochs_kept, metrics_file, progress_bar, restore
+from .observers import checkpoints, metrics_file, progress_bar, restore
 from .optim import set_rate
 from .payload import Epoch, Training
 from .prepare import build_task, changes_since, describe
@@ -100,9 +100,8 @@ def fit(
                 return read_run(out)
             for note in (*run.notes, *changes_since(run)):
                 progress.say(f"note: {note}")
-            watching = [checkpoints(folder, run), metrics_file(folder), progress_bar(progress), *observers]
-            if keep is not None:
-                watching.append(epochs_kept(folder, run, keep))
+            saving = checkpoints(folder, run, keep=keep)
+            watching = [saving, metrics_file(folder), progress_bar(progress), *observers]
             with (
                 set_up(fabric, task, how, epochs=run.epochs, feed=feed, memory_format=memory_format) as state,
                 guarded(folder, run, state, progress),

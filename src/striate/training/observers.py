@@ -61,37 +61,28 @@ def metrics_file(folder: Path) -> Observer:
     return watch
 
 
-def checkpoints(folder: Path, record: Record) -> Observer:
-    """The weights of the best epoch so far, then all that is needed to go on, after every epoch."""
+def checkpoints(folder: Path, record: Record, *, keep: int | None = None) -> Observer:
+    """The weights of the best epoch so far, then all that is needed to go on, after every epoch.
 
-    @contextmanager
-    def watch(events: Events) -> Iterator[None]:
-        def save(state: State) -> None:
-            if best_of(state.history, state.task.choice).epoch == state.epoch:
-                save_best(folder, state, record)
-            save_checkpoint(folder, state)
-            state.saved = state.epoch
-            events.emit("checkpoint", state)
-
-        with events.attached(epoch_end=save):
-            yield
-
-    return watch
-
-
-def epochs_kept(folder: Path, record: Record, every: int) -> Observer:
-    """The weights before the first step, then after each so many epochs: ``checkpoints/epoch-004.safetensors``.
-
-    Each file is a net by its path, to be measured, looked into and compared as any other.
+    With ``keep`` the weights before the first step and after every so many epochs stay too, each file a net by its
+    path: ``checkpoints/epoch-004.safetensors``.
     """
 
     @contextmanager
     def watch(events: Events) -> Iterator[None]:
-        def save(state: State) -> None:
-            if state.epoch % every == 0:
+        def put_by(state: State) -> None:
+            if keep is not None and state.epoch % keep == 0:
                 save_nets(folder / "checkpoints", state, record, stem=f"epoch-{state.epoch:03d}")
 
-        with events.attached(run_start=save, epoch_end=save):
+        def save(state: State) -> None:
+            if best_of(state.history, state.task.choice).epoch == state.epoch:
+                save_best(folder, state, record)
+            put_by(state)
+            save_checkpoint(folder, state)
+            state.saved = state.epoch
+            events.emit("checkpoint", state)
+
+        with events.attached(run_start=put_by, epoch_end=save):
             yield
 
     return watch

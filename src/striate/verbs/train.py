@@ -100,25 +100,9 @@ def train(
     synthesize stylize --prior RUN`; photographs need no labels. decode: a decoder of a layer's code (Dosovitskiy & Brox
     2016), for `striate synthesize class --prior RUN`.
     """
-    given: dict[str, Any] = {
-        "data": data,
-        "net": net,
-        "task": task,
-        "style": None if style is None else str(style),
-        "against": against,
-        "layer": layer,
-        "recipe": recipe,
-        "epochs": epochs,
-        "rate": rate,
-        "size": size,
-        "augment": ",".join(words(augment) if isinstance(augment, str) else augment) if augment else None,
-        "preprocess": preprocess,
-        "keep": keep,
-        "out": out,
-        "resume": resume,
-    }
-    given |= {"harden": harden, "radius": radius, "norm": norm}
-    given |= {"attack_steps": attack_steps, "beta": beta, "replays": replays}
+    given: dict[str, Any] = {name: value for name, value in locals().items() if name != "shared"}
+    given["style"] = None if style is None else str(style)
+    given["augment"] = ",".join(words(augment) if isinstance(augment, str) else augment) if augment else None
     options: dict[str, Any] = dict(shared)
     begun = resume and out is not None and (Path(out) / "run.json").is_file()
     if begun:
