@@ -13,7 +13,9 @@ from PIL import Image
 import striate as st
 from striate.core.cite import citations
 from striate.core.report import Report
+from striate.page.html import render_page
 from striate.page.text import render_text
+from striate.page.units import anchor_of
 from striate.verbs import VERBS
 
 FEW: dict[str, Any] = {"limit": 60, "quiet": True, "seed": 1}
@@ -224,3 +226,13 @@ def test_data_are_looked_through_once_a_call(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(load, "_found", counted)
     st.evaluate("striate/small", "shapes", limit=30, quiet=True)  # the split itself, and dev for the temperature
     assert seen == ["shapes"]
+
+
+def test_examine_shows_a_few_units_each_with_an_anchor(reports: dict[str, Report[Any]]) -> None:
+    report = reports["examine"]
+    found, page = report.result.units, render_page(report)
+    assert len(found.layers) == 3
+    for unit in found.units:
+        assert f'id="{anchor_of(unit.site, unit.unit)}"' in page
+        assert unit.label is not None  # shapes have masks
+        assert unit.dead or unit.picture in report.album
