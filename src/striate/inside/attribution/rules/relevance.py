@@ -83,23 +83,27 @@ class Epsilon:
     share: float = 0.0
     biases: Biases = "absorb"
 
-    def damped(self, z: Tensor, c: Tensor) -> Tensor:
-        """The signal before the weights, ``R_j / (z_j + e sign(z_j)) = c |z_j| / (|z_j| + e)``."""
+    def damped(self, z: Tensor, c: Tensor, lost: Tensor | None = None) -> Tensor:
+        """The signal before the weights, ``R_j / (z_j + e sign(z_j)) = c |z_j| / (|z_j| + e)``.
+
+        What the stabiliser keeps of each image is added to ``lost`` (n,), if it is given.
+        """
         if not self.share:
             return c
         signal, e = torch.empty_like(z), (self.share * level(z)).clamp(min=_TINY).tolist()
         for i, (one, z_i, c_i) in pieces(signal, z, c):
             torch.abs(z_i, out=one)
             torch.addcdiv(c_i, c_i, one.add_(e[i]), value=-e[i], out=one)
+            if lost is not None:
+                lost[i] += torch.dot(c_i, z_i) - torch.dot(one, z_i)
         return signal
 
     def __call__(self, layer: Layer, c: Tensor, ledger: Ledger) -> Tensor:
         """As the equation says."""
         if self.biases == "absorb" or layer.bias is None:
-            signal = self.damped(layer.z, c)
-            if ledger.open:
-                lost = 0.0 if signal is c else dot(c, layer.z) - dot(signal, layer.z)
-                ledger.keep(lost + layer.of_bias(signal, layer.bias))
+            signal = self.damped(layer.z, c, ledger.absorbed if ledger.open else None)
+            if ledger.open and layer.bias is not None:
+                ledger.keep(layer.of_bias(signal, layer.bias))
         else:
             total = layer.z - layer.spread(layer.bias)
             e = (self.share * level(total)).clamp(min=_TINY).view(-1, *[1] * (total.dim() - 1))
