@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from striate.core.errors import StriateError, UnknownNameError
 
 from .interception import Call, Interception, paths_of
-from .ops import first_tensor, grad_inputs, replace_tensors, written_in_place
+from .ops import first_tensor, grad_inputs, not_in_place, replace_tensors, written_in_place
 from .site import Site
 from .trace import Trace
 
@@ -252,6 +252,7 @@ class _Ruled(torch.autograd.Function):
         own = {id(each): each.detach().requires_grad_() for each in inputs}
         args, kwargs = replace_tensors((call.args, call.kwargs), lambda each: own.get(id(each), each))
         with torch.enable_grad():
+            args, kwargs = not_in_place(call.func, args, kwargs)
             target = written_in_place(call.func, args, kwargs)
             if target is not None:  # a leaf cannot be written into
                 fresh = target.clone()
