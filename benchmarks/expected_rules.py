@@ -49,6 +49,8 @@ def zennit_maps() -> dict[str, Any]:
         "lrp_epsilon": Epsilon(tiny),
         "lrp_gamma": Gamma(0.25, stabilizer=tiny),
         "lrp_z_plus": ZPlus(stabilizer=tiny),
+        "lrp_z_plus share": ZPlus(stabilizer=tiny, zero_params="bias"),
+        "lrp_epsilon share": Epsilon(tiny, zero_params="bias"),
         "lrp_alpha_beta": AlphaBeta(2.0, 1.0, stabilizer=tiny),
     }
     first = {"box": ZBox(-2.0, 2.0, stabilizer=tiny), "flat": Flat(stabilizer=tiny)}

@@ -125,9 +125,9 @@ PARTS = {
         {"striate": ours("smooth_grad", samples=POINTS), "captum": peers.captum("Saliency", **SMOOTH)},
         count=1, points=POINTS, asked=1.15,
     ),
-    "lrp_epsilon": Part({"striate": ours("lrp_epsilon"), "zennit": peers.zennit("epsilon")}, asked=1.25),
-    "lrp_gamma": Part({"striate": ours("lrp_gamma"), "zennit": peers.zennit("gamma")}, asked=1.8),
-    "lrp_alpha_beta": Part({"striate": ours("lrp_alpha_beta"), "zennit": peers.zennit("alpha_beta")}, asked=2.8),
+    "lrp_epsilon": Part(both("lrp_epsilon") | {"zennit": peers.zennit("epsilon")}, asked=1.25),
+    "lrp_gamma": Part(both("lrp_gamma") | {"zennit": peers.zennit("gamma")}, asked=1.8),
+    "lrp_alpha_beta": Part(both("lrp_alpha_beta") | {"zennit": peers.zennit("alpha_beta")}, asked=2.8),
     "deep_lift": Part({"striate": ours("deep_lift"), "captum": peers.captum("DeepLift")}),
     "deletion": Part(
         {"striate": judged("deletion", steps=STEPS), "quantus, pixel flipping": peers.quantus(STEPS)},

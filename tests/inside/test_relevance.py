@@ -22,17 +22,23 @@ from striate.core.errors import StriateError
 from striate.inside.attribution import METHODS
 from striate.nets.net import Net
 
-from .families import FAMILIES, family_images, family_net
+from .families import FEW, family_images, family_net
 
 TARGETS = torch.tensor([0, 2, 3])
+KEPT, SHARED = {"biases": "absorb"}, {"biases": "share"}
 LITERAL = {
     "lrp_epsilon": ({"epsilon": 0.1}, (epsilon_rule(0.1),) * 3),
+    "lrp_epsilon share": ({"epsilon": 0.1, **SHARED}, (epsilon_rule(0.1, shared=True),) * 3),
     "lrp_gamma": ({"gamma": 0.4}, (gamma_rule(0.4),) * 3),
-    "lrp_z_plus": ({}, (alpha_beta_rule(1, 0),) * 3),
+    "lrp_gamma share": ({"gamma": 0.4, **SHARED}, (gamma_rule(0.4, shared=True),) * 3),
+    "lrp_z_plus": ({}, (alpha_beta_rule(1, 0, shared=True),) * 3),
+    "lrp_z_plus absorb": (KEPT, (alpha_beta_rule(1, 0),) * 3),
     "lrp_alpha_beta": ({}, (alpha_beta_rule(2, 1),) * 3),
-    "lrp": ({"gamma": 0.3, "epsilon": 0.2}, (gamma_rule(0.3), epsilon_rule(0.2), box_rule)),
-    "lrp flat": ({"first": "flat"}, (gamma_rule(0.25), epsilon_rule(0.25), flat_rule)),
-    "lrp same": ({"first": "same"}, (gamma_rule(0.25), epsilon_rule(0.25), gamma_rule(0.25))),
+    "lrp_alpha_beta share": (SHARED, (alpha_beta_rule(2, 1, shared=True),) * 3),
+    "lrp": ({"gamma": 0.3, "epsilon": 0.2}, (gamma_rule(0.3, shared=True), epsilon_rule(0.2, shared=True), box_rule)),
+    "lrp absorb": ({"gamma": 0.3, "epsilon": 0.2, **KEPT}, (gamma_rule(0.3), epsilon_rule(0.2), box_rule)),
+    "lrp flat": ({"first": "flat", "gamma": 0.25, **KEPT}, (gamma_rule(0.25), epsilon_rule(0.25), flat_rule)),
+    "lrp same": ({"first": "same", "gamma": 0.25, **KEPT}, (gamma_rule(0.25), epsilon_rule(0.25), gamma_rule(0.25))),
 }
 
 
@@ -64,12 +70,13 @@ def test_relevance_is_that_of_full_matrices(case, skipping, images):
         assert maps.checks[i].holds
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FEW)
 def test_on_every_family_relevance_and_what_was_kept_add_up_to_the_score(family):
     net, images = family_net(family).float(), family_images(family).float()
     with torch.no_grad():
         target = net(images).argmax(1)
-    maps = METHODS.load("lrp")(net, images, target)
+    biases = "absorb" if family == "mobilenet_v2" else "share"
+    maps = METHODS.load("lrp")(net, images, target, biases=biases)
     assert maps.checks[0].holds
     assert maps.checks[0].residual.value < 1e-5
     assert maps.values.any()
@@ -84,6 +91,24 @@ def test_without_stabiliser_epsilon_is_the_gradient_times_the_normalised_pixel(n
     assert (found - right).abs().max() <= 1e-5 * right.abs().max()
 
 
+def test_inputs_that_share_the_part_of_biases_have_the_whole_score(skipping, images):
+    """But for outputs to which no input contributes in the wanted direction, of which this net has hardly any."""
+    with torch.no_grad():
+        scores = skipping(images).gather(1, TARGETS[:, None]).squeeze(1)
+    for method, options in (("lrp_gamma", {"gamma": 1.0}), ("lrp_z_plus", {}), ("lrp_epsilon", {"epsilon": 0.0})):
+        sums = METHODS.load(method)(skipping, images, TARGETS, biases="share", **options).values.sum((1, 2))
+        assert (sums - scores).abs().max() <= 0.02 * scores.abs().max()
+        kept = METHODS.load(method)(skipping, images, TARGETS, biases="absorb", **options).values.sum((1, 2))
+        assert (kept - scores).abs().max() > 0.1 * scores.abs().max()
+
+
+@pytest.mark.parametrize("method", ["lrp", "lrp_epsilon", "lrp_gamma", "lrp_z_plus", "lrp_alpha_beta"])
+def test_without_its_check_a_map_is_the_same(method, skipping, images):
+    bare = METHODS.load(method)(skipping, images, TARGETS, check=False)
+    assert bare.values.equal(METHODS.load(method)(skipping, images, TARGETS).values)
+    assert [check.holds for check in bare.checks] == [None] * 3
+
+
 def test_z_plus_gives_no_negative_relevance_to_a_positive_score(skipping, images):
     with torch.no_grad():
         targets = skipping(images).argmax(1)
@@ -96,7 +121,7 @@ def test_z_plus_gives_no_negative_relevance_to_a_positive_score(skipping, images
 
 
 def test_a_sum_that_is_lost_fails_the_check(skipping, images, monkeypatch):
-    from striate.inside.attribution.rules.relevance import Layer
+    from striate.inside.attribution.rules.layer import Layer
 
     back = Layer.back
     monkeypatch.setattr(Layer, "back", lambda self, signal, weight: 1.01 * back(self, signal, weight))
@@ -123,6 +148,10 @@ def test_a_normalisation_before_its_convolution_is_a_layer_of_its_own(images):
     with torch.no_grad():
         scores = net(images.float()).gather(1, TARGETS[:, None]).squeeze(1)
     assert ((maps.values.sum((1, 2)) - scores).abs() > 0.01 * scores.abs()).any()  # the bias kept its share
+    shared = METHODS.load("lrp_epsilon")(net, images.float(), TARGETS, epsilon=0.0, biases="share")
+    assert all(check.holds for check in shared.checks)
+    lost = (shared.values.sum((1, 2)) - scores).abs()
+    assert (lost < 0.5 * (maps.values.sum((1, 2)) - scores).abs()).all()
 
 
 class Constants(nn.Module):
@@ -154,5 +183,7 @@ def test_what_no_rule_shares_is_refused_by_name(images):
     with pytest.raises(StriateError, match="1 of Sequential is a SiLU: no rule says how relevance is shared") as error:
         METHODS.load("lrp")(net, images.float(), TARGETS)
     assert "deep_lift" in str(error.value)
+    with pytest.raises(StriateError, match=r"biases is 'half'.*absorb, share"):
+        METHODS.load("lrp_gamma")(net, images.float(), TARGETS, biases="half")
     with pytest.raises(StriateError, match="first is 'zbox'"):
         METHODS.load("lrp")(net, images.float(), TARGETS, first="zbox")

@@ -19,10 +19,12 @@ CASES = {
     ("captum", "deep_lift"): {"baseline": 0.5},
     ("zennit", "lrp_epsilon"): {"epsilon": 0.0},
     ("zennit", "lrp_gamma"): {"gamma": 0.25},
-    ("zennit", "lrp_z_plus"): {},
+    ("zennit", "lrp_z_plus"): {"biases": "absorb"},
+    ("zennit", "lrp_z_plus share"): {},
+    ("zennit", "lrp_epsilon share"): {"epsilon": 0.0, "biases": "share"},
     ("zennit", "lrp_alpha_beta"): {},
-    ("zennit", "lrp box"): {"epsilon": 0.0},
-    ("zennit", "lrp flat"): {"epsilon": 0.0, "first": "flat"},
+    ("zennit", "lrp box"): {"epsilon": 0.0, "gamma": 0.25, "biases": "absorb"},
+    ("zennit", "lrp flat"): {"epsilon": 0.0, "first": "flat", "gamma": 0.25, "biases": "absorb"},
 }
 
 

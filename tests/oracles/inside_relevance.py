@@ -48,16 +48,18 @@ def matrix(layer: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
     return layer(torch.eye(count, dtype=torch.float64).view(count, *shape)).reshape(count, -1).T
 
 
-def epsilon_rule(share: float) -> Rule:
+def epsilon_rule(share: float, *, shared: bool = False) -> Rule:
     def rule(weights: Tensor, bias: Tensor, a: Tensor, relevance: Tensor) -> Tensor:
-        z = weights @ a + bias
+        z = weights @ a if shared else weights @ a + bias
         stable = z + torch.where(z >= 0, 1.0, -1.0) * share * (z**2).mean().sqrt()
         return ((weights * a) / stable[:, None] * relevance[:, None]).sum(0)
 
     return rule
 
 
-def gamma_rule(gamma: float) -> Rule:
+def gamma_rule(gamma: float, *, shared: bool = False) -> Rule:
+    """Where the bias is shared, those contributions have it that have the sign of the output."""
+
     def rule(weights: Tensor, bias: Tensor, a: Tensor, relevance: Tensor) -> Tensor:
         parts, z = weights * a, weights @ a + bias
         found = torch.zeros_like(a)
@@ -66,19 +68,24 @@ def gamma_rule(gamma: float) -> Rule:
                 continue
             clip = {"min": 0.0} if z[j] > 0 else {"max": 0.0}
             favoured = parts[j] + gamma * parts[j].clamp(**clip)
-            found += favoured / (favoured.sum() + bias[j] + gamma * bias[j].clamp(**clip)) * relevance[j]
+            of_bias = bias[j] + gamma * bias[j].clamp(**clip)
+            total = favoured.sum() + of_bias
+            helping = parts[j].clamp(**clip)
+            if shared and helping.sum() != 0:
+                favoured = favoured + of_bias * helping / helping.sum()
+            found += favoured / total * relevance[j]
         return found
 
     return rule
 
 
-def alpha_beta_rule(alpha: float, beta: float) -> Rule:
+def alpha_beta_rule(alpha: float, beta: float, *, shared: bool = False) -> Rule:
     def rule(weights: Tensor, bias: Tensor, a: Tensor, relevance: Tensor) -> Tensor:
         found = torch.zeros_like(a)
         for j in range(len(relevance)):
             for factor, clip in ((alpha, {"min": 0.0}), (-beta, {"max": 0.0})):
                 parts = (weights[j] * a).clamp(**clip)
-                total = parts.sum() + bias[j].clamp(**clip)
+                total = parts.sum() + (0.0 if shared else bias[j].clamp(**clip))
                 if total != 0:
                     found += factor * parts / total * relevance[j]
         return found

@@ -31,6 +31,8 @@ from .attribution import METHODS
 from .attribution.baseline import Baseline
 from .attribution.chunks import chunk_size, fast_layout
 from .attribution.maps import Maps
+from .attribution.rules.first_layer import First
+from .attribution.rules.relevance import Biases
 from .faithfulness.assess import Assessed, assess
 from .faithfulness.ranking import agreements, method_summaries, winner_of
 from .faithfulness.scores import planes
@@ -56,6 +58,12 @@ class MethodOptions(TypedDict, total=False):
         noise: Standard deviation of what they add, in pixel values.
         steps: Points on a path, of the methods that follow one.
         references: Images (M, C, H, W) that methods compare with.
+        epsilon: Stabiliser of methods that share relevance, as a share of the root mean square of a layer.
+        gamma: How much they favour positive contributions.
+        alpha: Weight of positive contributions.
+        beta: Weight of negative ones.
+        first: Their rule of the layers that see pixels: box, flat or same.
+        biases: Whether biases absorb their part of the relevance, or the inputs share it: absorb or share.
     """
 
     layer: str | None
@@ -66,6 +74,12 @@ class MethodOptions(TypedDict, total=False):
     noise: float | None
     steps: int | None
     references: Tensor | None
+    epsilon: float | None
+    gamma: float | None
+    alpha: float | None
+    beta: float | None
+    first: First | None
+    biases: Biases | None
 
 
 def explain(

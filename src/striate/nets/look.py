@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from striate.core.errors import StriateError, UnknownNameError
 
 from .interception import Call, Interception, paths_of
-from .ops import first_tensor, grad_inputs, not_in_place, replace_tensors, written_in_place
+from .ops import first_tensor, grad_inputs, out_of_place, replace_tensors, written_in_place
 from .site import Site
 from .trace import Trace
 
@@ -192,7 +192,9 @@ class _Passing:
             output = self._edited(output, self.todo.sites[name], edit)
         if target is not None and copied:
             made = first_tensor(output)
-            self.swaps[id(target)] = (target, target_copy if made is None else made)
+            stands = target_copy if made is None else made
+            if stands is not target:  # a dropout that is off gives what it took in
+                self.swaps[id(target)] = (target, stands)
         return self._read(name, output) if name in self.todo.read else output
 
     def _read(self, name: str, output: Any) -> Any:
@@ -238,6 +240,10 @@ class _Passing:
 
 
 def _on_copy(call: Call, target: Tensor) -> tuple[Call, Tensor]:
+    """The call with what it overwrites copied, or asked to overwrite nothing, which saves the copy."""
+    asked = out_of_place(call.func, call.args, call.kwargs)
+    if asked is not None:
+        return Call(call.func, *asked, call.op, call.key), target
     copy = target.clone()
     args, kwargs = replace_tensors((call.args, call.kwargs), lambda each: copy if each is target else each)
     return Call(call.func, args, kwargs, call.op, call.key), copy
@@ -252,9 +258,11 @@ class _Ruled(torch.autograd.Function):
         own = {id(each): each.detach().requires_grad_() for each in inputs}
         args, kwargs = replace_tensors((call.args, call.kwargs), lambda each: own.get(id(each), each))
         with torch.enable_grad():
-            args, kwargs = not_in_place(call.func, args, kwargs)
             target = written_in_place(call.func, args, kwargs)
-            if target is not None:  # a leaf cannot be written into
+            asked = None if target is None else out_of_place(call.func, args, kwargs)
+            if asked is not None:
+                args, kwargs = asked
+            elif target is not None:  # a leaf cannot be written into
                 fresh = target.clone()
                 args, kwargs = replace_tensors((args, kwargs), lambda each: fresh if each is target else each)
             output = call.func(*args, **kwargs)

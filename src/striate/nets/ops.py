@@ -125,16 +125,18 @@ def written_in_place(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapp
     return args[0] if position is not None and len(args) > position and args[position] is True else None
 
 
-def not_in_place(
+def out_of_place(
     func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments with which ``func`` makes a new tensor, where an argument ``inplace`` says that it shall not."""
-    if kwargs.get("inplace"):
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """The arguments with which ``func`` writes into a tensor of its own, or None where it cannot be asked to."""
+    if "out" in kwargs:
+        return None
+    if kwargs.get("inplace") is True:
         return args, {**kwargs, "inplace": False}
     position = _inplace_position(func)
     if position is not None and len(args) > position and args[position] is True:
         return (*args[:position], False, *args[position + 1 :]), dict(kwargs)
-    return args, dict(kwargs)
+    return None
 
 
 _NOT_IN_PLACE = frozenset({"__invert__", "__index__", "__int__", "__init__"})

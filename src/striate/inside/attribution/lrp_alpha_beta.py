@@ -9,7 +9,7 @@ from striate.nets.net import Net
 
 from .maps import Maps
 from .relevance_maps import Rules, relevance_maps
-from .rules.relevance import AlphaBeta, Epsilon
+from .rules.relevance import AlphaBeta, Biases, Epsilon, checked
 
 
 def lrp_alpha_beta(
@@ -19,6 +19,8 @@ def lrp_alpha_beta(
     *,
     alpha: float = 2.0,
     beta: float = 1.0,
+    biases: Biases = "absorb",
+    check: bool = True,
     memory: int = 1 << 30,
     progress: Progress = SILENT,
 ) -> Maps:
@@ -33,6 +35,8 @@ def lrp_alpha_beta(
         targets: One class for each image, (N,).
         alpha: Weight of the positive contributions.
         beta: Weight of the negative ones.
+        biases: Whether a bias keeps its part of the relevance (``"absorb"``), or the inputs share it (``"share"``).
+        check: Whether the maps are checked.
         memory: Budget in bytes for one batch.
         progress: How progress is shown.
 
@@ -41,5 +45,10 @@ def lrp_alpha_beta(
 
     Source: Bach et al. 2015, equation 60, whose alpha - beta = 1.
     """
-    rules = Rules(AlphaBeta(alpha, beta), AlphaBeta(alpha, beta), Epsilon())
-    return relevance_maps(net, images, targets, rules=rules, method="lrp_alpha_beta", memory=memory, progress=progress)
+    keeping = checked(biases)
+    rules = Rules(
+        AlphaBeta(alpha, beta, biases=keeping), AlphaBeta(alpha, beta, biases=keeping), Epsilon(biases=keeping)
+    )
+    return relevance_maps(
+        net, images, targets, rules=rules, method="lrp_alpha_beta", check=check, memory=memory, progress=progress
+    )

@@ -9,7 +9,7 @@ from striate.nets.net import Net
 
 from .maps import Maps
 from .relevance_maps import Rules, relevance_maps
-from .rules.relevance import Epsilon
+from .rules.relevance import Biases, Epsilon, checked
 
 
 def lrp_epsilon(
@@ -18,6 +18,8 @@ def lrp_epsilon(
     targets: Tensor,
     *,
     epsilon: float = 0.25,
+    biases: Biases = "absorb",
+    check: bool = True,
     memory: int = 1 << 30,
     progress: Progress = SILENT,
 ) -> Maps:
@@ -32,6 +34,8 @@ def lrp_epsilon(
         targets: One class for each image, (N,).
         epsilon: The stabiliser e, as a share of the root mean square of the z of that layer and image; what it damps is
             lost for the pixels, and the check counts it.
+        biases: Whether a bias keeps its part of the relevance (``"absorb"``), or the inputs share it (``"share"``).
+        check: Whether the maps are checked.
         memory: Budget in bytes for one batch.
         progress: How progress is shown.
 
@@ -41,5 +45,8 @@ def lrp_epsilon(
     Source: Bach et al. 2015, equation 58; e as a share: Montavon et al. 2019, section 10.2.2. Batch normalisation is
     folded into the convolution before it; where there is none it is a layer of its own.
     """
-    rules = Rules(Epsilon(epsilon), Epsilon(epsilon), Epsilon(epsilon))
-    return relevance_maps(net, images, targets, rules=rules, method="lrp_epsilon", memory=memory, progress=progress)
+    keeping = checked(biases)
+    rules = Rules(Epsilon(epsilon, biases=keeping), Epsilon(epsilon, biases=keeping), Epsilon(epsilon, biases=keeping))
+    return relevance_maps(
+        net, images, targets, rules=rules, method="lrp_epsilon", check=check, memory=memory, progress=progress
+    )

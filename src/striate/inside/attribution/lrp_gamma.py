@@ -9,7 +9,7 @@ from striate.nets.net import Net
 
 from .maps import Maps
 from .relevance_maps import Rules, relevance_maps
-from .rules.relevance import Epsilon, Gamma
+from .rules.relevance import Biases, Epsilon, Gamma, checked
 
 
 def lrp_gamma(
@@ -18,6 +18,8 @@ def lrp_gamma(
     targets: Tensor,
     *,
     gamma: float = 0.25,
+    biases: Biases = "absorb",
+    check: bool = True,
     memory: int = 1 << 30,
     progress: Progress = SILENT,
 ) -> Maps:
@@ -31,6 +33,8 @@ def lrp_gamma(
         images: (N, C, H, W).
         targets: One class for each image, (N,).
         gamma: How much positive contributions are favoured; 0 is LRP-epsilon without stabiliser.
+        biases: Whether a bias keeps its part of the relevance (``"absorb"``), or the inputs share it (``"share"``).
+        check: Whether the maps are checked.
         memory: Budget in bytes for one batch.
         progress: How progress is shown.
 
@@ -39,5 +43,8 @@ def lrp_gamma(
 
     Source: Montavon et al. 2019, section 10.2.3. Negative inputs and outputs: see `rules.relevance.Gamma`.
     """
-    rules = Rules(Gamma(gamma), Gamma(gamma), Epsilon())
-    return relevance_maps(net, images, targets, rules=rules, method="lrp_gamma", memory=memory, progress=progress)
+    keeping = checked(biases)
+    rules = Rules(Gamma(gamma, biases=keeping), Gamma(gamma, biases=keeping), Epsilon(biases=keeping))
+    return relevance_maps(
+        net, images, targets, rules=rules, method="lrp_gamma", check=check, memory=memory, progress=progress
+    )

@@ -9,7 +9,7 @@ from striate.nets.net import Net
 
 from .maps import Maps
 from .relevance_maps import Rules, relevance_maps
-from .rules.relevance import AlphaBeta, Epsilon
+from .rules.relevance import AlphaBeta, Biases, Epsilon, checked
 
 
 def lrp_z_plus(
@@ -17,6 +17,8 @@ def lrp_z_plus(
     images: Tensor,
     targets: Tensor,
     *,
+    biases: Biases = "share",
+    check: bool = True,
     memory: int = 1 << 30,
     progress: Progress = SILENT,
 ) -> Maps:
@@ -29,6 +31,8 @@ def lrp_z_plus(
         net: The net.
         images: (N, C, H, W).
         targets: One class for each image, (N,).
+        biases: Whether a bias keeps its part of the relevance (``"absorb"``), or the inputs share it (``"share"``).
+        check: Whether the maps are checked.
         memory: Budget in bytes for one batch.
         progress: How progress is shown.
 
@@ -37,5 +41,8 @@ def lrp_z_plus(
 
     Source: Montavon et al. 2017, section 4.2 (the z+ rule); alpha 1 and beta 0 of Bach et al. 2015, equation 60.
     """
-    rules = Rules(AlphaBeta(1, 0), AlphaBeta(1, 0), Epsilon())
-    return relevance_maps(net, images, targets, rules=rules, method="lrp_z_plus", memory=memory, progress=progress)
+    keeping = checked(biases)
+    rules = Rules(AlphaBeta(1, 0, biases=keeping), AlphaBeta(1, 0, biases=keeping), Epsilon(biases=keeping))
+    return relevance_maps(
+        net, images, targets, rules=rules, method="lrp_z_plus", check=check, memory=memory, progress=progress
+    )

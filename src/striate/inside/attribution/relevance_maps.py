@@ -22,7 +22,7 @@ from .maps import Maps
 from .rules.first_layer import Box, First, Flat, Unchanged, bounds, front
 from .rules.passing import class_score, signal
 from .rules.relevance import Affine, Epsilon, Ledger, Passes, Relevance, Share
-from .rules.way import PASSING, RELEVANCE, covered, end_of
+from .rules.way import PASSING, RELEVANCE, covered, end_of, never_negative, only_rectified
 
 BOUND = 1e-4  # of the score: float32 through a hundred layers stays below a hundredth of it
 WHAT = "the relevance of the pixels, and what biases and stabilisers kept, add up to the score"
@@ -48,7 +48,15 @@ class Rules:
 
 
 def relevance_maps(
-    net: Net, images: Tensor, targets: Tensor, *, rules: Rules, method: str, memory: int, progress: Progress
+    net: Net,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    rules: Rules,
+    method: str,
+    check: bool,
+    memory: int,
+    progress: Progress,
 ) -> Maps:
     """Relevance of every pixel, summed over its channels, signed, (N, H, W), with the sum as the check."""
     size = (images.shape[-2], images.shape[-1])
@@ -63,13 +71,13 @@ def relevance_maps(
         site = end_of(plain, size)
         way = covered(plain, size, site, RELEVANCE)
         for part, wanted in chunks(plain, images, targets, memory=memory, backward=True):
-            ledger = Ledger(torch.zeros(len(part), dtype=torch.float64, device=part.device))
+            ledger = Ledger(torch.zeros(len(part), dtype=torch.float64, device=part.device), open=check)
             at = _rules(plain, way, part, rules=rules, ledger=ledger)
             score = class_score(plain, site, wanted)
             found, scores = signal(plain, part, rules=at, site=site, score=score, plain=_PLAIN)
             relevance = found * _weight(plain, part, relevance_itself=rules.first != "same")
             values.append(relevance.sum(1).float().cpu())
-            checks.extend(_checks(relevance, ledger, scores))
+            checks.extend(_checks(relevance, ledger, scores) if check else [MapCheck.left_out(WHAT, BOUND)] * len(part))
             step(len(part))
     return Maps(
         torch.cat(values),
@@ -82,11 +90,12 @@ def relevance_maps(
 
 def _rules(net: Net, way: tuple[Site, ...], images: Tensor, *, rules: Rules, ledger: Ledger) -> dict[str, Rule]:
     chosen: dict[str, Rule] = {}
+    positive, rectified = never_negative(way), only_rectified(way)
     for site in way:
-        if site.op.startswith("conv"):
-            chosen[site.name] = Relevance(rules.conv, ledger)
-        elif site.op == "linear":
-            chosen[site.name] = Relevance(rules.dense, ledger)
+        if site.op.startswith(("conv", "linear")):
+            share = rules.dense if site.op == "linear" else rules.conv
+            above, falls = set(site.inputs) <= positive, site.name not in rectified
+            chosen[site.name] = Relevance(share, ledger, positive=above, falls=falls)
         elif site.op == "batch_norm" or (site.op in ("add", "sub") and len(site.inputs) == 1):
             chosen[site.name] = Affine(rules.affine, ledger)
         elif site.op in PASSING and site.op != "relu":

@@ -16,7 +16,8 @@ from striate.nets.net import Net
 from striate.nets.ops import names
 from striate.nets.site import Site
 
-from .relevance import Layer, Ledger, dot
+from .layer import Layer, alike, dot
+from .relevance import Ledger
 
 First = Literal["box", "flat", "same"]
 # These leave values as they are, at another place; those change each by itself.
@@ -41,12 +42,14 @@ class Box:
         """Books the relevance of the pixels; nothing goes back."""
         layer = Layer(site, inputs, output)
         up, down = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
-        total = layer.z - layer.bias_for() - layer.forward(self.low, up) - layer.forward(self.high, down)
+        grad = alike(grad, layer.z)
+        total = layer.z - layer.forward(self.low, up, layer.bias) - layer.forward(self.high, down)
         # Of pixels within their bounds no sum is negative; one of nothing has nothing to share.
         signal = torch.where(total.abs() > torch.finfo(total.dtype).tiny, grad * layer.z / total, 0.0)
         found = layer.x * layer.back(signal, layer.weight)
         found = found - self.low * layer.back(signal, up) - self.high * layer.back(signal, down)
-        self.ledger.keep(dot(grad, layer.z), dot(signal, total))
+        if self.ledger.open:
+            self.ledger.keep(dot(grad, layer.z) - dot(signal, total))
         return [found]
 
 
@@ -69,7 +72,8 @@ class Flat:
         ones = torch.ones_like(layer.weight)
         total = layer.forward(torch.ones_like(layer.x[:1]), ones)
         signal = grad * layer.z / total
-        self.ledger.keep(dot(grad, layer.z), dot(signal, total.expand_as(signal)))
+        if self.ledger.open:
+            self.ledger.keep(dot(layer.z, grad) - dot(signal, total.expand_as(signal)))
         return [layer.back(signal, ones)]
 
 

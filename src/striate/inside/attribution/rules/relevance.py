@@ -5,24 +5,45 @@ shares in proportion to contributions when autograd does what it always does: ad
 pooling and concatenation pass c on by their own weights, max pooling to the winner, rectifiers where they let pass. No
 rule divides by an activation, so none explodes where one is near zero, and the relevance of a pixel is the product of
 c and its normalised value.
+
+A bias b_j takes part in z_j. Either it keeps its part of the relevance (``"absorb"``), or the inputs share that part
+too (``"share"``), in proportion to the contributions that the rule favours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from striate.core.errors import StriateError
 from striate.nets.site import Site
 
+from .layer import Layer, alike, dot, level, pieces
 from .rectify import rectified
 from .way import RECTIFIERS
 
-_NOISE = 1e-7  # of the root mean square of a layer: a sum below is rounding, and shares nothing
+Biases = Literal["absorb", "share"]
+_NOISE = 1e-5  # of a sum of contributions of both signs: one sign with less is float32's rounding, and shares nothing
+_LEAST = 1e-20  # a sum of contributions below it is none
+_TINY = 1e-30  # keeps 0 / 0 away, and is lost beside whatever is not 0
+NEAR_ZERO = 0.02  # of the root mean square of what a normalisation takes in: smaller values cannot bear its relevance
+
+
+def checked(biases: str) -> Biases:
+    """The word, if it is one of the two.
+
+    Raises:
+        StriateError: It is not.
+    """
+    for each in get_args(Biases):
+        if each == biases:
+            return each  # type: ignore[no-any-return]
+    raise StriateError(f"biases is {biases!r}", accepted=", ".join(get_args(Biases)))
 
 
 @dataclass
@@ -31,74 +52,22 @@ class Ledger:
 
     Attributes:
         absorbed: Relevance that biases and stabilisers kept, for each image, (n,) float64.
+        open: Whether anybody asks; rules book nothing where not.
     """
 
     absorbed: Tensor
+    open: bool = True
 
-    def keep(self, came: Tensor, shared: Tensor) -> None:
-        """Books what came to a layer and was not shared, (n,) each."""
-        self.absorbed += came.double() - shared.double()
-
-
-class Layer:
-    """A convolution or linear layer as it ran, which can run again with other weights, forwards and transposed."""
-
-    def __init__(self, site: Site, inputs: Sequence[Tensor], output: Tensor) -> None:
-        self.x, self.z = inputs[0].detach(), output.detach()
-        many = [each for each in inputs[1:] if each.dim() > 1]
-        few = [each for each in inputs[1:] if each.dim() == 1]
-        self._node = output.grad_fn
-        known = self._node is not None and "Convolution" in self._node.name()
-        if len(many) != 1 or not (known or site.op == "linear"):
-            raise StriateError(
-                f"{site.name} is a {site.op} of an unusual kind, for which there is no rule of relevance"
-            )
-        self.weight, self.bias = many[0].detach(), few[0].detach() if few else None
-        self._convolves = known
-
-    def bias_for(self, part: str = "all") -> Tensor | float:
-        """The bias, its positive or its negative part, in the shape of the output."""
-        if self.bias is None:
-            return 0.0
-        bias = {"all": self.bias, "positive": self.bias.clamp(min=0), "negative": self.bias.clamp(max=0)}[part]
-        return bias.view(-1, *[1] * (self.z.dim() - 2)) if self._convolves else bias
-
-    def biased(self, signal: Tensor) -> Tensor | float:
-        """The sum of the signal times the bias, for each image, (n,)."""
-        if self.bias is None:
-            return 0.0
-        if not self._convolves:
-            return rows(signal @ self.bias).sum(1)
-        return signal.sum(tuple(range(2, signal.dim()))) @ self.bias
-
-    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Of ``x``, without bias."""
-        if not self._convolves:
-            return x @ weight.T
-        made: Tensor = torch.ops.aten.convolution(x, weight, None, *self._form())
-        return made
-
-    def back(self, signal: Tensor, weight: Tensor) -> Tensor:
-        """The transposed layer, of a signal in the shape of the output."""
-        if not self._convolves:
-            return signal @ weight
-        only_input = [True, False, False]
-        found: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
-            signal, self.x, weight, None, *self._form(), only_input
-        )
-        return found[0]
-
-    def _form(self) -> tuple[object, ...]:
-        node = self._node
-        names = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
-        return tuple(getattr(node, f"_saved_{name}") for name in names)
+    def keep(self, kept: Tensor) -> None:
+        """Books what came to a layer and was not shared, (n,)."""
+        self.absorbed += kept.double()
 
 
 class Share(Protocol):
-    """A rule of a layer with weights: the signal by its input, and how much relevance was shared, (n,)."""
+    """A rule of a layer with weights: the signal by its input; what is not shared is booked."""
 
-    def __call__(self, layer: Layer, c: Tensor) -> tuple[Tensor, Tensor]:
-        """Both for ``c = R / z``, the relevance of the outputs a unit of output."""
+    def __call__(self, layer: Layer, c: Tensor, ledger: Ledger) -> Tensor:
+        """For ``c = R / z``, the relevance of the outputs a unit of output, in the layout of z."""
         ...
 
 
@@ -106,93 +75,158 @@ class Share(Protocol):
 class Epsilon:
     """``R_i = sum_j a_i w_ij / (z_j + e sign(z_j)) R_j``, with e a share of the root mean square of the layer's z.
 
+    Where inputs share the part of biases, z_j is the sum of the contributions alone.
+
     Source: Bach et al. 2015, equation 58; Montavon et al. 2019, section 10.2.2, who measure e so.
     """
 
     share: float = 0.0
+    biases: Biases = "absorb"
 
     def damped(self, z: Tensor, c: Tensor) -> Tensor:
-        """The signal before the weights, R_j / (z_j + e sign(z_j))."""
+        """The signal before the weights, ``R_j / (z_j + e sign(z_j)) = c |z_j| / (|z_j| + e)``."""
         if not self.share:
             return c
-        size = z.abs()
-        stable = size + (self.share * _level(z)).clamp(min=torch.finfo(z.dtype).tiny)
-        return size.div_(stable).mul_(c)
+        signal, e = torch.empty_like(z), (self.share * level(z)).clamp(min=_TINY).tolist()
+        for i, (one, z_i, c_i) in pieces(signal, z, c):
+            torch.abs(z_i, out=one)
+            torch.addcdiv(c_i, c_i, one.add_(e[i]), value=-e[i], out=one)
+        return signal
 
-    def __call__(self, layer: Layer, c: Tensor) -> tuple[Tensor, Tensor]:
-        """A bias has a share too, which stays in it."""
-        signal = self.damped(layer.z, c)
-        return layer.back(signal, layer.weight), dot(signal, layer.z) - layer.biased(signal)
+    def __call__(self, layer: Layer, c: Tensor, ledger: Ledger) -> Tensor:
+        """As the equation says."""
+        if self.biases == "absorb" or layer.bias is None:
+            signal = self.damped(layer.z, c)
+            if ledger.open:
+                lost = 0.0 if signal is c else dot(c, layer.z) - dot(signal, layer.z)
+                ledger.keep(lost + layer.of_bias(signal, layer.bias))
+        else:
+            total = layer.z - layer.spread(layer.bias)
+            e = (self.share * level(total)).clamp(min=_TINY).view(-1, *[1] * (total.dim() - 1))
+            signal = c * layer.z / torch.copysign(total.abs() + e, total)
+            if ledger.open:
+                ledger.keep(dot(c, layer.z) - dot(signal, total))
+        return layer.back(signal, layer.weight)
 
 
 @dataclass(frozen=True)
 class Gamma:
     """``R_i = sum_j a_i (w_ij + g w_ij+) / sum_i a_i (w_ij + g w_ij+) R_j``: positive contributions favoured.
 
-    Where inputs may be negative it is the contributions a_i w_ij whose positive parts are favoured, and where an output
-    is negative their negative parts, so that no denominator is smaller than the output itself.
+    The sum holds the bias as a contribution of its own. Where inputs may be negative it is the contributions a_i w_ij
+    whose positive parts are favoured, and where an output is negative their negative parts, so that no denominator is
+    smaller than the output itself. That stays so where inputs share the part of the bias: they do it in proportion to
+    the contributions that have the sign of the output.
 
     Source: Montavon et al. 2019, section 10.2.3; for signed inputs and outputs Andeol et al. 2021, appendix.
     """
 
     gamma: float = 0.25
+    biases: Biases = "absorb"
 
-    def __call__(self, layer: Layer, c: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, layer: Layer, c: Tensor, ledger: Ledger) -> Tensor:
         """The positive outputs, and where there is relevance at negative ones those too."""
-        came, plain = c * layer.z, layer.z - layer.bias_for()
-        helping = _contributions(layer, positive=True)
-        total = torch.add(plain, helping, alpha=self.gamma)
-        signal = _ratio(came, total + self._bias(layer, "positive"), layer.z > 0)
-        back, shared = self._back(layer, signal, favoured=True), dot(signal, total)
-        below = layer.z < 0
-        if bool((came * below).any()):
-            total = plain.add(plain - helping, alpha=self.gamma)
-            signal = _ratio(came, total + self._bias(layer, "negative"), below)
-            back = back + self._back(layer, signal, favoured=False)
-            shared = shared + dot(signal, total)
-        return back, shared
+        side = self._absorbing if self.biases == "absorb" or layer.bias is None else self._sharing
+        back = side(layer, c, ledger, positive=True)
+        if layer.falls and bool(((layer.z < 0) & (c != 0)).any()):
+            back = back + side(layer, c, ledger, positive=False)
+        return back
 
-    def _bias(self, layer: Layer, part: str) -> Tensor | float:
-        return layer.bias_for() + self.gamma * layer.bias_for(part)
+    def _absorbing(self, layer: Layer, c: Tensor, ledger: Ledger, *, positive: bool) -> Tensor:
+        """The outputs of one sign: ``c z / (z + g sum_i (a_i w_ij)+ + g b+)`` before the favoured weights."""
+        half = layer.half(positive=positive, scale=self.gamma)
+        helping = layer.contributions(positive=positive, scale=self.gamma, bias=half)
+        signal, tiny = alike(helping, layer.z), _TINY if positive else -_TINY
+        for _, (one, z, c_i) in pieces(signal, layer.z, c):
+            part = z.clamp(min=0) if positive else z.clamp(max=0)
+            torch.div(part, one.add_(part).add_(tiny), out=one).mul_(c_i)
+        if ledger.open and layer.bias is not None and half is not None:
+            ledger.keep(layer.of_bias(signal, layer.bias + half))
+        first, second = layer.by_sign(positive=positive, scale=self.gamma)
+        return layer.back_by_sign(signal, (first.add_(layer.weight), second.add_(layer.weight)))
 
-    def _back(self, layer: Layer, signal: Tensor, *, favoured: bool) -> Tensor:
-        up, down = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
-        first, second = (up, down) if favoured else (down, up)
-        return _back_by_sign(layer, signal, layer.weight + self.gamma * first, layer.weight + self.gamma * second)
+    def _sharing(self, layer: Layer, c: Tensor, ledger: Ledger, *, positive: bool) -> Tensor:
+        """The same, and the part of the bias by the favoured contributions alone."""
+        bias, half = layer.bias, layer.half(positive=positive, scale=self.gamma)
+        assert bias is not None
+        assert half is not None
+        helping = alike(layer.contributions(positive=positive), layer.z)
+        part = layer.z.clamp(min=0) if positive else layer.z.clamp(max=0)
+        total = torch.add(part, helping, alpha=self.gamma).add_(layer.spread(half + (_TINY if positive else -_TINY)))
+        signal = torch.div(part, total, out=part).mul_(c)
+        given = layer.spread(bias + half)
+        borne = helping.abs() > (_NOISE * given.abs()).clamp(min=_LEAST)
+        extra = torch.where(borne, given / helping, 0.0).add_(self.gamma).mul_(signal)
+        if ledger.open:
+            shared = dot(signal, layer.z) - layer.of_bias(signal, bias) + dot(extra, helping)
+            ledger.keep(dot(signal, total) - shared)
+        favoured = layer.back_by_sign(extra, layer.by_sign(positive=positive))
+        return layer.back(signal, layer.weight) + favoured
 
 
 @dataclass(frozen=True)
 class AlphaBeta:
     """``R_i = sum_j (alpha (a_i w_ij)+ / z_j+ - beta (a_i w_ij)- / z_j-) R_j``; beta 0 is the z+ rule.
 
+    Bach et al. count b_j+ to z_j+ and b_j- to z_j-. Montavon et al. have no bias in z_j+: there inputs share its part.
+
     Source: Bach et al. 2015, equation 60 (alpha - beta = 1); with beta 0 Montavon et al. 2017, section 4.2.
     """
 
     alpha: float = 2.0
     beta: float = 1.0
+    biases: Biases = "absorb"
 
-    def __call__(self, layer: Layer, c: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, layer: Layer, c: Tensor, ledger: Ledger) -> Tensor:
         """Positive and negative contributions apart; an output without the one kind loses the share of that kind."""
+        absorbing = self.biases == "absorb"
+        bias = layer.half(positive=True) if absorbing else None
+        up = alike(layer.contributions(positive=True, bias=bias), layer.z)
+        if not self.beta:
+            return self._positive(layer, c, up, bias, ledger)
+        # z less a bias that may be far larger would be rounding: then the negative contributions are summed themselves.
+        known = absorbing or layer.bias is None
+        down = layer.z - up if known else alike(layer.contributions(positive=False), layer.z)
+        least = (up - down).mul_(_NOISE).clamp_(min=_LEAST)
         came = c * layer.z
-        up, down = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
-        found = _contributions(layer, positive=True)
-        total = found + layer.bias_for("positive")
-        signal = _ratio(self.alpha * came, total, total > _NOISE * _level(total))
-        back, shared = _back_by_sign(layer, signal, up, down), dot(signal, found)
-        if self.beta:
-            found = _contributions(layer, positive=False)
-            total = found + layer.bias_for("negative")
-            signal = _ratio(-self.beta * came, total, total < -_NOISE * _level(total))
-            back = back + _back_by_sign(layer, signal, down, up)
-            shared = shared + dot(signal, found)
-        return back, shared
+        one = torch.where(up > least, came / up, 0.0)
+        other = torch.where(-down > least, -came / down, 0.0)
+        if ledger.open:
+            lower = layer.half(positive=False) if absorbing else None
+            shared = self.alpha * (dot(one, up) - layer.of_bias(one, bias))
+            shared = shared + self.beta * (dot(other, down) - layer.of_bias(other, lower))
+            ledger.keep(dot(c, layer.z) - shared)
+        return self._back(layer, one, other)
+
+    def _positive(self, layer: Layer, c: Tensor, up: Tensor, bias: Tensor | None, ledger: Ledger) -> Tensor:
+        """The z+ rule."""
+        booked = dot(c, layer.z) if ledger.open else None
+        lost = torch.zeros(len(c), dtype=torch.float64, device=c.device)
+        for i, (one, z, c_i) in pieces(up, layer.z, c):
+            if booked is not None:
+                lost[i] += torch.dot(c_i, torch.where(one > _LEAST, 0.0, z))
+            torch.div(z, F.threshold(one, _LEAST, float("inf"), inplace=True), out=one).mul_(c_i)
+        if booked is not None:
+            ledger.keep(booked - self.alpha * (booked - lost - layer.of_bias(up, bias)))
+        return layer.back_by_sign(up, layer.by_sign(positive=True, scale=self.alpha))
+
+    def _back(self, layer: Layer, one: Tensor, other: Tensor) -> Tensor:
+        back = layer.back_by_sign(one, layer.by_sign(positive=True, scale=self.alpha))
+        return back.add_(layer.back_by_sign(other, layer.by_sign(positive=False, scale=self.beta)))
 
 
 class Relevance:
-    """A layer with weights, by one of the rules above."""
+    """A layer with weights, by one of the rules above.
 
-    def __init__(self, share: Share, ledger: Ledger) -> None:
-        self.share, self.ledger = share, ledger
+    Args:
+        share: The rule.
+        ledger: Where what is kept is booked.
+        positive: Whether what the layer takes in is known to be at least 0.
+        falls: Whether relevance may lie at negative outputs.
+    """
+
+    def __init__(self, share: Share, ledger: Ledger, *, positive: bool = False, falls: bool = True) -> None:
+        self.share, self.ledger, self.positive, self.falls = share, ledger, positive, falls
 
     def refuses(self, site: Site) -> str | None:
         """Nothing but convolutions and linear layers."""
@@ -200,14 +234,18 @@ class Relevance:
 
     def __call__(self, site: Site, inputs: Sequence[Tensor], output: Tensor, grad: Tensor) -> Sequence[Tensor | None]:
         """The signal by the input; parameters get none."""
-        layer = Layer(site, inputs, output)
-        back, shared = self.share(layer, grad)
-        self.ledger.keep(dot(grad, layer.z), shared)
-        return [back]
+        layer = Layer(site, inputs, output, positive=self.positive, falls=self.falls)
+        return [self.share(layer, alike(grad, layer.z), self.ledger)]
 
 
 class Affine:
-    """``z = k x + b``, unit by unit: a batch normalisation, or a constant added. What b has of z stays in it."""
+    """``z = k x + b``, unit by unit: a batch normalisation that no convolution took in, or a constant added.
+
+    What b has of z stays in it, or goes to x, ``c_x = R / (x + e sign(x))``. There e is a share of the root mean square
+    of x: a value near zero, whose output is the bias alone, cannot bear it, and so much is kept.
+
+    Source: sharing by normalisation before rectifier as part of the rectifier: Motzkus et al. 2022, section 3.
+    """
 
     def __init__(self, share: Epsilon, ledger: Ledger) -> None:
         self.share, self.ledger = share, ledger
@@ -221,9 +259,15 @@ class Affine:
         del site
         z = output.detach()
         place = next((i for i, each in enumerate(inputs) if each.shape == z.shape), 0)
-        signal = self.share.damped(z, grad)
-        back = torch.autograd.grad(output, inputs[place], signal, retain_graph=True)[0]
-        self.ledger.keep(dot(grad, z), dot(back, inputs[place].detach()))
+        x, c = inputs[place].detach(), alike(grad, z)
+        if self.share.biases == "absorb":
+            signal = self.share.damped(z, c)
+            back = torch.autograd.grad(output, inputs[place], signal, retain_graph=True)[0]
+        else:
+            e = (NEAR_ZERO * level(x)).clamp(min=_TINY).view(-1, *[1] * (x.dim() - 1))
+            back = c * z / torch.copysign(x.abs() + e, x)
+        if self.ledger.open:
+            self.ledger.keep(dot(c, z) - dot(back, x))
         return [back if each == place else None for each in range(len(inputs))]
 
 
@@ -243,50 +287,3 @@ class Passes:
         slope = torch.autograd.grad(output, inputs[place], grad, retain_graph=True)[0]
         back = torch.where(small, slope, grad * output.detach() / torch.where(small, torch.ones_like(x), x))
         return [back if each == place else None for each in range(len(inputs))]
-
-
-def rows(values: Tensor) -> Tensor:
-    """One row an image, (n, ...), in the order of memory where that is channels last."""
-    if values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last):
-        values = values.permute(0, 2, 3, 1)
-    return values.reshape(len(values), -1)
-
-
-def dot(one: Tensor, other: Tensor) -> Tensor:
-    """The sum of products for each image, (n,)."""
-    if one.stride() != other.stride():
-        other = other.contiguous().to(memory_format=torch.contiguous_format)
-        one = one.contiguous().to(memory_format=torch.contiguous_format)
-    return torch.stack([torch.dot(a, b) for a, b in zip(rows(one), rows(other), strict=True)])
-
-
-def _level(z: Tensor) -> Tensor:
-    """The root mean square of each image's z, in a shape that goes with z."""
-    flat = rows(z)
-    norm: Tensor = torch.linalg.vector_norm(flat, dim=1)
-    level: Tensor = norm * flat.shape[1] ** -0.5
-    return level.view(-1, *[1] * (z.dim() - 1))
-
-
-def _ratio(relevance: Tensor, total: Tensor, where: Tensor) -> Tensor:
-    """Relevance a unit of contribution, and nothing elsewhere."""
-    return torch.where(where, relevance / total, 0.0)
-
-
-def _signed(x: Tensor) -> bool:
-    return bool(x.amin() < 0)
-
-
-def _contributions(layer: Layer, *, positive: bool) -> Tensor:
-    """For each output the sum of its positive (or negative) contributions ``a_i w_ij``."""
-    up, down = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
-    one, other = (up, down) if positive else (down, up)
-    if not _signed(layer.x):
-        return layer.forward(layer.x, one)
-    return layer.forward(layer.x.clamp(min=0), one) + layer.forward(layer.x.clamp(max=0), other)
-
-
-def _back_by_sign(layer: Layer, signal: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    """The transposed layer with one set of weights for inputs of at least 0, and another for negative ones."""
-    back = layer.back(signal, positive)
-    return torch.where(layer.x < 0, layer.back(signal, negative), back) if _signed(layer.x) else back

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from striate.core.errors import StriateError, UnknownNameError
@@ -65,6 +65,30 @@ DIFFERENCES = Family(
     products=True,
 )
 FAMILIES = (RECTIFYING, RELEVANCE, DIFFERENCES)
+
+
+# What they give is at least 0 where all that they take in is.
+_KEEPING = SELECTING | names(
+    "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d mean sum flatten "
+    "view reshape permute transpose squeeze unsqueeze dropout dropout2d identity channel_shuffle"
+)
+_JOINING = names("add cat stack")
+
+
+def never_negative(way: Sequence[Site]) -> frozenset[str]:
+    """Sites whose outputs are at least 0 whatever the image is."""
+    found: set[str] = set()
+    for site in way:
+        joins = site.op in _KEEPING or (site.op in _JOINING and len(site.inputs) > 1)
+        if site.op in ("relu", "relu6") or (joins and set(site.inputs) <= found):
+            found.add(site.name)
+    return frozenset(found)
+
+
+def only_rectified(way: Sequence[Site]) -> frozenset[str]:
+    """Sites that nothing but ReLUs take in: where their outputs are negative no signal comes back."""
+    other = {name for site in way for name in site.inputs if site.op not in ("relu", "relu6")}
+    return frozenset(name for site in way for name in site.inputs) - other - {way[-1].name}
 
 
 def end_of(net: Net, size: Pair) -> str:
