@@ -20,6 +20,7 @@ _HOOKS = (
     "_backward_pre_hooks",
 )
 _LOCK = threading.RLock()
+_NONE: dict[Any, Any] = {}
 _INSIDE: dict[int, list[_Found]] = {}
 
 
@@ -35,9 +36,7 @@ def undisturbed(net: nn.Module) -> Iterator[None]:
     with _LOCK:
         entered = _INSIDE.setdefault(id(net), [])
         entered.append(found)
-        net.eval()
-        for parameter in net.parameters():
-            parameter.requires_grad_(False)
+        found.calm()
     try:
         yield
     finally:
@@ -60,15 +59,24 @@ class _Found:
         self.net = net
         modules = list(net.modules())
         self.modes = [(module, module.training) for module in modules]
-        self.parameters = [(each, each.requires_grad, each.grad) for each in net.parameters()]
+        own = {id(each): each for module in modules for each in module._parameters.values() if each is not None}
+        self.parameters = [(each, each.requires_grad, each.grad) for each in own.values()]
         self.buffers = [
             (module, name, buffer, None if buffer is None else buffer.detach().clone())
             for module in modules
             for name, buffer in module._buffers.items()
         ]
         self.hooks: list[tuple[dict[Any, Any], dict[Any, Any]]] = [
-            (getattr(module, kind), dict(getattr(module, kind))) for module in modules for kind in _HOOKS
+            (hooks, dict(hooks) if hooks else _NONE) for module in modules for hooks in _hooks(module)
         ]
+
+    def calm(self) -> None:
+        """Eval mode and no parameter gradients; what is so already is let be: a look may be opened for each image."""
+        if any(training for _, training in self.modes):
+            self.net.eval()
+        for parameter, requires_grad, _ in self.parameters:
+            if requires_grad:
+                parameter.requires_grad_(False)
 
     def take_over(self, earlier: _Found) -> None:
         self.modes, self.parameters = earlier.modes, earlier.parameters
@@ -76,9 +84,11 @@ class _Found:
 
     def restore(self) -> None:
         for module, training in self.modes:
-            module.training = training
+            if module.training != training:
+                module.training = training
         for parameter, requires_grad, gradient in self.parameters:
-            parameter.requires_grad_(requires_grad)
+            if parameter.requires_grad != requires_grad:
+                parameter.requires_grad_(requires_grad)
             if parameter.grad is not gradient:
                 parameter.grad = gradient
         for module, name, buffer, values in self.buffers:
@@ -88,9 +98,14 @@ class _Found:
             if module._buffers.get(name) is not buffer:
                 module._buffers[name] = buffer
         for hooks, before in self.hooks:
-            if hooks != before or list(hooks) != list(before):
+            if (hooks or before) and (hooks != before or list(hooks) != list(before)):
                 hooks.clear()
                 hooks.update(before)
+
+
+def _hooks(module: nn.Module) -> list[dict[Any, Any]]:
+    own = vars(module)
+    return [own[kind] for kind in _HOOKS]
 
 
 def _same(left: Tensor, right: Tensor) -> bool:

@@ -16,9 +16,8 @@ from striate.inside.attention.tokens import TokenGrid, token_grid
 from striate.inside.payload import MapCheck
 from striate.nets.net import Net
 from striate.nets.site import Site
-from striate.nets.undisturbed import undisturbed
 
-from .chunks import chunk_size, chunks, fast_layout, target_scores
+from .chunks import CPU_BYTES, chunk_size, chunks, fast_layout, looked_into, target_scores
 from .layers import default_layer, goes_on_over_tokens, spatial_layer
 from .maps import Maps
 from .slope import BOUND, DOUBLE, central_slope, checked_again, slope_checks
@@ -136,12 +135,13 @@ def gradient_cam(
     place = place_of(net, size, layer)
     values: list[Tensor] = []
     checks: list[MapCheck] = []
-    with undisturbed(net), progress.task(name, len(images)) as step:
-        for part, wanted in chunks(net, images, targets, memory=memory, backward=True):
+    with looked_into(net, images), progress.task(name, len(images)) as step:
+        at_once = _images_at_once(net, place, images, memory)
+        for part, wanted in chunks(net, images, targets, memory=memory, at_once=at_once):
             found = slopes_at(net, place, part, wanted)
             values.append(enlarged(combine(found.activations, found.gradients), size))
-            move = direction(found.activations, found.gradients)
             if check:
+                move = direction(found.activations, found.gradients)
                 checks.extend(_checks(net, place, part, wanted, found=found, move=move, what=what))
             else:
                 checks.extend(unchecked(what, len(part)))
@@ -153,6 +153,18 @@ def gradient_cam(
         checks=tuple(checks),
         layer=place.site.name,
     )
+
+
+def _images_at_once(net: Net, place: Place, images: Tensor, memory: int) -> int:
+    """A third of the budget for the pass up to the place, of which nothing is kept, the rest for the graph behind it.
+
+    Several images share what it costs to look; many would leave the caches.
+    """
+    memory = min(memory, CPU_BYTES) if images.device.type == "cpu" else memory
+    found = net.trace((images.shape[-2], images.shape[-1]))
+    first = found.order[place.site.name]
+    behind = sum(size for name, size in found.bytes_of.items() if found.order.get(name, 0) >= first)
+    return max(1, min(chunk_size(net, images, memory=memory // 3), memory // 3 // max(1, behind)))
 
 
 def _checks(

@@ -24,10 +24,10 @@ def chunk_size(net: Net, images: Tensor, *, memory: int, backward: bool = False)
 
 
 def chunks(
-    net: Net, images: Tensor, targets: Tensor, *, memory: int, backward: bool = False
+    net: Net, images: Tensor, targets: Tensor, *, memory: int, backward: bool = False, at_once: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images with their targets, chunk by chunk, detached, on the device of the images."""
-    most = chunk_size(net, images, memory=memory, backward=backward)
+    """Images with their targets, chunk by chunk, detached, on the device of the images; ``at_once`` where given."""
+    most = at_once or chunk_size(net, images, memory=memory, backward=backward)
     for part, wanted in zip(torch.split(images.detach(), most), torch.split(targets, most), strict=True):
         yield fast_layout(part), wanted.to(images.device)
 

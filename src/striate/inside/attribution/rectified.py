@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from .rules.passing import class_score, signal
 from .rules.rectify import Rectify
 from .rules.way import RECTIFIERS, RECTIFYING, covered, end_of
 
+GATES = ("relu", "relu6")  # rectifiers by their names alone
 WHAT = "the rule ran at every rectifier on the way, and a signal arrived at the pixels"
 
 
@@ -62,8 +64,11 @@ def rectified_signal(
 ) -> tuple[Tensor, Tensor, tuple[MapCheck, ...]]:
     """The signal (n, C, H, W), the scores (n,) and the checks; one forward and one backward pass an image."""
     rule = Rectify(gated=gated)
-    rules = {each.name: rule for each in rectifiers}
-    found, scores = signal(net, images, rules=rules, site=site, score=score)
+    # Where a rectifier's own backward is the gate, the signal is cut behind it; anywhere else a rule takes its place.
+    own = {each.name for each in rectifiers if gated and each.op in GATES}
+    rules = {each.name: rule for each in rectifiers if each.name not in own}
+    heard = {name: partial(rule.cut, name) for name in own}
+    found, scores = signal(net, images, rules=rules, heard=heard, site=site, score=score)
     missing = 1 - len(rule.passed) / len(rectifiers) if rectifiers else 0.0
     arrived = found.abs().amax((1, 2, 3)).cpu().tolist()
     return found, scores, tuple(_check(missing if each else 1.0) for each in arrived)

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from striate.core.errors import StriateError
 from striate.core.progress import Progress
-from striate.inside.attribution.chunks import chunk_size, fast_layout
+from striate.inside.attribution.chunks import chunk_size, fast_layout, looked_into
 from striate.nets.net import Net
-from striate.nets.undisturbed import undisturbed
 
 Score = Literal["logit", "probability"]
 BLUR = 20  # the short side over so many is the standard deviation of the blur
@@ -62,7 +61,7 @@ def replaced_scores(
     ]
     most = chunk_size(net, images, memory=memory)
     size = (-1, 1, images.shape[-2], images.shape[-1])
-    with undisturbed(net), torch.no_grad(), progress.task(label, len(jobs) + len(ends), unit="passes") as step:
+    with looked_into(net, images), torch.no_grad(), progress.task(label, len(jobs) + len(ends), unit="passes") as step:
         for at in range(0, len(ends), most):
             rows, places = torch.tensor(ends[at : at + most]).T
             whole = torch.tensor([counts[place] == 0 for place in places.tolist()], device=images.device)

@@ -8,9 +8,8 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng, image_ids
-from striate.inside.attribution.chunks import chunk_size
+from striate.inside.attribution.chunks import chunk_size, looked_into
 from striate.nets.net import Net
-from striate.nets.undisturbed import undisturbed
 
 from .cells import cell_sums, cells
 from .erasing import Score, target_values
@@ -67,7 +66,11 @@ def infidelity(
     change = noise * Rng(seed, "faithfulness/changes").normal(image_ids(images), (samples, count)).cpu()
     falls = torch.empty(len(images), samples, dtype=torch.float64)
     most = chunk_size(net, images, memory=memory)
-    with undisturbed(net), torch.no_grad(), progress.task("infidelity", len(images) * samples, unit="passes") as step:
+    with (
+        looked_into(net, images),
+        torch.no_grad(),
+        progress.task("infidelity", len(images) * samples, unit="passes") as step,
+    ):
         clean = torch.cat(
             [
                 target_values(net, part, wanted, score)

@@ -10,9 +10,8 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng, image_ids
-from striate.inside.attribution.chunks import chunk_size
+from striate.inside.attribution.chunks import chunk_size, looked_into
 from striate.nets.net import Net
-from striate.nets.undisturbed import undisturbed
 
 from .erasing import target_values
 from .imputation import impute
@@ -63,7 +62,7 @@ def road(
     grain = noise * Rng(seed, "faithfulness/road").normal(image_ids(images), images.shape[1:]).to(images)
     found = torch.empty(*flat.shape[:2], len(shares), dtype=torch.float64)
     most = chunk_size(net, images, memory=memory)
-    with undisturbed(net), torch.no_grad(), progress.task("road", len(jobs), unit="passes") as step:
+    with looked_into(net, images), torch.no_grad(), progress.task("road", len(jobs), unit="passes") as step:
         for at in range(0, len(jobs), most):
             kind, rows, places = torch.tensor(jobs[at : at + most]).T
             missing = (flat[kind, rows] < counts[places][:, None]).view(-1, 1, *images.shape[-2:]).to(images.device)

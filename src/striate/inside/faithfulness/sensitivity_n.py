@@ -10,9 +10,8 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng, image_ids
-from striate.inside.attribution.chunks import chunk_size
+from striate.inside.attribution.chunks import chunk_size, looked_into
 from striate.nets.net import Net
-from striate.nets.undisturbed import undisturbed
 
 from .cells import cell_sums, cells
 from .erasing import Score, covered, target_values
@@ -111,7 +110,11 @@ def _drops(
     masks = chosen.flatten(1, 2)
     found = torch.empty(len(images), each, dtype=torch.float64)
     most = chunk_size(net, images, memory=memory)
-    with undisturbed(net), torch.no_grad(), progress.task("sensitivity-n", len(images) * each, unit="passes") as step:
+    with (
+        looked_into(net, images),
+        torch.no_grad(),
+        progress.task("sensitivity-n", len(images) * each, unit="passes") as step,
+    ):
         clean = torch.cat(
             [
                 target_values(net, part, wanted, score)

@@ -37,6 +37,7 @@ def signal(
     site: str,
     score: Callable[[Tensor], Tensor],
     plain: str = "",
+    heard: Mapping[str, Callable[[Tensor], object]] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """What arrives at the pixels when 1 is sent back from each image's score, (n, C, H, W), and the scores (n,).
 
@@ -47,16 +48,31 @@ def signal(
         site: The site that is explained.
         score: From its output to one number an image.
         plain: Further operations that need no rule, as autograd calls them.
+        heard: What becomes, in place, of the gradient that the own backward of which site gives; where that is all that
+            a rule does, it costs less than a rule. Sites whose backward makes a new tensor.
 
     Raises:
         StriateError: The net does something that has no rule and that the trace does not show.
     """
     leaf = images.clone().requires_grad_()
-    with net.look(rules=rules, read=(site,)) as look:
-        output = look(leaf)[site]
-        _nothing_hidden(output, net, (*_PLAIN, *plain.split()))
+    heard = heard or {}
+    with net.look(rules=rules, read=(*heard, site)) as look:
+        seen = look(leaf)
+        output = seen[site]
+        _nothing_hidden(output, net, (*_PLAIN, *plain.split()), {seen[name].grad_fn for name in heard})
+        for name, change in heard.items():
+            node = seen[name].grad_fn
+            if node is not None:
+                node.register_hook(_after(change))
         values = score(output)
         return input_gradient(values, leaf).detach(), values.detach()
+
+
+def _after(change: Callable[[Tensor], object]) -> Callable[[tuple[Tensor, ...], tuple[Tensor, ...]], None]:
+    def hear(given: tuple[Tensor, ...], _taken: tuple[Tensor, ...]) -> None:
+        change(given[0])
+
+    return hear
 
 
 def class_score(net: Net, site: str, targets: Tensor) -> Callable[[Tensor], Tensor]:
@@ -71,8 +87,8 @@ def class_score(net: Net, site: str, targets: Tensor) -> Callable[[Tensor], Tens
     return score
 
 
-def _nothing_hidden(output: Tensor, net: Net, plain: tuple[str, ...]) -> None:
-    """Every node of autograd's graph is a rule of ours, or linear, or chooses: an independent look at the same pass."""
+def _nothing_hidden(output: Tensor, net: Net, plain: tuple[str, ...], known: set[Any]) -> None:
+    """Every node of autograd's graph is a rule of ours, known, linear, or chooses: an independent look at the pass."""
     seen: set[Any] = set()
     nodes = [output.grad_fn]
     while nodes:
@@ -80,7 +96,7 @@ def _nothing_hidden(output: Tensor, net: Net, plain: tuple[str, ...]) -> None:
         if node is None or node in seen:
             continue
         seen.add(node)
-        what = _unruled(node, plain)
+        what = "" if node in known else _unruled(node, plain)
         if what:
             raise StriateError(f"{net.name} holds {what}, for which there is no rule", hint="gradient, occlusion")
         nodes += [each for each, _ in node.next_functions]

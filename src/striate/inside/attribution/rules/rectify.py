@@ -51,8 +51,13 @@ class Rectify:
     def __call__(self, site: Site, inputs: Sequence[Tensor], output: Tensor, grad: Tensor) -> Sequence[Tensor | None]:
         """``R_l = [f_l > 0] [R_l+1 > 0] R_l+1`` where gated, ``R_l = [R_l+1 > 0] R_l+1`` where not."""
         place = rectified(site, inputs, output)
+        self.passed.add(site.name)
         back = grad.clamp(min=0)
         if self.gated:
             back = torch.autograd.grad(output, inputs[place], back, retain_graph=True)[0]
-        self.passed.add(site.name)
         return [back if each == place else None for each in range(len(inputs))]
+
+    def cut(self, name: str, signal: Tensor) -> None:
+        """Leaves the positive part of the signal that comes out of the gate of this rectifier, in place."""
+        self.passed.add(name)
+        signal.clamp_(min=0)
