@@ -60,7 +60,8 @@ class Net(nn.Module):
         std: Per channel, divided by afterwards.
         classes: Names of the outputs, or how many there are; by default as many as its last linear layer gives.
         name: What to call it in reports.
-        channels: Channels of an image; by default what its first convolution takes, else 3.
+        channels: Channels of an image; by default what its first convolution takes; 1 where its first linear layer
+                takes a square number of inputs (784 = 28 x 28), else 3.
         size: (H, W) that it takes, or None for any.
         outputs: What it gives.
         geometry: How an image is resized and cropped at the door, as its weights were trained.
@@ -410,8 +411,10 @@ def _channels_of(module: nn.Module, size: Pair | None) -> int:
         if isinstance(each, nn.Conv2d):
             return each.in_channels
         if isinstance(each, nn.Linear):
-            pixels = math.prod(size) if size else 0
-            return each.in_features // pixels if pixels and each.in_features % pixels == 0 else 3
+            if size is None:  # a square number of inputs is one grey image, flattened
+                return 1 if math.isqrt(each.in_features) ** 2 == each.in_features else 3
+            pixels = math.prod(size)
+            return each.in_features // pixels if each.in_features % pixels == 0 else 3
     return 3
 
 

@@ -9,6 +9,8 @@ from .format import count, fixed, points, readable, shown, value_of, wrap
 from .lines import MOST_LINES, painted, result_lines
 from .table import table
 
+NARROW = 84  # columns that the whole table needs
+
 
 @result_lines.register
 def _ablation(result: Ablation, width: int, color: bool) -> list[str]:
@@ -16,7 +18,7 @@ def _ablation(result: Ablation, width: int, color: bool) -> list[str]:
     what = "layers switched off whole, one at a time" if layers else f"units of {result.site} switched off"
     head = f"{what} ({result.how}), {count(result.n, 'image')}"
     order = list(result.effects) if layers else by_harm(result)
-    rows = [("the net as it is", value_of(result.baseline, percent=True), "", "", "", "")]
+    rows: list[tuple[str, ...]] = [("the net as it is", value_of(result.baseline, percent=True), "", "", "", "")]
     if result.whole is not None:
         order = [result.whole, *order]
     for one in order[: 3 * MOST_LINES if layers else MOST_LINES]:
@@ -24,7 +26,9 @@ def _ablation(result: Ablation, width: int, color: bool) -> list[str]:
         hit, fell = hit_most(one, result)
         change = shown(points(one.change))
         rows.append((name, value_of(one.accuracy, percent=True), change, value_of(one.loss), hit, fell))
-    names = ("", "accuracy", "change, points", "loss, nats", "hits most", "recall, points")
+    names: tuple[str, ...] = ("", "accuracy", "change, points", "loss, nats", "hits most", "recall, points")
+    if width < NARROW:  # names and numbers stay whole; the class that suffers most is in the report
+        names, rows = names[:4], [row[:4] for row in rows]
     lines = [painted(head, "strong", color), *table(names, rows, width=width, numbers=frozenset({1, 2, 3, 5}))]
     if not layers and len(result.effects) > MOST_LINES:
         lines.append(f"{len(result.effects):,} in all; the report holds them")

@@ -34,7 +34,12 @@ def _embedding(result: Embedding, width: int, color: bool) -> list[str]:
             f"chance {value_of(near.chance, percent=True)}"
         )
     lines.append(f"{near.metric} distance; {value_of(near.shared, percent=True)} of the nearest are the same in both")
-    for part in (_probes(result.probes, width), _plane(result), _layers(result.similarity, width), _tree(result)):
+    for part in (
+        _probes(result.probes, width),
+        _plane(result, width),
+        _layers(result.similarity, width),
+        _tree(result),
+    ):
         lines += ["", *part] if part else []
     lines += ["", *_moved(result.invariance, width)] if result.invariance is not None else []
     if near.queries and near.queries[0].row < 0:
@@ -62,19 +67,19 @@ def _probes(probes: Probes | None, width: int) -> list[str]:
     return [*lines, words, *wrap(probes.how, width)]
 
 
-def _plane(result: Embedding) -> list[str]:
+def _plane(result: Embedding, width: int) -> list[str]:
     plane = result.projection
     if plane is None:
         return []
     explained = fixed(100 * sum(plane.explained), 1)
     lines = [
         f"plane: {method_name(plane.method)} of {count(plane.n, 'image')} ({plane.settings}), trustworthiness "
-        f"{value_of(plane.trustworthiness)}",
+        f"{value_of(plane.trustworthiness) if plane.trustworthiness.value is not None else plane.trustworthiness.why}",
         f"two principal axes hold {explained} % of the variance",
     ]
     if plane.agreement.value is not None:
         lines.append(f"neighbours in the plane share the label in {shown(plane.agreement, percent=True)}")
-    return lines
+    return [part for each in lines for part in wrap(each, width)]
 
 
 def _layers(similarity: Similarity | None, width: int) -> list[str]:

@@ -68,11 +68,12 @@ def _methods(result: Explanation, width: int) -> list[str]:
     ]
     head = (
         "method",
-        *(f"{name.replace('_', ' ')} ({'high' if higher else 'low'} is good)" for name, higher in measures),
-        *(f"better, {name.replace('_', ' ')}" for name, _ in measures),
+        *(f"{name.replace('_', ' ')} {'↑' if higher else '↓'}" for name, higher in measures),
+        *(f"wins, {name.replace('_', ' ')}" for name, _ in measures),
         "mean rank",
     )
     lines = table(head, body, width=width, numbers=frozenset(range(1, len(head))))
+    lines += wrap("↑ more is better, ↓ less; wins: share of images whose map is better than noise and edges", width)
     return lines + (wrap(readable(result.decided), width) if result.decided else [])
 
 

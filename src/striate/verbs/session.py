@@ -100,10 +100,15 @@ class Session:
 
         Without ``labels`` a folder of images that nothing gives a class is taken too; classes need not be the net's.
         """
+        from striate.data.dataset import Dataset
         from striate.data.load import load_data
         from striate.measure.alignment import aligned
 
-        data = load_data(self._recognised(given, unlabelled=not labels), split=self["split"])
+        found = self._recognised(given, unlabelled=not labels)
+        data = load_data(found, split=self["split"])
+        if data.task == "none" and not isinstance(found, Dataset) and (whole := sum(map(len, found))) > len(data):
+            words = f"{len(data):,} of {whole:,} images, the split {data.split}; --shares 0/0/100 takes all"
+            self.progress.say(f"{data.name}: {words}")
         if net is not None:
             how = self["geometry"]
             data = as_taken(data, net, how=None if how is None else geometry(str(how)))

@@ -195,7 +195,7 @@ def spread(count: int, most: int) -> Tensor:
 def _case(net: Net, data: Dataset, wish: Wish, *, memory: int, workers: int, progress: Progress) -> _Case:
     if len(data) <= wish.neighbours:
         raise StriateError(
-            f"{len(data)} images in the split {data.split} of {data.name} for {wish.neighbours} neighbours",
+            f"the split {data.split} of {data.name}, {len(data)} in all, is too small for {wish.neighbours} neighbours",
             accepted=f"more images than neighbours: at least {wish.neighbours + 1}",
             hint="--shares 0/0/100 takes all images of a folder, --neighbours fewer",
         )
