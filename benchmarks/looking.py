@@ -94,7 +94,8 @@ def judged(measure: str, **options: Any) -> peers.Work:
     """Our measure of one map of each of the first images."""
 
     def run(subject: Any, count: int) -> object:
-        return MEASURES.load(measure)(subject.net, *subject.some(count), subject.maps[:count], **options)
+        images, targets = subject.some(count)
+        return MEASURES.load(measure)(subject.net, images, targets, subject.maps[:count], **options)
 
     return run
 

@@ -27,6 +27,8 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "augment": lambda *_: st.augment("shapes", transforms="rotation,cutmix", images=2, **FEW),
     "convert": lambda run, _: st.convert(masks(run.parent / "masks"), to="coco", out=run.parent / "coco", quiet=True),
     "explain": lambda run, image: st.explain(run, image, quiet=True),
+    "units": lambda run, _: st.units(run, "shapes", layer="stage3.relu", units=(0, 2), top=2, **FEW),
+    "embed": lambda run, _: st.embed(run, "digits", layer="pool", neighbours=2, projection="pca", **FEW),
     "ablate": lambda run, _: st.ablate(run, "shapes", layer="stage3.relu", units=((0,), (1, 2)), **FEW),
     "attack": lambda run, _: st.attack(run, "shapes", steps=3, radii=(2 / 255,), **FEW),
     "synthesize": lambda run, _: st.synthesize("class", run, target="0,1", steps=4, quiet=True),
@@ -49,6 +51,8 @@ KEYS = {
     "augment": {"transforms", "pictures", "sheet"},
     "convert": {"to", "images", "objects", "folder"},
     "explain": {"maps"},
+    "units": {"layers", "units"},
+    "embed": {"neighbours", "projection", "probes"},
     "ablate": {"site", "baseline", "effects", "whole", "curves"},
     "attack": {
         "clean_accuracy", "robust_accuracy", "distance", "per_image", "survives_8bit", "masking", "passes",

@@ -237,7 +237,7 @@ def channel_cam(
     most = chunk_size(net, images, memory=memory)
     values: list[Tensor] = []
     checks: list[MapCheck] = []
-    with undisturbed(net), torch.no_grad(), progress.task(name, len(images)) as step:
+    with looked_into(net, images), torch.no_grad(), progress.task(name, len(images)) as step:
         for image, target in zip(torch.split(images.detach(), 1), targets.tolist(), strict=True):
             found, check = one(place, fast_layout(image), target, most)
             values.append(enlarged(found[None], size))
