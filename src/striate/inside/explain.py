@@ -36,7 +36,7 @@ from .faithfulness.ranking import agreements, method_summaries, winner_of
 from .faithfulness.scores import planes
 from .method_options import passes_by_request, sorted_out
 from .objects import object_row
-from .payload import Explanation, MapRow, ObjectRow
+from .payload import Explanation, MapRow, ObjectRow, SanityRow
 from .sanity import cascade
 from .targets import Target, class_name, resolve_targets
 
@@ -102,10 +102,10 @@ def explain(
         masks: Objects (N, H, W) bool, for the measures that need them and for what is cut out.
         sanity: Whether maps are made again with ever more random weights, see `sanity.cascade`.
         objects: Whether the object is cut out of each image, started from its map by the first method.
-        keep_values: Whether raw values are given back; without, rows name no file.
+        keep_values: Whether raw values are given back.
         seed: Of the methods that draw, and of the measures.
         memory: Budget in bytes beside the net.
-        progress: How progress is shown.
+        progress: Of the work.
         more: Further options of methods by name, such as ``{"area": 0.2}``; texts are read as what the option is.
         options: Options of the methods, see `MethodOptions`.
 
@@ -144,15 +144,27 @@ def explain(
     )
     result = _compared(rows, made, measured, passes=passes, left_out=(*left_out, *dear), seed=seed)
     if sanity:
-        again = {method: _unchecked(makers[method]) for method in made}
-        sane = cascade(net, images, numbers, again, originals=made, seed=seed, progress=progress)
-        result = replace(result, sanity=sane)
+        result = replace(result, sanity=_kept(makers, made, net, images, numbers, seed, progress))
     cut = _cut(images, names, made, masks) if objects else []
     return (
         replace(result, objects=tuple(row for row, _ in cut)),
         album | {row.picture: picture for row, picture in cut},
         values,
     )
+
+
+def _kept(  # noqa: PLR0917
+    makers: Mapping[str, partial[Maps]],
+    made: Mapping[str, Maps],
+    net: Net,
+    images: Tensor,
+    targets: Tensor,
+    seed: int,
+    progress: Progress,
+) -> tuple[SanityRow, ...]:
+    """What random weights do to the maps."""
+    again = {method: _unchecked(makers[method]) for method in made}
+    return cascade(net, images, targets, again, originals=made, seed=seed, progress=progress)
 
 
 def _unchecked(maker: partial[Maps]) -> partial[Maps]:

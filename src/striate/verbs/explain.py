@@ -109,7 +109,7 @@ def explain(
     Without a target each image is explained for the class that the net predicts for it. Maps are written as npz files
     whose ``values`` are raw and signed, (H, W) or (C, H, W). ``all`` is every method that works on the net; those of
     more than 500 passes a map only where they are named too (``all,rise``). Each map is measured beside noise and
-    the image's own edges: some 30 forward passes an image for each of them. ``sanity`` takes a method's passes five times.
+    the image's own edges: some 30 forward passes an image for each of them. ``sanity`` takes five times a method's.
     """
     given = {name: value for name, value in locals().items() if name != "shared"}
     with session("explain", given, shared, Explaining) as run:
