@@ -143,11 +143,10 @@ def explain(
         images, names, said, made=made, passes=passes, measured=measured, keep_values=keep_values
     )
     result = _compared(rows, made, measured, passes=passes, left_out=(*left_out, *dear), seed=seed)
-    if sanity:
-        result = replace(result, sanity=_kept(makers, made, net, images, numbers, seed, progress))
+    kept = _kept(makers, made, net, images, numbers, seed, progress) if sanity else ()
     cut = _cut(images, names, made, masks) if objects else []
     return (
-        replace(result, objects=tuple(row for row, _ in cut)),
+        replace(result, sanity=kept, objects=tuple(row for row, _ in cut)),
         album | {row.picture: picture for row, picture in cut},
         values,
     )
