@@ -38,7 +38,7 @@ from .faithfulness.ranking import agreements, method_summaries, winner_of
 from .faithfulness.scores import planes
 from .method_options import passes_by_request, sorted_out
 from .objects import object_row
-from .payload import Explanation, MapRow, ObjectRow
+from .payload import Explanation, MapRow, ObjectRow, SanityRow
 from .sanity import cascade
 from .targets import Target, class_name, resolve_targets
 
@@ -109,18 +109,17 @@ def explain(
         net: The net; it is left bit for bit as found.
         images: (N, C, H, W) in [0, 1].
         names: A name for each image.
-        methods: Method ids, see `METHODS`; ``"all"`` is every one that works on this net, without those that take more
-            than 500 passes a map here unless they are named too.
+        methods: Method ids, see `METHODS`; ``"all"`` is all that work; of over 500 passes a map only if named.
         targets: A class number or name for each image; None explains the class that the net predicts for each.
         same_target: Whether a single target holds for all images.
-        faithfulness: Ids of `MEASURES`: how faithful each map is, beside a random and an edge map.
+        faithfulness: Ids of `MEASURES`.
         masks: Objects (N, H, W) bool, for the measures that need them and for what is cut out.
         sanity: Whether maps are made again with ever more random weights, see `sanity.cascade`.
         objects: Whether the object is cut out of each image, started from its map by the first method.
-        keep_values: Whether raw values are given back; without, rows name no file.
+        keep_values: Whether raw values are given back.
         seed: Of the methods that draw, and of the measures.
         memory: Budget in bytes beside the net.
-        progress: How progress is shown.
+        progress: Of the work.
         more: Further options of methods by name, such as ``{"area": 0.2}``; texts are read as what the option is.
         options: Options of the methods, see `MethodOptions`.
 
@@ -129,14 +128,11 @@ def explain(
 
     Raises:
         UnknownNameError: An unknown method, measure, class or layer.
-        StriateError: Names or targets that do not fit the images, an option that no method takes, scores that are
-            not finite.
+        StriateError: Names or targets that do not fit, an option that no method takes, scores that are not finite.
     """
     chosen = list(METHODS) if ALL in methods else list(dict.fromkeys(methods))
     own = sorted_out(chosen, seed=seed, given={**(more or {}), **options})
-    dear: list[str] = []
-    if ALL in methods:
-        chosen, dear = _within_reason(own, net, images, methods)
+    chosen, dear = _within_reason(own, net, images, methods)
     logits = _clean_logits(net, images, names, memory)
     numbers = resolve_targets(targets, logits, net.classes, same_target=same_target)
     makers: dict[str, partial[Maps]] = {
@@ -145,31 +141,43 @@ def explain(
     made, passes, left_out = _made(makers, net, images, numbers, lenient=ALL in methods)
     measured: tuple[Assessed, ...] = ()
     if faithfulness:
+        explainers = {method: partial(_planes_of, _unchecked(makers[method]), net) for method in made}
+        common = {"steps": STEPS, "masks": masks, "seed": seed, "memory": memory, "progress": progress}
         measured = assess(
             net,
             images,
             numbers,
             made,
             measures=faithfulness,
-            steps=STEPS,
-            masks=masks,
-            explainers={method: partial(_planes_of, _unchecked(makers[method]), net) for method in made},
-            seed=seed,
-            memory=memory,
-            progress=progress,
+            explainers=explainers,
+            **common,  # type: ignore[arg-type]
         )
     said = [_scores(row, int(number), net.classes) for row, number in zip(logits, numbers, strict=True)]
     rows, album, values = _drawn(
         images, names, said, made=made, passes=passes, measured=measured, keep_values=keep_values
     )
     result = _compared(rows, made, measured, passes=passes, left_out=(*left_out, *dear), seed=seed)
-    if sanity:
-        again = {method: _unchecked(makers[method]) for method in made}
-        kept = cascade(net, images, numbers, again, originals=made, seed=seed, progress=progress)
-        result = replace(result, sanity=kept)
+    kept = _kept(makers, made, net, images, numbers, seed, progress) if sanity else ()
     cut = _cut(images, names, made, masks) if objects else []
-    result = replace(result, objects=tuple(row for row, _ in cut))
-    return result, album | {row.picture: picture for row, picture in cut}, values
+    return (
+        replace(result, sanity=kept, objects=tuple(row for row, _ in cut)),
+        album | {row.picture: picture for row, picture in cut},
+        values,
+    )
+
+
+def _kept(  # noqa: PLR0917
+    makers: Mapping[str, partial[Maps]],
+    made: Mapping[str, Maps],
+    net: Net,
+    images: Tensor,
+    targets: Tensor,
+    seed: int,
+    progress: Progress,
+) -> tuple[SanityRow, ...]:
+    """What random weights do to the maps."""
+    again = {method: _unchecked(makers[method]) for method in made}
+    return cascade(net, images, targets, again, originals=made, seed=seed, progress=progress)
 
 
 def _unchecked(maker: partial[Maps]) -> partial[Maps]:
@@ -304,7 +312,7 @@ def _within_reason(
     """The methods but for those that take too many passes and were not named, and a sentence on each of these."""
     chosen, left_out = [], []
     for method in own:
-        passes = 0 if method in named else passes_by_request(method, net, images, own[method])
+        passes = 0 if method in named or ALL not in named else passes_by_request(method, net, images, own[method])
         if passes <= MOST_PASSES:
             chosen.append(method)
         else:

@@ -107,11 +107,9 @@ def explain(
     """Show which pixels made a net say so: maps side by side, each with its own check and how far it can be believed.
 
     Without a target each image is explained for the class that the net predicts for it. Maps are written as npz files
-    whose ``values`` are raw and signed, (H, W) or (C, H, W) in the net's input pixels. ``all`` is every method that
-    works on the net; those of more than 500 passes a map only where they are named too (``all,rise``). Each map is
-    measured beside noise and beside the image's own edges, which know nothing of the net: that takes some 30 forward
-    passes an image for each method and each of the two; with ``faithfulness="none"`` there are none. ``sanity`` costs
-    each method's own passes five times more.
+    whose ``values`` are raw and signed, (H, W) or (C, H, W). ``all`` is every method that works on the net; those of
+    more than 500 passes a map only where they are named too (``all,rise``). Each map is measured beside noise and
+    the image's own edges: some 30 forward passes an image for each of them. ``sanity`` takes five times a method's.
     """
     given = {name: value for name, value in locals().items() if name != "shared"}
     with session("explain", given, shared, Explaining) as run:
@@ -128,9 +126,8 @@ def explain(
         methods = words(method) if isinstance(method, str) else tuple(method)
         measures = _measures(faithfulness)
         more = _further(run["set"])
-        for name in methods:
-            if name != ALL:
-                METHODS[name]  # an unknown one is said before a net is loaded
+        for name in (each for each in methods if each != ALL):
+            METHODS[name]  # an unknown one is said before a net is loaded
         sorted_out(list(METHODS) if ALL in methods else methods, seed=0, given=more)  # and so are unknown options
         check_paths(images)
         loaded = run.net(net)
