@@ -94,7 +94,8 @@ def test_all_are_the_methods_that_work_on_the_net(folder: Path) -> None:
     [
         ({"method": "gradeint"}, "'gradeint'.*gradient"),
         ({"faithfulness": "deletoin"}, "'deletoin'.*deletion"),
-        ({"faithfulness": "pointing_game"}, "needs masks"),
+        ({"faithfulness": "pointing_game"}, "nothing gives a class.*with masks"),
+        ({"limit": 3}, "limit is 3.*pointing_game"),
         ({"method": "gradient", "baseline": 0.5}, "baseline is 0.5"),
         ({"method": "gradient", "set": "area"}, r"set is 'area'.*NAME=VALUE"),
         ({"method": "gradient", "set": "area=0.2"}, r"area is '0.2'.*gradient.*with extremal_perturbation"),
@@ -130,3 +131,14 @@ def test_of_all_methods_those_of_very_many_passes_are_left_out_unless_they_are_n
     assert "rise" in {row.method for row in few.maps}
     named = st.explain(net, folder / "good 0.png", method="all,rise", **options).result
     assert "rise" in {row.method for row in named.maps}
+
+
+def test_maps_of_data_with_masks_are_held_to_their_objects() -> None:
+    net = load_net("striate/small.random")
+    options = {"method": "gradient,occlusion", "faithfulness": "pointing_game,iou", "limit": 3, "quiet": True}
+    report = st.explain(net, "shapes:test=8", object=True, **options)
+    assert len(report.result.maps) == 6
+    for row in report.result.maps:
+        assert [each.measure for each in row.faithfulness] == ["pointing_game", "iou"]
+        assert all(0 <= each.value.value <= 1 for each in row.faithfulness)
+    assert all(each.iou.value is not None for each in report.result.objects)

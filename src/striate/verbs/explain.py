@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Unpack
 
 from striate.core.errors import StriateError
+from striate.core.finding import Finding
 from striate.core.progress import SILENT
 from striate.core.report import Report
 from striate.inside.payload import Explanation
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 REFERENCES = 32  # images taken of a data set
 NONE = "none"
+OF_METHODS = ("layer", "patch", "stride", "samples", "noise", "steps", "baseline")  # options that go to methods
 
 
 def colours(text: str) -> float | tuple[float, ...] | str:
@@ -78,6 +80,9 @@ class Explaining(Computing, total=False):
         Option("what covers, or where paths start: pixel value, one a channel, or mean", "X[,X,X]", colours),
     ]
     references: Annotated[DataLike | None, Option("images to compare with: a data set, or a folder of images", "DATA")]
+    limit: Annotated[
+        int | None, Option("at most N images of a data set whose objects are marked (default: 16)", "N", parse=count)
+    ]
     set: Annotated[
         Mapping[str, object] | str | None,
         Option("further options of methods, such as area=0.2,check=no", "NAME=VALUE[,...]", assignments),
@@ -86,7 +91,9 @@ class Explaining(Computing, total=False):
 
 def explain(
     net: NetArgument,
-    images: Annotated[ImagesLike, Option("image files, or a folder of them", "IMAGE", many=True)],
+    images: Annotated[
+        ImagesLike, Option("image files, a folder of them, or data whose objects are marked", "IMAGE", many=True)
+    ],
     *,
     method: Annotated[
         str | tuple[str, ...], Option("one or several methods, or all (striate methods lists them)", "M[,M]", words)
@@ -117,11 +124,11 @@ def explain(
         from striate.inside.attribution import METHODS
         from striate.inside.explain import ALL
         from striate.inside.explain import explain as explain_images
-        from striate.inside.faithfulness import MEASURES
+        from striate.inside.faithfulness import MEASURES, OF_OBJECTS
         from striate.inside.findings import explanation_findings
         from striate.inside.method_options import sorted_out
 
-        from .images import check_paths, open_images
+        from .images import check_paths
 
         methods = words(method) if isinstance(method, str) else tuple(method)
         measures = _measures(faithfulness)
@@ -129,9 +136,11 @@ def explain(
         for name in (each for each in methods if each != ALL):
             METHODS[name]  # an unknown one is said before a net is loaded
         sorted_out(list(METHODS) if ALL in methods else methods, seed=0, given=more)  # and so are unknown options
-        check_paths(images)
+        marked = any(name in OF_OBJECTS for name in measures)
+        if not marked:
+            check_paths(images)
         loaded = run.net(net)
-        names, pixels, left_out = open_images(images, loaded)
+        names, pixels, left_out, masks = _opened(images, loaded, marked=marked, limit=run["limit"])
         result, album, arrays = explain_images(
             loaded,
             pixels,
@@ -142,18 +151,13 @@ def explain(
             faithfulness=measures,
             sanity=sanity,
             objects=object,
+            masks=masks,
             references=None if run["references"] is None else reference_images(run["references"], loaded),
             seed=run["seed"],
             memory=run["memory"],
             progress=Progress(quiet=run["quiet"]),
             more=more,
-            layer=run["layer"],
-            patch=run["patch"],
-            stride=run["stride"],
-            samples=run["samples"],
-            noise=run["noise"],
-            steps=run["steps"],
-            baseline=run["baseline"],
+            **{name: run[name] for name in OF_METHODS},
         )
         used = tuple(dict.fromkeys(row.method for row in result.maps))
         if run["sanity_labels"] is not None:
@@ -164,6 +168,24 @@ def explain(
         findings = (*left_out, *explanation_findings(result, net=str(shown(net))))
         report = run.report(result, findings=findings, album=album, arrays=arrays, cites=cites)
         return write_out(report, out, overwrite=run["overwrite"])
+
+
+def _opened(
+    images: ImagesLike, net: Net, *, marked: bool, limit: int | None
+) -> tuple[list[str], Tensor, list[Finding], Tensor | None]:
+    """Names, pixels, what was left out, and where objects are: asked of the data where a measure needs it."""
+    from .images import open_images
+    from .marked import open_marked
+
+    if marked:
+        names, pixels, masks = open_marked(images, net, limit=limit)
+        return names, pixels, [], masks
+    if limit is not None:
+        raise StriateError(
+            f"limit is {limit}, and files of images are all taken",
+            accepted="with --faithfulness pointing_game or iou, on a data set whose objects are marked",
+        )
+    return *open_images(images, net), None
 
 
 def _further(given: Mapping[str, object] | str | None) -> Mapping[str, object]:
@@ -204,18 +226,12 @@ def _with_labels(result: Explanation, data: DataLike, methods: Sequence[str], *,
 
 
 def _measures(given: str | tuple[str, ...]) -> tuple[str, ...]:
-    """The measures asked for; those that need masks are refused here, as images come without."""
-    from striate.inside.faithfulness import MEASURES, OF_OBJECTS
+    """The measures asked for; an unknown one is an error."""
+    from striate.inside.faithfulness import MEASURES
 
     names = words(given) if isinstance(given, str) else tuple(given)
     if names in ((NONE,), ()):
         return ()
     for name in names:
         MEASURES[name]
-        if name in OF_OBJECTS:
-            raise StriateError(
-                f"{name} needs masks of the objects, and image files have none",
-                accepted=", ".join(each for each in MEASURES if each not in OF_OBJECTS),
-                hint="striate.inside.explain.explain(..., masks=...) from Python",
-            )
     return tuple(dict.fromkeys(names))
