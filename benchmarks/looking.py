@@ -6,8 +6,9 @@ Each method is timed in turn with the passes that it cannot do without, in one p
 backward to the pixels alone (down to the layer for Grad-CAM), forward alone for measures of faithfulness. The bare
 passes run at the batch of 1, 2, 4, 8 and the memory format that were fastest, with weights in that format and freed
 memory kept. "Over bare" is the median of the rounds' ratios and the order statistics that hold it with at least 95 %
-(of fewer than six rounds the range, which holds it with less: of three with 75 %); a first round, in which nets are recorded and caches fill, does not count. Images are noise of 224 x 224. Each method's
-results go into looking.json as soon as they are there; ``--write`` makes looking.md of them and measures nothing.
+(of fewer than six rounds the range, which holds it with less: of three with 75 %); a first round, in which nets are
+recorded and caches fill, does not count. Images are noise of 224 x 224. Each method's results go into looking.json as
+soon as they are there; ``--write`` makes looking.md of them and measures nothing.
 """
 
 from __future__ import annotations
