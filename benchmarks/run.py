@@ -20,9 +20,9 @@ TOP = HERE.parent
 FOLDER = TOP / ".venv-bench"
 PEERS = (
     "captum==0.9.0", "foolbox==3.3.4", "torch-lucent==0.1.8", "torchattacks==3.5.1",
-    "adversarial-robustness-toolbox==1.20.1",
+    "adversarial-robustness-toolbox==1.20.1", "grad-cam==1.5.7", "torchcam==0.5.0", "zennit==0.5.1", "quantus==0.6.0",
 )  # fmt: skip
-SCRIPTS = ("startup", "loop", "evaluate", "augment", "painting", "breaking", "occluding", "expected")
+SCRIPTS = ("startup", "loop", "evaluate", "augment", "painting", "breaking", "occluding", "looking", "expected")
 
 
 def environment() -> Path:

@@ -156,7 +156,7 @@ def gradient_cam(
 
 
 def _images_at_once(net: Net, place: Place, images: Tensor, memory: int) -> int:
-    """A third of the budget for the pass up to the place, of which nothing is kept, the rest for the graph behind it.
+    """A fifth of the budget for the pass up to the place, of which nothing is kept, two thirds for the graph behind it.
 
     Several images share what it costs to look; many would leave the caches.
     """
@@ -164,7 +164,7 @@ def _images_at_once(net: Net, place: Place, images: Tensor, memory: int) -> int:
     found = net.trace((images.shape[-2], images.shape[-1]))
     first = found.order[place.site.name]
     behind = sum(size for name, size in found.bytes_of.items() if found.order.get(name, 0) >= first)
-    return max(1, min(chunk_size(net, images, memory=memory // 3), memory // 3 // max(1, behind)))
+    return max(1, min(chunk_size(net, images, memory=memory // 5), memory // 3 // max(1, behind)))
 
 
 def _checks(

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng, image_ids
+from striate.inside.payload import MapCheck
 from striate.nets.net import Net
 
 from .chunks import looked_into
 from .maps import Maps
 from .points import Terms, at_least, groups, per_row, steadiness, sums
+
+STEADY_MEAN = "the standard error of the map, as a share of the map's size, leaves it above chance"
+STEADY_VARIANCE = (
+    "the standard error of the map, from the variances of even and of odd samples, as a share of the map's size, "
+    "leaves it above chance"
+)
 
 
 def smooth_grad(
@@ -49,23 +58,24 @@ def smooth_grad(
     by eye); here it is in pixel values, the same for every image.
     """
     count = at_least(samples, 2, "samples")
-    total, squares = _noisy(
+    values: list[Tensor] = []
+    checks: list[MapCheck] = []
+    for total, squares in _noisy(
         net, images, targets, label="smooth_grad", samples=count, noise=noise, seed=seed, memory=memory,
         progress=progress, terms=lambda slopes, _rows, _numbers: (slopes, slopes.square()),
-    )  # fmt: skip
-    mean = total / count
-    spread = (squares - count * mean.square()).clamp_min(0) / (count - 1)
+    ):  # fmt: skip
+        mean = total / count
+        spread = (squares - count * mean.square()).clamp_min(0) / (count - 1)
+        values.append(mean.float())
+        checks += steadiness((spread / count).sqrt(), mean, count=count, what=STEADY_MEAN)
     return Maps(
-        mean.float(),
+        torch.cat(values),
         units=f"mean change of the target's logit by one unit of pixel value, over {count} copies with noise of "
         f"standard deviation {noise:g}; drawn is the largest absolute value over the channels",
         signed=False,
-        checks=steadiness(
-            (spread / count).sqrt(), mean, count=count,
-            what="the standard error of the map, as a share of the map's size, leaves it above chance",
-        ),
+        checks=tuple(checks),
         share=0.995,
-    )  # fmt: skip
+    )
 
 
 def var_grad(
@@ -98,28 +108,28 @@ def var_grad(
         squares = slopes.square()
         return slopes, squares, odd * slopes, odd * squares
 
-    total, squares, odd_total, odd_squares = _noisy(
+    values: list[Tensor] = []
+    checks: list[MapCheck] = []
+    odd = count // 2
+    for total, squares, odd_total, odd_squares in _noisy(
         net, images, targets, label="var_grad", samples=count, noise=noise, seed=seed, memory=memory,
         progress=progress, terms=terms,
-    )  # fmt: skip
-    odd = count // 2
-    spread = _variance(total, squares, count)
-    halves = (
-        _variance(odd_total, odd_squares, odd),
-        _variance(total - odd_total, squares - odd_squares, count - odd),
-    )
+    ):  # fmt: skip
+        spread = _variance(total, squares, count)
+        halves = (
+            _variance(odd_total, odd_squares, odd),
+            _variance(total - odd_total, squares - odd_squares, count - odd),
+        )
+        values.append(spread.float())
+        checks += steadiness((halves[0] - halves[1]) / 2, spread, count=count, what=STEADY_VARIANCE)
     return Maps(
-        spread.float(),
+        torch.cat(values),
         units=f"variance of the change of the target's logit by one unit of pixel value, over {count} copies with "
         f"noise of standard deviation {noise:g}; drawn is the largest value over the channels",
         signed=False,
-        checks=steadiness(
-            (halves[0] - halves[1]) / 2, spread, count=count,
-            what="the standard error of the map, from the variances of even and of odd samples, as a share of the "
-            "map's size, leaves it above chance",
-        ),
+        checks=tuple(checks),
         share=0.995,
-    )  # fmt: skip
+    )
 
 
 def _variance(total: Tensor, squares: Tensor, count: int) -> Tensor:
@@ -138,13 +148,12 @@ def _noisy(
     memory: int,
     progress: Progress,
     terms: Terms,
-) -> tuple[Tensor, ...]:
-    """Sums over noisy copies of terms of the gradient, each (N, C, H, W) float64 on the CPU."""
+) -> Iterator[tuple[Tensor, ...]]:
+    """A few images at a time, the sums over noisy copies of terms of the gradient, each (n, C, H, W) float64, CPU."""
     if not noise >= 0:
         raise StriateError(f"noise is {noise}", accepted="a standard deviation in pixel values, at least 0")
     channels, height, width = images.shape[1:]
     rng, ids = Rng(seed, "smooth_grad"), image_ids(images)
-    found: list[tuple[Tensor, ...]] = []
     with looked_into(net, images), progress.task(label, len(images) * samples, unit="samples") as step:
         for rows in groups(net, images, count=samples, memory=memory):
             part, own = images[rows].detach(), ids[rows]
@@ -154,12 +163,5 @@ def _noisy(
                 drawn = rng.noise(own[which], (height, width, channels), step=numbers).to(part)
                 return torch.add(drawn.mul_(noise).permute(0, 3, 1, 2), part[which])
 
-            found.append(
-                tuple(
-                    each.cpu().contiguous()
-                    for each in sums(
-                        net, part, targets[rows], count=samples, point=point, terms=terms, memory=memory, step=step
-                    )
-                )
-            )
-    return tuple(torch.cat(each) for each in zip(*found, strict=True))
+            found = sums(net, part, targets[rows], count=samples, point=point, terms=terms, memory=memory, step=step)
+            yield tuple(each.cpu().contiguous() for each in found)

@@ -76,7 +76,8 @@ def sensitivity_n(
         net,
         images,
         targets,
-        chosen=chosen[..., numbers],
+        chosen=chosen,
+        numbers=numbers,
         other=covered(images, baseline),
         score=score,
         memory=memory,
@@ -100,12 +101,13 @@ def _drops(
     targets: Tensor,
     *,
     chosen: Tensor,
+    numbers: Tensor,
     other: Tensor,
     score: Score,
     memory: int,
     progress: Progress,
 ) -> Tensor:
-    """How far the score falls when the chosen pixels, (N, sizes, samples, H, W), are covered; (N, sizes, samples)."""
+    """How far the score falls when the chosen cells, (N, sizes, samples, cells), are covered; (N, sizes, samples)."""
     each = chosen.shape[1] * chosen.shape[2]
     masks = chosen.flatten(1, 2)
     found = torch.empty(len(images), each, dtype=torch.float64)
@@ -123,7 +125,7 @@ def _drops(
         )
         for jobs in torch.split(torch.arange(len(images) * each), most):
             rows, place = jobs // each, jobs % each
-            mask = masks[rows, place][:, None].to(images.device)
+            mask = masks[rows, place][:, numbers][:, None].to(images.device)
             after = target_values(net, torch.where(mask, other[rows], images[rows]), targets[rows], score)
             found[rows, place] = clean[rows] - after
             step(len(jobs))
