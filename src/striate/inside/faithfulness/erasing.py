@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -77,6 +77,38 @@ def replaced_scores(
             )
             step(len(rows))
     return found.view(*ranks.shape[:-1], len(counts))
+
+
+def falls(
+    net: Net,
+    images: Tensor,
+    targets: Tensor,
+    changed: Callable[[Tensor, Tensor], Tensor],
+    *,
+    count: int,
+    score: Score,
+    memory: int,
+    progress: Progress,
+    label: str,
+) -> Tensor:
+    """How far the target's score falls under ``count`` changes of each image, (N, count) float64.
+
+    ``changed`` gives the images (n, C, H, W) of these rows (n,) under the changes of these numbers (n,). One forward
+    pass for each change, and one for the image as it is.
+    """
+    found = torch.empty(len(images), count, dtype=torch.float64)
+    most = chunk_size(net, images, memory=memory)
+    with looked_into(net, images), torch.no_grad(), progress.task(label, len(images) * count, unit="passes") as step:
+        whole = [
+            target_values(net, part, wanted, score)
+            for part, wanted in zip(torch.split(images, most), torch.split(targets, most), strict=True)
+        ]
+        clean = torch.cat(whole)
+        for jobs in torch.split(torch.arange(len(images) * count), most):
+            rows, numbers = jobs // count, jobs % count
+            found[rows, numbers] = clean[rows] - target_values(net, changed(rows, numbers), targets[rows], score)
+            step(len(jobs))
+    return found
 
 
 def target_values(net: Net, images: Tensor, targets: Tensor, score: Score) -> Tensor:

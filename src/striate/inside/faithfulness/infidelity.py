@@ -8,11 +8,10 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng, image_ids
-from striate.inside.attribution.chunks import chunk_size, looked_into
 from striate.nets.net import Net
 
 from .cells import cell_sums, cells
-from .erasing import Score, target_values
+from .erasing import Score, falls
 from .scores import Scores, check_maps
 
 
@@ -64,27 +63,16 @@ def infidelity(
     numbers, count = cells(images, patch)
     parts = cell_sums(check_maps(maps, images), numbers, count)
     change = noise * Rng(seed, "faithfulness/changes").normal(image_ids(images), (samples, count)).cpu()
-    falls = torch.empty(len(images), samples, dtype=torch.float64)
-    most = chunk_size(net, images, memory=memory)
-    with (
-        looked_into(net, images),
-        torch.no_grad(),
-        progress.task("infidelity", len(images) * samples, unit="passes") as step,
-    ):
-        clean = torch.cat(
-            [
-                target_values(net, part, wanted, score)
-                for part, wanted in zip(torch.split(images, most), torch.split(targets, most), strict=True)
-            ]
-        )
-        for jobs in torch.split(torch.arange(len(images) * samples), most):
-            rows, place = jobs // samples, jobs % samples
-            moved = images[rows] - change[rows, place][:, numbers][:, None].to(images)
-            falls[rows, place] = clean[rows] - target_values(net, moved, targets[rows], score)
-            step(len(jobs))
+
+    def moved(rows: Tensor, place: Tensor) -> Tensor:
+        return images[rows] - change[rows, place][:, numbers][:, None].to(images)
+
+    fell = falls(
+        net, images, targets, moved, count=samples, score=score, memory=memory, progress=progress, label="infidelity"
+    )
     foretold = torch.einsum("njc,...nc->...nj", change.double(), parts)
     if not scaled:
-        return Scores((foretold - falls).square().mean(-1), higher=False)
-    best = (foretold * falls).sum(-1) / foretold.square().sum(-1).clamp(min=1e-300)
-    missed = (best[..., None] * foretold - falls).square().mean(-1)
-    return Scores(missed / falls.square().mean(-1).clamp(min=1e-300), higher=False)
+        return Scores((foretold - fell).square().mean(-1), higher=False)
+    best = (foretold * fell).sum(-1) / foretold.square().sum(-1).clamp(min=1e-300)
+    missed = (best[..., None] * foretold - fell).square().mean(-1)
+    return Scores(missed / fell.square().mean(-1).clamp(min=1e-300), higher=False)

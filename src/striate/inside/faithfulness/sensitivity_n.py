@@ -10,11 +10,10 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng, image_ids
-from striate.inside.attribution.chunks import chunk_size, looked_into
 from striate.nets.net import Net
 
 from .cells import cell_sums, cells
-from .erasing import Score, covered, target_values
+from .erasing import Score, covered, falls
 from .scores import Scores, check_maps
 
 SHARES = (0.1, 0.3, 0.5, 0.7)
@@ -72,17 +71,23 @@ def sensitivity_n(
     order = Rng(seed, "faithfulness/subsets").uniform(image_ids(images), (len(sizes), samples, count)).cpu()
     places = order.argsort(dim=-1).argsort(dim=-1)
     chosen = places < torch.tensor(sizes)[:, None, None]  # (N, sizes, samples, cells)
-    drops = _drops(
+    masks, other = chosen.flatten(1, 2), covered(images, baseline)
+
+    def without(rows: Tensor, place: Tensor) -> Tensor:
+        mask = masks[rows, place][:, numbers][:, None].to(images.device)
+        return torch.where(mask, other[rows], images[rows])
+
+    drops = falls(
         net,
         images,
         targets,
-        chosen=chosen,
-        numbers=numbers,
-        other=covered(images, baseline),
+        without,
+        count=masks.shape[1],
         score=score,
         memory=memory,
         progress=progress,
-    )
+        label="sensitivity-n",
+    ).view(chosen.shape[:3])
     given = torch.einsum("nsjc,...nc->...nsj", chosen.double(), parts)
     return Scores(pearson(given, drops.expand_as(given)).mean(-1), higher=True)
 
@@ -93,40 +98,3 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
     level = 1e-12 * (first.abs().amax(-1) * second.abs().amax(-1)) * first.shape[-1]
     length = one.norm(dim=-1) * other.norm(dim=-1)
     return torch.where(length > level, (one * other).sum(-1) / length.clamp(min=1e-300), 0.0)
-
-
-def _drops(
-    net: Net,
-    images: Tensor,
-    targets: Tensor,
-    *,
-    chosen: Tensor,
-    numbers: Tensor,
-    other: Tensor,
-    score: Score,
-    memory: int,
-    progress: Progress,
-) -> Tensor:
-    """How far the score falls when the chosen cells, (N, sizes, samples, cells), are covered; (N, sizes, samples)."""
-    each = chosen.shape[1] * chosen.shape[2]
-    masks = chosen.flatten(1, 2)
-    found = torch.empty(len(images), each, dtype=torch.float64)
-    most = chunk_size(net, images, memory=memory)
-    with (
-        looked_into(net, images),
-        torch.no_grad(),
-        progress.task("sensitivity-n", len(images) * each, unit="passes") as step,
-    ):
-        clean = torch.cat(
-            [
-                target_values(net, part, wanted, score)
-                for part, wanted in zip(torch.split(images, most), torch.split(targets, most), strict=True)
-            ]
-        )
-        for jobs in torch.split(torch.arange(len(images) * each), most):
-            rows, place = jobs // each, jobs % each
-            mask = masks[rows, place][:, numbers][:, None].to(images.device)
-            after = target_values(net, torch.where(mask, other[rows], images[rows]), targets[rows], score)
-            found[rows, place] = clean[rows] - after
-            step(len(jobs))
-    return found.view(chosen.shape[:3])
