@@ -19,10 +19,10 @@ from striate.inside.faithfulness.assess import assess
 from striate.inside.faithfulness.controls import control_maps, edge_maps
 from striate.inside.faithfulness.erasing import blurred
 from striate.inside.faithfulness.imputation import impute
-from striate.inside.faithfulness.likeness import spearman, ssim
 from striate.inside.faithfulness.ranking import winner_of
 from striate.inside.faithfulness.scores import ranks
 from striate.inside.payload import MeasureMean, MethodSummary
+from striate.metrics.likeness import spearman, ssim
 from striate.nets.net import Net
 from striate.nets.passes import counting
 

@@ -139,19 +139,7 @@ def explain(
         method: partial(METHODS.load(method), memory=memory, progress=progress, **own[method]) for method in chosen
     }
     made, passes, left_out = _made(makers, net, images, numbers, lenient=ALL in methods)
-    measured: tuple[Assessed, ...] = ()
-    if faithfulness:
-        explainers = {method: partial(_planes_of, _unchecked(makers[method]), net) for method in made}
-        common = {"steps": STEPS, "masks": masks, "seed": seed, "memory": memory, "progress": progress}
-        measured = assess(
-            net,
-            images,
-            numbers,
-            made,
-            measures=faithfulness,
-            explainers=explainers,
-            **common,  # type: ignore[arg-type]
-        )
+    measured = _measured(makers, made, net, images, numbers, faithfulness, masks, seed, memory, progress)
     said = [_scores(row, int(number), net.classes) for row, number in zip(logits, numbers, strict=True)]
     rows, album, values = _drawn(
         images, names, said, made=made, passes=passes, measured=measured, keep_values=keep_values
@@ -163,6 +151,34 @@ def explain(
         replace(result, sanity=kept, objects=tuple(row for row, _ in cut)),
         album | {row.picture: picture for row, picture in cut},
         values,
+    )
+
+
+def _measured(  # noqa: PLR0917
+    makers: Mapping[str, partial[Maps]],
+    made: Mapping[str, Maps],
+    net: Net,
+    images: Tensor,
+    targets: Tensor,
+    measures: Sequence[str],
+    masks: Tensor | None,
+    seed: int,
+    memory: int,
+    progress: Progress,
+) -> tuple[Assessed, ...]:
+    """How faithful the maps are, by each measure."""
+    return assess(
+        net,
+        images,
+        targets,
+        made,
+        measures=measures,
+        explainers={method: partial(_planes_of, _unchecked(makers[method]), net) for method in made},
+        masks=masks,
+        steps=STEPS,
+        seed=seed,
+        memory=memory,
+        progress=progress,
     )
 
 

@@ -13,6 +13,7 @@ from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng
 from striate.data.dataset import Dataset, Splits
+from striate.metrics.likeness import spearman, ssim
 from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.training.loop import fit
@@ -20,7 +21,6 @@ from striate.training.recipe import Augment
 from striate.training.recipes import QUICK
 
 from .faithfulness.controls import edge_maps
-from .faithfulness.likeness import spearman, ssim
 from .faithfulness.ranking import mean_of
 from .faithfulness.scores import planes
 from .payload import SanityRow

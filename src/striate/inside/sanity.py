@@ -13,10 +13,10 @@ from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng
 from striate.inside.attribution.maps import Maps
+from striate.metrics.likeness import spearman, ssim
 from striate.nets.net import Net
 
 from .faithfulness.controls import edge_maps
-from .faithfulness.likeness import spearman, ssim
 from .faithfulness.ranking import mean_of
 from .faithfulness.scores import planes
 from .payload import SanityRow

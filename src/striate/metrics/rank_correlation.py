@@ -24,13 +24,18 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float |
     """
     if len(first) != len(second) or len(first) < 2:
         raise StriateError(f"{len(first)} and {len(second)} numbers", accepted="as many of each, at least two")
-    ranks = [_ranks(np.asarray(each, dtype=np.float64)) for each in (first, second)]
+    ranks = [average_ranks(np.asarray(each, dtype=np.float64)) for each in (first, second)]
     one, other = (each - each.mean() for each in ranks)
     length = float(np.sqrt((one @ one) * (other @ other)))
     return float(one @ other) / length if length else None
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
+def average_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks of numbers (n,) from 1, equal ones having their mean rank, float64.
+
+    Raises:
+        StriateError: One is not finite.
+    """
     if not np.isfinite(values).all():
         raise StriateError("a number to be ranked is not finite", accepted="finite numbers")
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)

@@ -12,10 +12,10 @@ from striate.core.number import Number
 from striate.inside.attribution.maps import Maps
 from striate.inside.payload import Agreement, MeasureMean, MethodSummary
 from striate.metrics.bootstrap import bootstrapped
+from striate.metrics.likeness import ranked, spearman_matrix
 
 from . import CONTROLS
 from .assess import Assessed
-from .likeness import average_ranks, spearman_matrix
 from .scores import planes
 
 SAME = 1e-9  # numbers nearer than this are one number
@@ -51,7 +51,7 @@ def mean_ranks(methods: Sequence[str], assessed: Sequence[Assessed]) -> dict[str
     tables = []
     for each in assessed:
         scores = torch.stack([each.scores[method] for method in methods], dim=1)
-        tables.append(average_ranks(-scores if each.higher else scores))
+        tables.append(ranked(-scores if each.higher else scores))
     return dict(zip(methods, torch.stack(tables).mean(0).T, strict=True))
 
 

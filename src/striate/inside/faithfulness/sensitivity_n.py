@@ -10,6 +10,7 @@ from torch import Tensor
 from striate.core.errors import StriateError
 from striate.core.progress import SILENT, Progress
 from striate.core.rng import Rng, image_ids
+from striate.metrics.likeness import pearson
 from striate.nets.net import Net
 
 from .cells import cell_sums, cells
@@ -90,11 +91,3 @@ def sensitivity_n(
     ).view(chosen.shape[:3])
     given = torch.einsum("nsjc,...nc->...nsj", chosen.double(), parts)
     return Scores(pearson(given, drops.expand_as(given)).mean(-1), higher=True)
-
-
-def pearson(first: Tensor, second: Tensor) -> Tensor:
-    """Correlation along the last dimension; 0 where one of them never changes."""
-    one, other = (each - each.mean(-1, keepdim=True) for each in (first, second))
-    level = 1e-12 * (first.abs().amax(-1) * second.abs().amax(-1)) * first.shape[-1]
-    length = one.norm(dim=-1) * other.norm(dim=-1)
-    return torch.where(length > level, (one * other).sum(-1) / length.clamp(min=1e-300), 0.0)

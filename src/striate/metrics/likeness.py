@@ -1,4 +1,4 @@
-"""How alike two maps are: by rank, and by structure."""
+"""How alike two maps are: by their values, by rank, and by structure."""
 
 from __future__ import annotations
 
@@ -7,29 +7,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .rank_correlation import average_ranks
+
 WINDOW = 1.5  # standard deviation of the window of structural similarity, in pixels
 
 
-def average_ranks(values: Tensor) -> Tensor:
+def ranked(values: Tensor) -> Tensor:
     """Ranks along the last dimension, float64, equal values having their mean rank."""
     rows = values.detach().cpu().double().reshape(-1, values.shape[-1]).numpy()
-    found = np.empty_like(rows)
-    for row, into in zip(rows, found, strict=True):
-        _, place, counts = np.unique(row, return_inverse=True, return_counts=True)
-        into[:] = (np.cumsum(counts) - (counts - 1) / 2.0)[place]
-    return torch.from_numpy(found).view(values.shape)
+    return torch.from_numpy(np.stack([average_ranks(row) for row in rows])).view(values.shape)
+
+
+def pearson(first: Tensor, second: Tensor) -> Tensor:
+    """Correlation along the last dimension; 0 where one of them never changes."""
+    one, other = (each - each.mean(-1, keepdim=True) for each in (first, second))
+    level = 1e-12 * (first.abs().amax(-1) * second.abs().amax(-1)) * first.shape[-1]
+    length = one.norm(dim=-1) * other.norm(dim=-1)
+    return torch.where(length > level, (one * other).sum(-1) / length.clamp(min=1e-300), 0.0)
 
 
 def spearman(first: Tensor, second: Tensor) -> Tensor:
     """Spearman's rank correlation of maps (..., H, W), pixel by pixel, (...); 0 where one of them never changes."""
-    one, other = (_standard(average_ranks(each.flatten(-2))) for each in (first, second))
+    one, other = (_standard(ranked(each.flatten(-2))) for each in (first, second))
     return (one * other).sum(-1)
 
 
 def spearman_matrix(maps: Tensor) -> Tensor:
     """Spearman's rank correlation of each two of K maps (K, H, W), (K, K)."""
-    ranked = _standard(average_ranks(maps.flatten(-2)))
-    return ranked @ ranked.T
+    ranks = _standard(ranked(maps.flatten(-2)))
+    return ranks @ ranks.T
 
 
 def ssim(first: Tensor, second: Tensor) -> Tensor:
@@ -57,8 +63,8 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
     return found
 
 
-def _standard(ranked: Tensor) -> Tensor:
-    centred = ranked - ranked.mean(-1, keepdim=True)
+def _standard(ranks: Tensor) -> Tensor:
+    centred = ranks - ranks.mean(-1, keepdim=True)
     length: Tensor = centred.norm(dim=-1, keepdim=True).clamp(min=1e-6)
     return centred / length
 
