@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from striate.core.principal import principal
 
 MOST = 28  # as many as the paper shows
 
@@ -15,9 +16,5 @@ def components(weight: Tensor, most: int = MOST) -> tuple[Tensor, Tensor]:
 
     Source: Dosovitskiy et al. 2021, figure 7 (left).
     """
-    flat = weight.detach().double().cpu().flatten(1)
-    _, sizes, found = torch.linalg.svd(flat - flat.mean(0), full_matrices=False)
-    shares = sizes**2 / (sizes**2).sum().clamp(min=1e-30)
-    found = found[:most]
-    ends = found.gather(1, found.abs().argmax(1, keepdim=True)).sign()
-    return (found * ends).view(-1, *weight.shape[1:]), shares[:most]
+    _, axes, shares = principal(weight.cpu().flatten(1))
+    return axes[:most].view(-1, *weight.shape[1:]), shares[:most]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from striate.core.errors import StriateError
 from striate.core.number import Number
+from striate.core.principal import principal
 from striate.core.rng import Rng
 
 from .nearest import Metric, nearest
@@ -33,21 +34,11 @@ class Plane:
 def principal_axes(codes: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Coordinates (N, count) along the first principal axes, and the share of the variance along each, float64.
 
-    Of each axis the entry of largest size is positive. Codes without variance lie at 0 with shares of 0; axes beyond
-    the rank have zeros.
-
-    Source: Pearson 1901, "On lines and planes of closest fit to systems of points in space".
+    Codes without variance lie at 0 with shares of 0; axes beyond the rank have zeros.
     """
-    centred = codes.double() - codes.double().mean(0)
-    left, sizes, axes = torch.linalg.svd(centred, full_matrices=False)
-    held = min(count, len(sizes))
-    signs = torch.stack([axis[axis.abs().argmax()].sign() for axis in axes[:held]])
-    places = torch.zeros(len(codes), count, dtype=torch.float64)
-    places[:, :held] = left[:, :held] * sizes[:held] * signs
-    shares = torch.zeros(count, dtype=torch.float64)
-    total = sizes.square().sum()
-    if float(total) > 0:
-        shares[:held] = sizes[:held].square() / total
+    along, _, held = principal(codes)
+    places, shares = (torch.zeros(*size, dtype=torch.float64) for size in ((len(codes), count), (count,)))
+    places[:, : len(held)], shares[: len(held)] = along[:, :count], held[:count]
     return places, shares
 
 
