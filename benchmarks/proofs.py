@@ -153,6 +153,13 @@ def dissected_units() -> dict[str, Any]:
     return detectors_emerge(KEPT)
 
 
+def plain_residual() -> dict[str, Any]:
+    """Training loss of plain and of residual nets as depth grows."""
+    from degradation import plain_against_residual
+
+    return plain_against_residual(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -175,6 +182,10 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "harden": ("a small net hardened on FashionMNIST by PGD of two steps (needs STRIATE_DATA)", hardened_fashion),
     "maps": ("attribution methods on a net of each family: which run, which refuse, which break a law", lawful_maps),
     "certify": ("LeNet-5 certified on MNIST by intervals (needs STRIATE_DATA)", certified_digits),
+    "plain-residual": (
+        "plain and residual nets of width 8 on 20,000 images of FashionMNIST, ten epochs (needs STRIATE_DATA)",
+        plain_residual,
+    ),
     "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),
 }
 

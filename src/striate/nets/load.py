@@ -15,12 +15,15 @@ from striate.core.script import call_script
 from .catalog import SOURCES, archs
 from .described import described, written_image
 from .net import Net, WeightsOrigin
-from .request import Request
+from .request import Request, parse_arch
 from .site import Pair
 from .weights import FORMAT, SUFFIXES, fit_weights, read_metadata, read_weights, weights_folder, write_weights
 
 RUN_WEIGHTS = "weights.safetensors"  # in a run folder
-_FORMS = "SOURCE/ARCH, SOURCE/ARCH.WEIGHTS, SOURCE/ARCH.random, SOURCE/ARCH@FILE, a run folder, FILE.py:function"
+_FORMS = (
+    "SOURCE/ARCH, SOURCE/ARCH+OPTION=VALUE, SOURCE/ARCH.WEIGHTS, SOURCE/ARCH.random, SOURCE/ARCH@FILE, "
+    "a run folder, FILE.py:function"
+)
 
 
 def load_net(
@@ -45,6 +48,8 @@ def load_net(
     ``WEIGHTS_ARCH`` with a usual suffix, so that ``striate/resnet20.cifar10`` finds ``cifar10_resnet20.safetensors``.
     Weights of torchvision and timm are looked for in the folder by the name of the architecture or of the published
     file before they are downloaded.
+
+    An architecture of ``striate`` takes options: ``striate/resnet20+width=0.5+norm=group`` (see `striate.nets.own`).
 
     Args:
         name: Name, path, or a loaded net or module.
@@ -77,7 +82,11 @@ def load_net(
     if not named and (path.is_dir() or path.suffix in (*SUFFIXES, ".onnx")):
         return _from_path(path, folder=folder, weights=weights, classes=names, channels=channels).eval()
     source, arch, file = _parts(text)
-    plain, _, tag = arch.partition(".")
+    plain, options, tag = parse_arch(arch)
+    if options and source != "striate":
+        raise StriateError(
+            f"options of {source}/{plain}: {', '.join(options)}", accepted="options of striate/... alone"
+        )
     request = Request(
         source=source,
         arch=plain,
@@ -89,6 +98,7 @@ def load_net(
         channels=channels,
         size=shape,
         seed=seed,
+        options=options,
     )
     return SOURCES.load(source)(request).eval()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ class Request:
         channels: Channels of an image, or None for those of the weights.
         size: Size of an image, or None for that of the weights.
         seed: Seed of random weights.
+        options: What is asked for otherwise than the architecture has it, by name: ``+width=0.5+norm=group``.
     """
 
     source: str
@@ -41,17 +43,18 @@ class Request:
     channels: int | None
     size: Pair | None
     seed: int
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """``SOURCE/ARCH.WEIGHTS`` as it was asked for."""
         tag = f".{self.tag}" if self.tag else ""
-        return f"{self.source}/{self.arch}{tag}{f'@{self.file.name}' if self.file else ''}"
+        return f"{self.plain}{tag}{f'@{self.file.name}' if self.file else ''}"
 
     @property
     def plain(self) -> str:
-        """``SOURCE/ARCH``."""
-        return f"{self.source}/{self.arch}"
+        """``SOURCE/ARCH``, with its options."""
+        return f"{self.source}/{self.arch}{''.join(f'+{key}={value}' for key, value in self.options.items())}"
 
     @property
     def fresh(self) -> bool:
@@ -87,3 +90,30 @@ class Request:
                 f"{self.channels} channels for {self.name}, which takes {channels}",
                 hint=f"images with {channels} channels, or {self.plain}.random",
             )
+
+
+def parse_arch(text: str) -> tuple[str, dict[str, str], str]:
+    """Architecture, options and name of weights of ``ARCH``, ``ARCH.WEIGHTS``, ``ARCH+KEY=VALUE+KEY=VALUE.WEIGHTS``.
+
+    Raises:
+        StriateError: An option has no value, or is given twice.
+
+    >>> parse_arch("resnet20+width=0.5+norm=group.random")
+    ('resnet20', {'width': '0.5', 'norm': 'group'}, 'random')
+    """
+    arch, plus, rest = text.partition("+")
+    if not plus:
+        arch, _, tag = text.partition(".")
+        return arch, {}, tag
+    # a value may hold a point, so the name of weights is what follows the last one and begins with a letter
+    found = re.fullmatch(r"(.*?)(?:\.([A-Za-z_][\w-]*))?", rest)
+    given, tag = (found[1], found[2] or "") if found else (rest, "")
+    options: dict[str, str] = {}
+    for each in given.split("+"):
+        key, _, value = each.partition("=")
+        if not key or not value:
+            raise StriateError(f"option {each!r} of {arch}", accepted="KEY=VALUE", hint=f"{arch}+activation=gelu")
+        if key in options:
+            raise StriateError(f"option {key} of {arch} is given twice", accepted="once")
+        options[key] = value
+    return arch, options, tag

@@ -16,6 +16,7 @@ from striate.data.preprocess import measure_normalisation
 from striate.data.transforms import described
 from striate.nets.load import load_net
 from striate.nets.net import Net
+from striate.nets.request import parse_arch
 
 from .init import he_normal, seeded
 from .recipe import Recipe
@@ -202,9 +203,11 @@ def versions() -> dict[str, str]:
 
 
 def _from_scratch(name: str) -> bool:
-    source, _, arch = name.partition("/")
-    bare = bool(source) and bool(arch) and not set(arch) & set("/@.:")
-    return bare and not Path(name).exists()
+    source, _, rest = name.partition("/")
+    if not source or not rest or set(rest) & set("/@:") or Path(name).exists():
+        return False
+    arch, _, tag = parse_arch(rest)
+    return bool(arch) and not tag
 
 
 def _fresh(name: str, train: Dataset, *, recipe: Recipe, seed: int) -> Net:

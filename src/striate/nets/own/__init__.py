@@ -38,7 +38,15 @@ OWN: Registry[Callable[..., Blueprint]] = Registry(
                 f"residual network of {depth} layers for CIFAR, shortcuts without weights (option A)",
                 ("he2016deep",),
             )
-            for depth in (20, 32, 44, 56, 110)
+            for depth in (8, 20, 32, 44, 56, 110)
+        },
+        **{
+            f"plain{depth}": Entry(
+                f"{_HERE}.resnet:plain{depth}",
+                f"plain network of {depth} layers for CIFAR: the residual one without its shortcuts",
+                ("he2016deep",),
+            )
+            for depth in (8, 20, 32, 44, 56)
         },
     },
     hint="striate models lists all",

@@ -13,6 +13,7 @@ from striate.nets.catalog import Row
 from striate.nets.described import Described, described
 from striate.nets.net import Net, WeightsOrigin
 from striate.nets.own import OWN
+from striate.nets.own.options import built
 from striate.nets.request import Request
 from striate.nets.weights import SUFFIXES, WeightsFile, find_weights, fit_weights, read_metadata, read_weights
 
@@ -47,7 +48,7 @@ def load(request: Request) -> Net:
     channels = request.channels or said.channels or (1 if request.arch in _GREY else 3)
     classes = request.classes or said.classes or tuple(str(index) for index in range(10))
     with request.drawing():
-        blueprint = OWN.load(request.arch)(len(classes), channels, size)
+        blueprint = built(request, len(classes), channels, size)
     if content:
         fit_weights(blueprint.module, content, name=request.plain)
     mean, std = _normalisation(request, said, content, channels)
@@ -81,11 +82,17 @@ _PARAMETERS = {
     "lenet5": 61_706,
     "hog": 3_250,
     "vit_tiny": 142_026,
+    "resnet8": 75_290,
     "resnet20": 269_722,
     "resnet32": 464_154,
     "resnet44": 658_586,
     "resnet56": 853_018,
     "resnet110": 1_727_962,
+    "plain8": 75_290,
+    "plain20": 269_722,
+    "plain32": 464_154,
+    "plain44": 658_586,
+    "plain56": 853_018,
 }
 
 
