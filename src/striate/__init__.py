@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from striate.verbs.examine import examine
     from striate.verbs.explain import explain
     from striate.verbs.gradcheck import gradcheck
+    from striate.verbs.graph import graph
     from striate.verbs.read import read_report
     from striate.verbs.reproduce import reproduce
     from striate.verbs.summary import summary
@@ -62,6 +63,7 @@ _PLACES = {
     "examine": "striate.verbs.examine",
     "explain": "striate.verbs.explain",
     "gradcheck": "striate.verbs.gradcheck",
+    "graph": "striate.verbs.graph",
     "load_data": "striate.data.load",
     "load_net": "striate.nets.load",
     "load_splits": "striate.data.load",
@@ -97,6 +99,7 @@ __all__ = [
     "examine",
     "explain",
     "gradcheck",
+    "graph",
     "load_data",
     "load_net",
     "load_splits",
