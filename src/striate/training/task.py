@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.core.errors import RunError
+from striate.nets.auxiliary import take_auxiliary
 from striate.nets.net import Net
 
 from .losses import cross_entropy
@@ -88,9 +89,11 @@ class Classification:
         self._as_logits = net.as_logits
 
     def step(self, batch: Batch, update: Update) -> Mapping[str, Tensor]:
-        """Cross-entropy with label smoothing; ``loss`` is what is minimised, smoothing included."""
+        """Cross-entropy with label smoothing; ``loss`` is what is minimised, smoothing and auxiliary heads included."""
         logits = self.predict(batch)
         losses = cross_entropy(logits, batch.labels, smoothing=self.label_smoothing)
+        for auxiliary, weight in take_auxiliary(self.nets["net"]):
+            losses = losses + weight * cross_entropy(auxiliary, batch.labels, smoothing=self.label_smoothing)
         update(losses.mean(), "net")
         return {"loss": losses.detach(), "accuracy": _right(logits.detach(), batch.labels)}
 

@@ -21,8 +21,20 @@ from striate.nets.weights import SUFFIXES, WeightsFile, find_weights, fit_weight
 # silent. Source: Idelbayev 2018, pytorch_resnet_cifar10.
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CENTRED = ((0.5,), (0.25,))  # brings pixels in [0, 1] to about zero mean and unit spread, for weights not yet trained
-_GREY = frozenset({"linear", "mlp", "lenet5"})  # by default for grey images, as MNIST has them
-_SIZES = {"linear": (28, 28), "mlp": (28, 28)}  # by default; 32 x 32 for the others
+_GREY = frozenset({"linear", "mlp", "lenet5", "lenet1", "lenet5_1998"})  # by default for grey images, as MNIST has them
+_SIZES = {  # by default; 32 x 32 for the others
+    "linear": (28, 28),
+    "mlp": (28, 28),
+    "lenet1": (28, 28),
+    "alexnet": (227, 227),
+    **dict.fromkeys(
+        ("zfnet", "vgg_a", "vgg_b", "vgg_c", "vgg_d", "vgg_e", "nin", "googlenet", "mobilenet1"), (224, 224)
+    ),
+}
+# By default; 10 for the others.
+_CLASSES = dict.fromkeys(
+    ("alexnet", "zfnet", "vgg_a", "vgg_b", "vgg_c", "vgg_d", "vgg_e", "nin", "googlenet", "mobilenet1"), 1000
+)
 
 
 def load(request: Request) -> Net:
@@ -46,7 +58,7 @@ def load(request: Request) -> Net:
         request.check_channels(said.channels or request.channels or 3)
     size = (None if content else request.size) or said.size or request.size or _SIZES.get(request.arch, (32, 32))
     channels = request.channels or said.channels or (1 if request.arch in _GREY else 3)
-    classes = request.classes or said.classes or tuple(str(index) for index in range(10))
+    classes = request.classes or said.classes or tuple(map(str, range(_CLASSES.get(request.arch, 10))))
     with request.drawing():
         blueprint = built(request, len(classes), channels, size)
     if content:
@@ -74,12 +86,26 @@ def rows() -> list[Row]:
     ]
 
 
-# Of the default build: ten classes, 32 x 32 (28 x 28 for linear and mlp), grey where the net is for grey images.
+# Of the default build: the classes, size and channels from above.
 _PARAMETERS = {
     "small": 169_954,
     "linear": 7_850,
     "mlp": 235_146,
     "lenet5": 61_706,
+    "lenet1": 2_578,
+    "lenet5_1998": 60_000,
+    "alexnet": 62_378_344,
+    "zfnet": 62_357_608,
+    "vgg_a": 132_863_336,
+    "vgg_b": 133_047_848,
+    "vgg_c": 133_638_952,
+    "vgg_d": 138_357_544,
+    "vgg_e": 143_667_240,
+    "nin": 7_595_176,
+    "nin_cifar": 966_986,
+    "allconv": 1_369_738,
+    "googlenet": 6_998_552,
+    "mobilenet1": 4_231_976,
     "hog": 3_250,
     "vit_tiny": 142_026,
     "resnet8": 75_290,
