@@ -12,6 +12,7 @@ from striate.core.errors import StriateError
 from striate.nets.site import Pair
 
 from .blueprint import Blueprint, within
+from .layers.dropping import StochasticDepth
 
 
 class Block(nn.Module):
@@ -29,12 +30,14 @@ class Block(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.stride, self.spare, self.residual = stride, width - channels, residual
+        if residual:
+            self.survive = StochasticDepth()
 
     def forward(self, x: Tensor) -> Tensor:
         """Features of the next block, (N, width, H / stride, W / stride)."""
         made = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
         if self.residual:
-            made = made + self.carried(x)
+            made = self.survive(made) + self.carried(x)
         out: Tensor = self.relu(made)
         return out
 
