@@ -23,6 +23,12 @@ _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CENTRED = ((0.5,), (0.25,))  # brings pixels in [0, 1] to about zero mean and unit spread, for weights not yet trained
 _GREY = frozenset({"linear", "mlp", "lenet5"})  # by default for grey images, as MNIST has them
 _SIZES = {"linear": (28, 28), "mlp": (28, 28)}  # by default; 32 x 32 for the others
+_LARGE = (
+    *("plain18", "plain34", "se_resnet18", "se_resnet50", "cbam_resnet18", "cbam_resnet50"),
+    *(f"efficientnet_b{number}" for number in range(8)),
+)
+_SIZES |= dict.fromkeys(_LARGE, (224, 224))
+_CLASSES = dict.fromkeys(_LARGE, 1000)  # by default; 10 for the others
 
 
 def load(request: Request) -> Net:
@@ -46,7 +52,7 @@ def load(request: Request) -> Net:
         request.check_channels(said.channels or request.channels or 3)
     size = (None if content else request.size) or said.size or request.size or _SIZES.get(request.arch, (32, 32))
     channels = request.channels or said.channels or (1 if request.arch in _GREY else 3)
-    classes = request.classes or said.classes or tuple(str(index) for index in range(10))
+    classes = request.classes or said.classes or tuple(map(str, range(_CLASSES.get(request.arch, 10))))
     with request.drawing():
         blueprint = built(request, len(classes), channels, size)
     if content:
@@ -74,7 +80,7 @@ def rows() -> list[Row]:
     ]
 
 
-# Of the default build: ten classes, 32 x 32 (28 x 28 for linear and mlp), grey where the net is for grey images.
+# Of the default build: the classes, size and channels from above.
 _PARAMETERS = {
     "small": 169_954,
     "linear": 7_850,
@@ -93,6 +99,38 @@ _PARAMETERS = {
     "plain32": 464_154,
     "plain44": 658_586,
     "plain56": 853_018,
+    "preact_resnet20": 269_722,
+    "preact_resnet32": 464_154,
+    "preact_resnet44": 658_586,
+    "preact_resnet56": 853_018,
+    "preact_resnet110": 1_727_962,
+    "preact_resnet164": 1_703_258,
+    "preact_resnet1001": 10_327_706,
+    "wrn40_1": 563_930,
+    "wrn40_4": 8_949_210,
+    "wrn16_8": 10_961_370,
+    "wrn28_10": 36_479_194,
+    "resnext29_8x64d": 34_426_698,
+    "densenet40_12": 1_019_722,
+    "densenet100_12": 6_979_642,
+    "densenet_bc100_12": 769_162,
+    "densenet_bc190_40": 25_624_430,
+    "plain18": 11_515_688,
+    "plain34": 21_623_848,
+    "se_resnet18": 11_778_592,
+    "se_resnet50": 28_088_024,
+    "cbam_resnet18": 11_779_392,
+    "cbam_resnet50": 28_089_624,
+    "se_resnet20": 272_095,
+    "cbam_resnet20": 272_995,
+    "efficientnet_b0": 5_288_548,
+    "efficientnet_b1": 7_794_184,
+    "efficientnet_b2": 9_109_994,
+    "efficientnet_b3": 12_233_232,
+    "efficientnet_b4": 19_341_616,
+    "efficientnet_b5": 30_389_784,
+    "efficientnet_b6": 43_040_704,
+    "efficientnet_b7": 66_347_960,
 }
 
 
