@@ -10,6 +10,7 @@ from striate.core.errors import StriateError
 from striate.data.transforms import is_mixer
 
 from .schedules import Schedule
+from .schemes import INITS
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class Recipe:
         states: What it reaches, on what, at what cost.
         optimizer: `Sgd` or `AdamW`, with the peak learning rate.
         schedule: Course of the learning rate over all steps.
-        init: Starting weights of a net that starts from scratch: ``built`` (as its layers draw them) or ``he_normal``.
+        init: Starting weights of a net that starts from scratch: ``built`` (as its layers draw them), or the name of
+            another scheme (`striate.training.schemes.INITS`).
         samples: Budget: how many images a run sees in all; the epochs follow from the size of the training split.
         most: Most epochs that the budget is spent on, however few the images.
         epochs: Passes over the training split; None lets the budget decide.
@@ -115,7 +117,7 @@ class Recipe:
     name: str
     optimizer: Sgd | AdamW
     schedule: Schedule = field(default_factory=lambda: Schedule("one_cycle"))
-    init: Literal["built", "he_normal"] = "built"
+    init: str = "built"
     samples: int = 240_000
     most: int = 60
     epochs: int | None = None
@@ -135,6 +137,7 @@ class Recipe:
         ):
             if value is not None and value < 1:
                 raise StriateError(f"{name} is {value}", accepted=whole)
+        INITS[self.init]  # an unknown name is told with the nearest ones
         rate = self.optimizer.rate
         if not (math.isfinite(rate) and rate > 0):
             raise StriateError(f"the learning rate is {rate}", accepted="a number above 0")
