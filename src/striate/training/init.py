@@ -194,9 +194,10 @@ def delta_orthogonal(module: nn.Module) -> None:
     """
 
     def draw(it: Matrix) -> None:
-        middle = tuple(side // 2 for side in it.weight.shape[2:])
         it.weight.zero_()
-        centre: Tensor = it.weight[(..., *middle)]
+        centre = it.weight
+        for side in it.weight.shape[2:]:
+            centre = centre.select(2, side // 2)
         centre.copy_(_orthonormal(it.weight.shape[0], it.weight.shape[1]))
 
     _fill(module, draw)

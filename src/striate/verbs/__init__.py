@@ -13,6 +13,9 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
     {
         "demo": Entry("striate.verbs.demo:demo", "train a small net, examine it, show the page"),
         "train": Entry("striate.verbs.train:train", "train a net on labelled images"),
+        "init-stats": Entry(
+            "striate.verbs.init_stats:init_stats", "look at a net before training, by starting weights"
+        ),
         "evaluate": Entry("striate.verbs.evaluate:evaluate", "measure a net on one split"),
         "check": Entry("striate.verbs.check:check", "look for what is wrong with labelled images"),
         "augment": Entry("striate.verbs.augment:augment", "show images under transforms, and what those take away"),
@@ -35,6 +38,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
 
 FOLDERS = {  # where the command line writes what it is given no place for; {data} stands for the name of the data
     "train": "runs/{data}",
+    "init-stats": "striate-init-stats",
     "augment": "striate-augment",
     "explain": "striate-explain",
     "units": "striate-units",
