@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from striate.verbs.evaluate import evaluate
     from striate.verbs.examine import examine
     from striate.verbs.explain import explain
+    from striate.verbs.find_rate import find_rate
+    from striate.verbs.gradcheck import gradcheck
     from striate.verbs.init_stats import init_stats
     from striate.verbs.read import read_report
     from striate.verbs.reproduce import reproduce
@@ -61,7 +63,9 @@ _PLACES = {
     "evaluate": "striate.verbs.evaluate",
     "examine": "striate.verbs.examine",
     "explain": "striate.verbs.explain",
+    "find_rate": "striate.verbs.find_rate",
     "init_stats": "striate.verbs.init_stats",
+    "gradcheck": "striate.verbs.gradcheck",
     "load_data": "striate.data.load",
     "load_net": "striate.nets.load",
     "load_splits": "striate.data.load",
@@ -96,6 +100,8 @@ __all__ = [
     "evaluate",
     "examine",
     "explain",
+    "find_rate",
+    "gradcheck",
     "init_stats",
     "load_data",
     "load_net",

@@ -22,6 +22,7 @@ FEW: dict[str, Any] = {"limit": 60, "quiet": True, "seed": 1}
 CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "train": lambda run, _: st.train("digits", net="striate/linear", epochs=1, out=run.parent / "other", **FEW),
     "evaluate": lambda run, _: st.evaluate(run, "shapes", **FEW),
+    "find-rate": lambda *_: st.find_rate("digits", net="striate/linear", steps=20, seeds=1, batch=16, **FEW),
     "init-stats": lambda *_: st.init_stats("striate/mlp", "digits", init="he_normal,zeros", **FEW),
     "compare": lambda run, _: st.compare(run, "striate/linear.random", data="shapes", untimed=True, **FEW),
     "check": lambda *_: st.check("digits", fast=True, **FEW),
@@ -35,6 +36,7 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "synthesize": lambda run, _: st.synthesize("class", run, target="0,1", steps=4, quiet=True),
     "examine": lambda run, _: st.examine(run, "shapes", attacked=10, explained=2, **FEW),
     "summary": lambda run, _: st.summary(run, quiet=True),
+    "gradcheck": lambda *_: st.gradcheck("striate/lenet5", quiet=True),
     "reproduce": lambda *_: st.reproduce("hinge-example", "softmax-example", quiet=True),
     "models": lambda *_: st.models("small", quiet=True),
     "datasets": lambda *_: st.datasets(quiet=True),
@@ -47,6 +49,7 @@ KEYS = {
         "n", "accuracy", "top5", "loss", "confusion", "classes", "averages", "curves", "calibration", "slices",
         "suspects", "mistakes",
     },
+    "find-rate": {"suggested", "sweeps"},
     "init-stats": {"starts", "chance"},
     "compare": {"nets", "pairs", "disagreements", "differences"},
     "check": {"layout", "counts", "duplicates", "leaks", "suspects", "statistics"},

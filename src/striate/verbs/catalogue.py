@@ -69,7 +69,7 @@ def methods(
     out: OutArgument = None,
     **shared: Unpack[Shared],
 ) -> Report[Catalogue]:
-    """List the methods there are, with papers: recipes, inits, transforms, attributions, measures, attacks and so on."""
+    """List the methods there are, with papers: of training, of looking inside, of breaking, of painting."""
     with session("methods", {"pattern": pattern, "out": out}, shared, Shared) as run:
         from striate.attacks.catalog import ATTACKS
         from striate.data.transforms import TRANSFORMS
