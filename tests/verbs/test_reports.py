@@ -22,6 +22,8 @@ FEW: dict[str, Any] = {"limit": 60, "quiet": True, "seed": 1}
 CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "train": lambda run, _: st.train("digits", net="striate/linear", epochs=1, out=run.parent / "other", **FEW),
     "evaluate": lambda run, _: st.evaluate(run, "shapes", **FEW),
+    "find-rate": lambda *_: st.find_rate("digits", net="striate/linear", steps=20, seeds=1, batch=16, **FEW),
+    "init-stats": lambda *_: st.init_stats("striate/mlp", "digits", init="he_normal,zeros", **FEW),
     "compare": lambda run, _: st.compare(run, "striate/linear.random", data="shapes", untimed=True, **FEW),
     "check": lambda *_: st.check("digits", fast=True, **FEW),
     "augment": lambda *_: st.augment("shapes", transforms="rotation,cutmix", images=2, **FEW),
@@ -48,6 +50,8 @@ KEYS = {
         "n", "accuracy", "top5", "loss", "confusion", "classes", "averages", "curves", "calibration", "slices",
         "suspects", "mistakes",
     },
+    "find-rate": {"suggested", "sweeps"},
+    "init-stats": {"starts", "chance"},
     "compare": {"nets", "pairs", "disagreements", "differences"},
     "check": {"layout", "counts", "duplicates", "leaks", "suspects", "statistics"},
     "augment": {"transforms", "pictures", "sheet"},

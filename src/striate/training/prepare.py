@@ -8,9 +8,10 @@ import platform
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from striate.core.errors import RunError
+from striate.core.rng import Rng
 from striate.data.dataset import Dataset, Splits
 from striate.data.preprocess import measure_normalisation
 from striate.data.transforms import described
@@ -18,11 +19,14 @@ from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.nets.request import parse_arch
 
-from .init import he_normal, seeded
+from .init import initialise, seeded
 from .losses import balanced_weights
 from .recipe import Recipe
 from .run import Record, Split
+from .schemes import NEED_IMAGES
 from .task import Classification, Task
+
+PROBED = 256  # training images that a scheme of starting weights may look at
 
 
 def build_task(
@@ -217,7 +221,13 @@ def from_scratch(name: str) -> bool:
 
 def _fresh(name: str, train: Dataset, *, recipe: Recipe, seed: int) -> Net:
     net = load_net(f"{name}.random", classes=train.classes, channels=train.channels, size=train.size, seed=seed)
-    if recipe.init == "he_normal":
-        he_normal(net.module)
     normal = measure_normalisation(train, recipe.preprocess)
-    return net.adapted(mean=normal.mean, std=normal.std, classes=train.classes, geometry=train.geometry or net.geometry)
+    net = net.adapted(mean=normal.mean, std=normal.std, classes=train.classes, geometry=train.geometry or net.geometry)
+    initialise(net, recipe.init, seed=seed, images=probe_images(train, seed) if recipe.init in NEED_IMAGES else None)
+    return net
+
+
+def probe_images(train: Dataset, seed: int, most: int = PROBED) -> Tensor:
+    """Training images drawn by the seed, as many as there are and at most ``most``."""
+    order = Rng(seed, "train/probe").permutation(len(train))[:most]
+    return train.images(order)
