@@ -22,6 +22,7 @@ from .catalog import RECIPES
 from .engine import Precision, build_fabric, exact, set_up
 from .events import Events, Observer, State
 from .feed import Feed, MemoryFormat
+from .groups import share_rates
 from .init import seeded
 from .observers import checkpoints, metrics_file, progress_bar, restore
 from .optim import set_rate
@@ -157,6 +158,7 @@ def learn(state: State, recipe: Recipe, feed: Feed, events: Events, fabric: Fabr
         state.rate = recipe.optimizer.rate * recipe.schedule(state.step, state.steps)
         for optimizer in state.optimizers.values():
             set_rate(optimizer, state.rate)
+            share_rates(optimizer, state.step / state.steps)
         figures = task.step(replace(batch, done=state.step / state.steps), update)
         count = len(batch.rows)
         state.figures = {name: float(figures[name].sum()) / count for name in sums}
