@@ -16,6 +16,7 @@ from striate.core.errors import RunError
 from .averages import Average
 from .events import State
 from .feed import FORMATS, Feed, MemoryFormat
+from .groups import Grouped, divide
 from .optim import build_optimizer
 from .recipe import Recipe
 from .task import Task
@@ -90,7 +91,10 @@ def set_up(
     try:
         for name, net in nets.items():
             net.to(memory_format=FORMATS[memory_format])
-            task.nets[name], optimizers[name] = fabric.setup(net, build_optimizer(recipe.optimizer, net))
+            optimizer = build_optimizer(recipe.optimizer, net)
+            if isinstance(task, Grouped):
+                divide(optimizer, task.groups(name))
+            task.nets[name], optimizers[name] = fabric.setup(net, optimizer)
         yield State(
             task=task,
             nets=nets,

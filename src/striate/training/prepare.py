@@ -118,7 +118,7 @@ def check_fit(net: Net, data: Dataset) -> None:
         raise RunError(
             f"{name} has {len(net.classes)} classes, {data.name} has {len(data.classes)}",
             accepted="a net with as many outputs as the data have classes",
-            hint="give the net without weights, so that it is built for these classes",
+            hint=f"a new head on its weights: striate transfer {name} DATA; or give it without weights",
         )
     if net.channels != data.channels:
         raise RunError(f"{name} takes {net.channels} channels, images of {data.name} have {data.channels}")

@@ -12,6 +12,7 @@ from torch import Tensor
 from striate.core.errors import RunError
 
 from .events import State
+from .groups import thaw
 from .optim import set_rate, split_parameters
 from .optimizers.specs import Lbfgs
 from .recipe import Recipe
@@ -39,6 +40,7 @@ class Updates:
         state.rate = recipe.optimizer.rate * recipe.schedule(state.step, state.steps, state.figures_on_dev)
         for optimizer in state.optimizers.values():
             set_rate(optimizer, state.rate)
+            thaw(optimizer, batch.done)
         parts, found = list(divided(batch, recipe.accumulate)), []
         for index, part in enumerate(parts):
             self._share, self._last = len(part.rows) / len(batch.rows), index == len(parts) - 1
