@@ -13,6 +13,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
     {
         "demo": Entry("striate.verbs.demo:demo", "train a small net, examine it, show the page"),
         "train": Entry("striate.verbs.train:train", "train a net on labelled images"),
+        "search": Entry("striate.verbs.search:search", "find parameters of a recipe, or an architecture"),
         "evaluate": Entry("striate.verbs.evaluate:evaluate", "measure a net on one split"),
         "check": Entry("striate.verbs.check:check", "look for what is wrong with labelled images"),
         "augment": Entry("striate.verbs.augment:augment", "show images under transforms, and what those take away"),
