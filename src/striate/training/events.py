@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -13,6 +14,18 @@ from .payload import BY_ACCURACY, Best, Choice, Epoch
 from .task import Task
 
 EVENTS = ("run_start", "epoch_start", "step", "epoch_end", "checkpoint", "run_end", "interrupted")
+
+
+class Scaler(Protocol):
+    """What scales losses, and leaves out steps."""
+
+    skipped: int
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on."""
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        """Go on where `state_dict` was taken."""
 
 
 @dataclass
@@ -32,6 +45,7 @@ class State:
         rate: Learning rate of the latest step.
         figures: The task's figures of the latest step, means over its batch.
         history: One row for each finished epoch.
+        scaler: What scales the losses of float16; None elsewhere.
     """
 
     task: Task
@@ -46,6 +60,7 @@ class State:
     rate: float = 0.0
     figures: Mapping[str, float] = field(default_factory=dict)
     history: list[Epoch] = field(default_factory=list)
+    scaler: Scaler | None = None
 
 
 Call = Callable[[State], None]
