@@ -16,9 +16,11 @@ from striate.data.preprocess import measure_normalisation
 from striate.data.transforms import described
 from striate.nets.load import load_net
 from striate.nets.net import Net
+from striate.nets.own.neocognitron import Neocognitron
 from striate.nets.request import parse_arch
 
 from .init import he_normal, seeded
+from .organising import Organising
 from .recipe import Recipe
 from .run import Record, Split
 from .task import Classification, Task
@@ -57,7 +59,8 @@ def build_task(
             net = load_net(subject, weights_root=weights_root)
     check_fit(net, splits.train)
     check_recipe(recipe, splits.train, fresh=isinstance(subject, str) and _from_scratch(subject))
-    return Classification(net, label_smoothing=recipe.label_smoothing)
+    kind = Organising if isinstance(net.module, Neocognitron) else Classification
+    return kind(net, label_smoothing=recipe.label_smoothing)
 
 
 def check_splits(splits: Splits, *, labelled: bool = True) -> None:
