@@ -82,7 +82,7 @@ class CLayer(nn.Module):
         planes = x.shape[1]
         weights = self.near.expand(planes, 1, *self.near.shape[2:])
         spread = F.conv2d(x, weights, stride=self.stride, padding=self.padding, groups=planes)
-        raised = self.relu((1 + spread) / (1 + spread.mean(1, keepdim=True)) - 1)
+        raised: Tensor = self.relu((1 + spread) / (1 + spread.mean(1, keepdim=True)) - 1)
         return raised / (SATURATION + raised)
 
 
@@ -175,7 +175,7 @@ def reinforce(layer: SLayer, seen: Tensor) -> int:
     areas = F.unfold(seen, SIDE, padding=SIDE // 2)[0]  # (C * 25, H * W)
     best, plane, energy = best.flatten(), plane.flatten(), energy.flatten()
     winners: dict[int, int] = {}
-    for place in found.unique().tolist():
+    for place in torch.unique(found).tolist():
         rival = winners.get(int(plane[place]))
         if float(best[place]) > 0 and (rival is None or float(best[place]) > float(best[rival])):
             winners[int(plane[place])] = place
