@@ -65,7 +65,7 @@ SETTINGS: dict[str, Setting] = {  # the others as they are built, under the sett
     "nin_cifar": Setting("+width=0.16", rate=2e-3, epochs=3),
     "allconv": Setting("+width=0.16", epochs=3),
     "googlenet": Setting("+width=0.2+auxiliary=yes", epochs=8),
-    "mobilenet1": Setting("+width=0.2+stem=small", epochs=4),
+    "mobilenet1": Setting("+width=0.25+stem=small", epochs=8, rate=5e-3),
     "neocognitron": Setting("+planes=64", data="digits", epochs=20, rate=2e-2),
     **{f"resnet{depth}": Setting("+width=8") for depth in (20, 32, 44)},
     **{f"plain{depth}": Setting("+width=8") for depth in (20, 32, 44)},

@@ -12,6 +12,7 @@ from striate.nets.own.alexnet import local_response
 from striate.nets.own.building import scaled
 from striate.nets.own.digits import CODES
 from striate.nets.own.lenet_historic import LENET1_TABLE, LENET5_TABLE, CodeDistance, ScaledTanh, SubSample, TableConv
+from striate.nets.site import Site
 
 
 def _meta(name: str) -> Net:
@@ -45,6 +46,8 @@ def test_the_tables_of_connections_have_as_many_as_the_papers_count() -> None:
     assert [len(row) for row in LENET5_TABLE] == [3] * 6 + [4] * 9 + [6]
     assert (len(LENET1_TABLE), sum(map(len, LENET1_TABLE))) == (12, 20)
     assert len(set(LENET5_TABLE)) == 16
+    for table, maps in ((LENET5_TABLE, 6), (LENET1_TABLE, 4)):  # no map is seen more often than another
+        assert {sum(each in row for row in table) for each in range(maps)} == {sum(map(len, table)) // maps}
 
 
 def test_a_map_of_a_table_sees_its_own_maps_alone() -> None:
@@ -109,13 +112,13 @@ def test_zfnet_has_the_maps_of_the_paper() -> None:
     assert found == [110, 55, 26, 13, 13, 6]
 
 
-def _meta_sites(name: str):
+def _meta_sites(name: str) -> tuple[Site, ...]:
     return load_net(f"striate/{name}", weights=False).sites()
 
 
 @pytest.mark.parametrize("name", ["alexnet", "zfnet", "nin", "vgg_d"])
 def test_images_that_are_too_small_are_refused_with_the_least_size_and_the_way_out(name: str) -> None:
-    with pytest.raises(StriateError, match="at least .* px") as caught:
+    with pytest.raises(StriateError, match=r"at least .* px") as caught:
         load_net(f"striate/{name}+width=0.01", weights=False, size=28, channels=1)
     least = int(caught.value.accepted.split()[2])
     assert load_net(f"striate/{name}+width=0.01", weights=False, size=least, classes=3).least_size == least
