@@ -160,6 +160,13 @@ def plain_residual() -> dict[str, Any]:
     return plain_against_residual(KEPT)
 
 
+def own_architectures() -> dict[str, Any]:
+    """Every own network beside softmax regression on the same images."""
+    from architectures import beside_linear
+
+    return beside_linear(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -185,6 +192,11 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "plain-residual": (
         "plain and residual nets of width 8 on 20,000 images of FashionMNIST, ten epochs (needs STRIATE_DATA)",
         plain_residual,
+    ),
+    "architectures": (
+        "every own network, narrow where it is large, beside softmax regression on the first images of MNIST "
+        "(needs STRIATE_DATA)",
+        own_architectures,
     ),
     "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),
 }

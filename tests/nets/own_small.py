@@ -15,6 +15,7 @@ SMALL: dict[str, tuple[str, int]] = {
     "allconv": ("+width=0.08", 16),
     "googlenet": ("+width=0.125", 32),
     "mobilenet1": ("+width=0.125", 32),
+    "neocognitron": ("+planes=4", 16),
 }
 DEEP = ("resnet32", "resnet44", "resnet56", "resnet110", "plain32", "plain44", "plain56")  # as their shallow kin
 

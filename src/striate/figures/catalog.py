@@ -345,6 +345,11 @@ _FIGURES: dict[str, Figure] = {
         cost="m",
     ),
     **_figures(
+        "organised",
+        ("neocognitron", "A neocognitron and digits that move", "V neocognitron", "E", "fukushima1980neocognitron"),
+        cost="m",
+    ),
+    **_figures(
         "inner",
         (
             "drop-layers",
