@@ -160,6 +160,13 @@ def plain_residual() -> dict[str, Any]:
     return plain_against_residual(KEPT)
 
 
+def compared_parts() -> dict[str, Any]:
+    """Test accuracy of `small` with other activations and normalisations."""
+    from parts import parts_compared
+
+    return parts_compared(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -185,6 +192,10 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "plain-residual": (
         "plain and residual nets of width 8 on 20,000 images of FashionMNIST, ten epochs (needs STRIATE_DATA)",
         plain_residual,
+    ),
+    "parts": (
+        "`small` with other activations and normalisations, 10,000 images of FashionMNIST (needs STRIATE_DATA)",
+        compared_parts,
     ),
     "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),
 }
