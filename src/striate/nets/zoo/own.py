@@ -21,14 +21,18 @@ from striate.nets.weights import SUFFIXES, WeightsFile, find_weights, fit_weight
 # silent. Source: Idelbayev 2018, pytorch_resnet_cifar10.
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CENTRED = ((0.5,), (0.25,))  # brings pixels in [0, 1] to about zero mean and unit spread, for weights not yet trained
-_GREY = frozenset({"linear", "mlp", "lenet5"})  # by default for grey images, as MNIST has them
-_SIZES = {"linear": (28, 28), "mlp": (28, 28)}  # by default; 32 x 32 for the others
-_LARGE = (
+_GREY = frozenset({"linear", "mlp", "lenet5", "lenet1", "lenet5_1998"})  # by default for grey images, as MNIST has them
+_IMAGENET_NETS = (
+    *("alexnet", "zfnet", "vgg_a", "vgg_b", "vgg_c", "vgg_d", "vgg_e", "nin", "googlenet", "mobilenet1"),
     *("plain18", "plain34", "se_resnet18", "se_resnet50", "cbam_resnet18", "cbam_resnet50"),
     *(f"efficientnet_b{number}" for number in range(8)),
 )
-_SIZES |= dict.fromkeys(_LARGE, (224, 224))
-_CLASSES = dict.fromkeys(_LARGE, 1000)  # by default; 10 for the others
+_SIZES = {  # by default; 32 x 32 for the others
+    **dict.fromkeys(("linear", "mlp", "lenet1"), (28, 28)),
+    **dict.fromkeys(_IMAGENET_NETS, (224, 224)),
+    "alexnet": (227, 227),
+}
+_CLASSES = dict.fromkeys(_IMAGENET_NETS, 1000)  # by default; 10 for the others
 
 
 def load(request: Request) -> Net:
@@ -86,6 +90,20 @@ _PARAMETERS = {
     "linear": 7_850,
     "mlp": 235_146,
     "lenet5": 61_706,
+    "lenet1": 2_578,
+    "lenet5_1998": 60_000,
+    "alexnet": 62_378_344,
+    "zfnet": 62_357_608,
+    "vgg_a": 132_863_336,
+    "vgg_b": 133_047_848,
+    "vgg_c": 133_638_952,
+    "vgg_d": 138_357_544,
+    "vgg_e": 143_667_240,
+    "nin": 7_595_176,
+    "nin_cifar": 966_986,
+    "allconv": 1_369_738,
+    "googlenet": 6_998_552,
+    "mobilenet1": 4_231_976,
     "hog": 3_250,
     "vit_tiny": 142_026,
     "resnet8": 75_290,
