@@ -491,6 +491,31 @@ _FIGURES: dict[str, Figure] = {
         needs="patches with and without faces (LFW)",
     ),
     **_figures(
+        "starting",
+        ("zero-init", "A net whose weights start at zero", "K3 initialization; B zero weights", "E", "he2015delving"),
+        (
+            "bn-mnist",
+            "Batch normalisation wakes sigmoid layers",
+            "V batch normalization; C batch normalization",
+            "E",
+            "ioffe2015batch",
+        ),
+        needs="the digits of MNIST",
+        cost="m",
+    ),
+    **_figures(
+        "starting",
+        (
+            "he-30-layers",
+            "Thirty layers with two kinds of starting weights",
+            "K4 figures 2 and 3",
+            "E",
+            "he2015delving",
+        ),
+        needs="FashionMNIST",
+        cost="m",
+    ),
+    **_figures(
         "trees",
         ("drm", "Max-sum on a tree as a net", "V deep rendering model", "X", "patel2016probabilistic"),
         ("dpm-cnn", "Deformable parts as layers", "V DPM as CNN", "X", "girshick2015deformable"),
