@@ -34,6 +34,7 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "synthesize": lambda run, _: st.synthesize("class", run, target="0,1", steps=4, quiet=True),
     "examine": lambda run, _: st.examine(run, "shapes", attacked=10, explained=2, **FEW),
     "summary": lambda run, _: st.summary(run, quiet=True),
+    "gradcheck": lambda *_: st.gradcheck("striate/lenet5", quiet=True),
     "reproduce": lambda *_: st.reproduce("hinge-example", "softmax-example", quiet=True),
     "models": lambda *_: st.models("small", quiet=True),
     "datasets": lambda *_: st.datasets(quiet=True),

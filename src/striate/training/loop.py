@@ -30,6 +30,7 @@ from .prepare import build_task, changes_since, describe
 from .recipe import Recipe
 from .request import load_recipe
 from .run import guarded, opened, read_run, save_record
+from .start import starting_notes
 from .task import Batch, Task
 from .updates import Updates
 
@@ -95,7 +96,8 @@ def fit(
         record = describe(
             subject, task, splits, how, seed=seed, device=device, precision=precision, memory_format=memory_format
         )
-        record = replace(record, asked=dict(asked or {}))
+        noted = () if resume else starting_notes(task, how, feed, seed=seed)
+        record = replace(record, asked=dict(asked or {}), notes=(*record.notes, *noted))
         with opened(folder, record, resume=resume, overwrite=overwrite) as run:
             if run.state == "complete":
                 progress.say(f"the run in {folder} is complete: nothing is left to do")
@@ -110,6 +112,8 @@ def fit(
             ):
                 restore(folder, state)
                 train(state, how, feed, dev, observers=watching, seed=seed, fabric=fabric)
+                if state.epoch < state.epochs:
+                    progress.say(f"stopped after epoch {state.epoch}: {how.patience} epochs without a new best on dev")
                 save_record(folder, replace(run, state="complete"))
     return read_run(out)
 

@@ -19,7 +19,7 @@ from striate.nets.net import Net
 from striate.nets.request import parse_arch
 
 from .init import he_normal, seeded
-from .losses import balanced_weights
+from .losses import Loss, balanced_weights
 from .recipe import Recipe
 from .run import Record, Split
 from .task import Classification, Task
@@ -46,22 +46,30 @@ def build_task(
         check_splits(splits, labelled=subject.labelled)
         if recipe.augment.mixer and not subject.labelled:
             raise RunError(f"{recipe.augment.mixer} mixes labels", accepted="transforms of images, for this task")
+        if subject.name != Classification.name and (recipe.loss != Loss() or recipe.class_weights != "none"):
+            raise RunError(
+                f"the loss {recipe.loss.name} and class weights {recipe.class_weights} with the task {subject.name!r}",
+                accepted="a recipe without them: the task has a loss of its own",
+            )
         check_recipe(recipe, splits.train, fresh=True)
         return subject
     check_splits(splits)
     with seeded(seed, "train/init"):  # for a Python function that draws its weights by itself
-        if isinstance(subject, str) and _from_scratch(subject):
+        if isinstance(subject, str) and from_scratch(subject):
             net = _fresh(subject, splits.train, recipe=recipe, seed=seed)
         elif isinstance(subject, nn.Module):
             net = copy.deepcopy(load_net(subject, classes=splits.train.classes))
         else:
             net = load_net(subject, weights_root=weights_root)
     check_fit(net, splits.train)
-    check_recipe(recipe, splits.train, fresh=isinstance(subject, str) and _from_scratch(subject))
+    fresh = isinstance(subject, str) and from_scratch(subject)
+    check_recipe(recipe, splits.train, fresh=fresh)
     weights = None
     if recipe.class_weights == "balanced":
         weights = balanced_weights(torch.bincount(splits.train.labels, minlength=len(splits.train.classes)))
-    return Classification(net, label_smoothing=recipe.label_smoothing, loss=recipe.loss, class_weights=weights)
+    return Classification(
+        net, label_smoothing=recipe.label_smoothing, loss=recipe.loss, class_weights=weights, fresh=fresh
+    )
 
 
 def check_splits(splits: Splits, *, labelled: bool = True) -> None:
@@ -206,7 +214,8 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **named}
 
 
-def _from_scratch(name: str) -> bool:
+def from_scratch(name: str) -> bool:
+    """Whether a name is a bare ``SOURCE/ARCH``, with or without options: training begins from random weights."""
     source, _, rest = name.partition("/")
     if not source or not rest or set(rest) & set("/@:") or Path(name).exists():
         return False

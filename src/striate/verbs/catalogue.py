@@ -69,19 +69,23 @@ def methods(
     out: OutArgument = None,
     **shared: Unpack[Shared],
 ) -> Report[Catalogue]:
-    """List the methods there are, with papers: recipes, transforms, attributions, measures, attacks, syntheses."""
+    """List the methods there are, with papers: recipes, their parts, transforms, attributions, attacks and so on."""
     with session("methods", {"pattern": pattern, "out": out}, shared, Shared) as run:
         from striate.attacks.catalog import ATTACKS
         from striate.data.transforms import TRANSFORMS
         from striate.inside.attribution import METHODS as ATTRIBUTIONS
         from striate.inside.faithfulness import MEASURES
         from striate.synthesis.catalog import METHODS as SYNTHESES
-        from striate.training.catalog import RECIPES
+        from striate.training.catalog import AVERAGES, LOSSES, OPTIMIZERS, RECIPES, SCHEDULES
 
         rows = tuple(
             CatalogueRow(name, entry.summary, verb, entry.licence, entry.cites, {})
             for verb, registry in (
-                ("train", RECIPES),
+                ("train --recipe", RECIPES),
+                ("train --optimizer", OPTIMIZERS),
+                ("train --schedule", SCHEDULES),
+                ("train --loss", LOSSES),
+                ("train --ema, --swa", AVERAGES),
                 ("augment", TRANSFORMS),
                 ("explain", ATTRIBUTIONS),
                 ("explain --faithfulness", MEASURES),
