@@ -116,7 +116,7 @@ def main(folder: Path) -> None:
     shares = ((each + rng.uniform(each)) / MOMENTS).tolist()  # at random, one in each tenth of a run
     writes = (1 + (each + rng.uniform(each, step=1)) * WRITES / MOMENTS).long().tolist()
     plans = [("moment", share, None) for share in shares]
-    plans += [("write", number, (number, bool(index % 2))) for index, number in enumerate(writes)]
+    plans += [("write", number, (number, index % 2 == 0)) for index, number in enumerate(writes)]
     for index, (kind, where, write) in enumerate(plans):
         out = folder / f"{index}"
         how = killed_after(out, where * whole) if write is None else ended(run(out, resume=False, write=write))
