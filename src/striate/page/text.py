@@ -23,6 +23,8 @@ from . import (  # noqa: F401  they register their renderers
     text_evaluate,
     text_explain,
     text_gradients,
+    text_rates,
+    text_start,
     text_synthesis,
     text_tagged,
     text_units,

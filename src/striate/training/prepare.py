@@ -8,9 +8,10 @@ import platform
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from striate.core.errors import RunError
+from striate.core.rng import Rng
 from striate.data.dataset import Dataset, Splits
 from striate.data.preprocess import measure_normalisation
 from striate.data.transforms import described
@@ -18,11 +19,14 @@ from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.nets.request import parse_arch
 
-from .init import he_normal, seeded
+from .init import initialise, seeded
 from .losses import Loss, balanced_weights
 from .recipe import Recipe
 from .run import Record, Split
+from .schemes import NEED_IMAGES
 from .task import Classification, Task
+
+PROBED = 256  # training images that a scheme of starting weights may look at
 
 
 def build_task(
@@ -137,6 +141,10 @@ def check_recipe(recipe: Recipe, train: Dataset, *, fresh: bool) -> None:
             f"preprocess is {recipe.preprocess} for a net with weights",
             accepted="a net that starts from scratch: weights keep the normalisation that they were trained with",
         )
+    if not fresh and recipe.init != "built":
+        raise RunError(
+            f"init {recipe.init} for a net with weights", accepted="a net that starts from scratch, or init built"
+        )
     wasted = [name for name in recipe.augment.transforms if described(name).needs_colour and train.channels == 1]
     if wasted:
         raise RunError(
@@ -225,7 +233,13 @@ def from_scratch(name: str) -> bool:
 
 def _fresh(name: str, train: Dataset, *, recipe: Recipe, seed: int) -> Net:
     net = load_net(f"{name}.random", classes=train.classes, channels=train.channels, size=train.size, seed=seed)
-    if recipe.init == "he_normal":
-        he_normal(net.module)
     normal = measure_normalisation(train, recipe.preprocess)
-    return net.adapted(mean=normal.mean, std=normal.std, classes=train.classes, geometry=train.geometry or net.geometry)
+    net = net.adapted(mean=normal.mean, std=normal.std, classes=train.classes, geometry=train.geometry or net.geometry)
+    initialise(net, recipe.init, seed=seed, images=probe_images(train, seed) if recipe.init in NEED_IMAGES else None)
+    return net
+
+
+def probe_images(train: Dataset, seed: int, most: int = PROBED) -> Tensor:
+    """Training images drawn by the seed, as many as there are and at most ``most``."""
+    order = Rng(seed, "train/probe").permutation(len(train))[:most]
+    return train.images(order)

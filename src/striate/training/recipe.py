@@ -12,6 +12,7 @@ from .averages import Averaging
 from .losses import SHARED, Loss
 from .optimizers.specs import Adam, AdamW, Lbfgs, Optimizer, Sgd
 from .schedules import Schedule
+from .schemes import INITS
 
 __all__ = ["Adam", "AdamW", "Augment", "Averaging", "Lbfgs", "Loss", "Optimizer", "Recipe", "Schedule", "Sgd"]
 
@@ -70,7 +71,8 @@ class Recipe:
         states: What it reaches, on what, at what cost.
         optimizer: One of `striate.training.optimizers.specs`, with the peak learning rate.
         schedule: Course of the learning rate over all steps.
-        init: Starting weights of a net that starts from scratch: ``built`` (as its layers draw them), ``he_normal``...
+        init: Starting weights of a net that starts from scratch: ``built`` (as its layers draw them), or the name of
+            another scheme (`striate.training.schemes.INITS`).
         samples: Budget: how many images a run sees in all; the epochs follow from the size of the training split.
         most: Most epochs that the budget is spent on, however few the images.
         epochs: Passes over the training split; None lets the budget decide.
@@ -127,6 +129,7 @@ class Recipe:
         ):
             if value is not None and value < 1:
                 raise StriateError(f"{name} is {value}", accepted=whole)
+        INITS[self.init]  # an unknown name is told with the nearest ones
         if not 0.0 <= self.label_smoothing < 1.0:
             raise StriateError(f"label_smoothing is {self.label_smoothing}", accepted="a number from 0 to below 1")
         for name, number in (("l1", self.l1), ("l2", self.l2)):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.core.errors import RunError
+from striate.nets.auxiliary import take_auxiliary
 from striate.nets.net import Net
 
 from .losses import Loss, cross_entropy
@@ -111,11 +112,18 @@ class Classification:
         self._as_logits = net.as_logits
 
     def step(self, batch: Batch, update: Update) -> Mapping[str, Tensor]:
-        """The loss, its smoothing and class weights; ``loss`` is what is minimised, one number per image."""
+        """The loss, its smoothing, class weights and auxiliary heads; ``loss`` is what is minimised, one an image."""
+        logits, losses = self.answered(batch)
+        update(losses.mean(), "net", lambda: torch.mean(self.answered(batch)[1]))
+        return {"loss": losses.detach(), "accuracy": _right(logits.detach(), batch.labels)}
+
+    def answered(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Logits (n, K), and what is minimised (n,), with what auxiliary heads add to it."""
         logits = self.predict(batch)
         losses = self.losses(logits, batch.labels)
-        update(losses.mean(), "net", lambda: self.losses(self.predict(batch), batch.labels).mean())
-        return {"loss": losses.detach(), "accuracy": _right(logits.detach(), batch.labels)}
+        for auxiliary, weight in take_auxiliary(self.nets["net"]):
+            losses = losses + weight * self.losses(auxiliary, batch.labels)
+        return logits, losses
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """What is minimised, one number per image (N,)."""

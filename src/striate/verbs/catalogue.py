@@ -69,7 +69,7 @@ def methods(
     out: OutArgument = None,
     **shared: Unpack[Shared],
 ) -> Report[Catalogue]:
-    """List the methods there are, with papers: recipes, their parts, transforms, attributions, attacks and so on."""
+    """List the methods there are, with papers: of training, of looking inside, of breaking, of painting."""
     with session("methods", {"pattern": pattern, "out": out}, shared, Shared) as run:
         from striate.attacks.catalog import ATTACKS
         from striate.data.transforms import TRANSFORMS
@@ -77,6 +77,7 @@ def methods(
         from striate.inside.faithfulness import MEASURES
         from striate.synthesis.catalog import METHODS as SYNTHESES
         from striate.training.catalog import AVERAGES, LOSSES, OPTIMIZERS, RECIPES, SCHEDULES
+        from striate.training.schemes import INITS
 
         rows = tuple(
             CatalogueRow(name, entry.summary, verb, entry.licence, entry.cites, {})
@@ -86,6 +87,7 @@ def methods(
                 ("train --schedule", SCHEDULES),
                 ("train --loss", LOSSES),
                 ("train --ema, --swa", AVERAGES),
+                ("train --init, init-stats", INITS),
                 ("augment", TRANSFORMS),
                 ("explain", ATTRIBUTIONS),
                 ("explain --faithfulness", MEASURES),
