@@ -160,6 +160,13 @@ def plain_residual() -> dict[str, Any]:
     return plain_against_residual(KEPT)
 
 
+def budgets() -> dict[str, Any]:
+    """What optimizers and batch sizes reach in equal CPU seconds."""
+    from budgets import budgets as measured
+
+    return measured(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -186,6 +193,7 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         "plain and residual nets of width 8 on 20,000 images of FashionMNIST, ten epochs (needs STRIATE_DATA)",
         plain_residual,
     ),
+    "budgets": ("optimizers, and batch sizes, at equal CPU seconds (needs STRIATE_DATA)", budgets),
     "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),
 }
 
