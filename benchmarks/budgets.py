@@ -26,7 +26,7 @@ BATCHES = (1, 8, 32, 128, 512, IMAGES)
 
 
 def budgets(kept: Path) -> dict[str, Any]:
-    """One row for each optimizer at batch 128, then for each batch size under momentum; each is kept when it is done."""
+    """One row for each optimizer at batch 128, then for each batch size under momentum; each is kept when done."""
     torch.set_num_threads(1)
     train = load_splits("FashionMNIST").train.limit(IMAGES)
     images, labels = train.images(), train.labels
