@@ -112,8 +112,6 @@ def fit(
             ):
                 restore(folder, state)
                 train(state, how, feed, dev, observers=watching, seed=seed, fabric=fabric)
-                if state.epoch < state.epochs:
-                    progress.say(f"stopped after epoch {state.epoch}: {how.patience} epochs without a new best on dev")
                 save_record(folder, replace(run, state="complete"))
     return read_run(out)
 
