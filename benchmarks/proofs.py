@@ -174,6 +174,13 @@ def compared_parts() -> dict[str, Any]:
     return parts_compared(KEPT)
 
 
+def budgets() -> dict[str, Any]:
+    """What optimizers and batch sizes reach in equal CPU seconds."""
+    from budgets import budgets as measured
+
+    return measured(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -209,6 +216,7 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         "`small` with other activations and normalisations, 10,000 images of FashionMNIST (needs STRIATE_DATA)",
         compared_parts,
     ),
+    "budgets": ("optimizers, and batch sizes, at equal CPU seconds (needs STRIATE_DATA)", budgets),
     "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),
 }
 

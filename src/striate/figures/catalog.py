@@ -321,6 +321,24 @@ _FIGURES: dict[str, Figure] = {
         needs="the test images of CIFAR-10, weights of ResNet-20 and ResNet-32",
     ),
     **_figures(
+        "budgets",
+        (
+            "batch-sizes",
+            "Batches of 1, of 128, of everything",
+            "K5 mini-batch gradient descent",
+            "E",
+            "robbins1951stochastic",
+        ),
+        needs="FashionMNIST",
+        cost="m",
+    ),
+    **_figures(
+        "budgets",
+        ("lenet5-mnist", "LeNet-5 on MNIST", "V LeNet-5; K4 LeNet-5", "E", "lecun1998gradient"),
+        needs="MNIST",
+        cost="m",
+    ),
+    **_figures(
         "attended",
         (
             "vit-positions",

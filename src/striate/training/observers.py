@@ -43,7 +43,11 @@ def progress_bar(progress: Progress) -> Observer:
                 epoch = f"epoch {min(state.epoch + 1, state.epochs)}/{state.epochs}"
                 steps[0](state.batch, f"{epoch}, loss {state.figures['loss']:.3f}{dev}")
 
-            with events.attached(run_start=begin, step=count):
+            def end(state: State) -> None:
+                if state.epoch < state.epochs:
+                    progress.say(f"ended after epoch {state.epoch} of {state.epochs}: no new best on dev for a while")
+
+            with events.attached(run_start=begin, step=count, run_end=end):
                 yield
 
     return watch

@@ -26,9 +26,10 @@ class Organising(Classification):
     """
 
     def __init__(
-        self, net: Net, *, label_smoothing: float = 0.0, loss: Loss | None = None, class_weights: Tensor | None = None
-    ) -> None:
-        super().__init__(net, label_smoothing=label_smoothing, loss=loss, class_weights=class_weights)
+        self, net: Net, *, label_smoothing: float = 0.0, loss: Loss | None = None,
+        class_weights: Tensor | None = None, fresh: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(net, label_smoothing=label_smoothing, loss=loss, class_weights=class_weights, fresh=fresh)
         if not isinstance(net.module, Neocognitron):
             raise RunError(f"{net.name} does not organise itself", accepted="striate/neocognitron")
         self._net, self._module = net, net.module
