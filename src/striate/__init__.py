@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from striate.verbs.explain import explain
     from striate.verbs.find_rate import find_rate
     from striate.verbs.gradcheck import gradcheck
+    from striate.verbs.graph import graph
     from striate.verbs.init_stats import init_stats
     from striate.verbs.read import read_report
     from striate.verbs.reproduce import reproduce
@@ -66,6 +67,7 @@ _PLACES = {
     "find_rate": "striate.verbs.find_rate",
     "init_stats": "striate.verbs.init_stats",
     "gradcheck": "striate.verbs.gradcheck",
+    "graph": "striate.verbs.graph",
     "load_data": "striate.data.load",
     "load_net": "striate.nets.load",
     "load_splits": "striate.data.load",
@@ -102,6 +104,7 @@ __all__ = [
     "explain",
     "find_rate",
     "gradcheck",
+    "graph",
     "init_stats",
     "load_data",
     "load_net",

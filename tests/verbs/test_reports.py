@@ -37,6 +37,7 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "examine": lambda run, _: st.examine(run, "shapes", attacked=10, explained=2, **FEW),
     "summary": lambda run, _: st.summary(run, quiet=True),
     "gradcheck": lambda *_: st.gradcheck("striate/lenet5", quiet=True),
+    "graph": lambda _, image: st.graph("striate/resnet8", image=image, quiet=True),
     "reproduce": lambda *_: st.reproduce("hinge-example", "softmax-example", quiet=True),
     "models": lambda *_: st.models("small", quiet=True),
     "datasets": lambda *_: st.datasets(quiet=True),

@@ -13,6 +13,7 @@ from lightning_fabric import Fabric
 
 from striate.core.errors import RunError
 
+from .averages import Average
 from .events import State
 from .feed import FORMATS, Feed, MemoryFormat
 from .optim import build_optimizer
@@ -97,6 +98,7 @@ def set_up(
             epochs=epochs,
             steps=epochs * feed.steps,
             batch=min(feed.batch, len(feed.data)),
+            average=Average(recipe.average, nets) if recipe.average else None,
         )
     finally:
         task.nets.update(nets)

@@ -20,6 +20,7 @@ from striate.nets.net import Net
 from striate.nets.request import parse_arch
 
 from .init import initialise, seeded
+from .losses import balanced_weights
 from .recipe import Recipe
 from .run import Record, Split
 from .schemes import NEED_IMAGES
@@ -61,7 +62,10 @@ def build_task(
             net = load_net(subject, weights_root=weights_root)
     check_fit(net, splits.train)
     check_recipe(recipe, splits.train, fresh=isinstance(subject, str) and from_scratch(subject))
-    return Classification(net, label_smoothing=recipe.label_smoothing)
+    weights = None
+    if recipe.class_weights == "balanced":
+        weights = balanced_weights(torch.bincount(splits.train.labels, minlength=len(splits.train.classes)))
+    return Classification(net, label_smoothing=recipe.label_smoothing, loss=recipe.loss, class_weights=weights)
 
 
 def check_splits(splits: Splits, *, labelled: bool = True) -> None:

@@ -31,6 +31,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "examine": Entry("striate.verbs.examine:examine", "all of it, on one page"),
         "summary": Entry("striate.verbs.summary:summary", "list what a net executes, and what it costs"),
         "gradcheck": Entry("striate.verbs.gradcheck:gradcheck", "check every gradient of a net against differences"),
+        "graph": Entry("striate.verbs.graph:graph", "draw a computational graph with values and gradients"),
         "reproduce": Entry("striate.verbs.reproduce:reproduce", "compute the lectures' and papers' figures"),
         "models": Entry("striate.verbs.catalogue:models", "list the nets there are"),
         "datasets": Entry("striate.verbs.catalogue:datasets", "list the data sets there are"),
@@ -47,6 +48,7 @@ FOLDERS = {  # where the command line writes what it is given no place for; {dat
     "units": "striate-units",
     "ablate": "striate-ablate",
     "embed": "striate-embed",
+    "graph": "striate-graph",
     "synthesize": "striate-synthesize",
     "examine": "report.html",
 }
