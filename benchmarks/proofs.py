@@ -160,6 +160,13 @@ def plain_residual() -> dict[str, Any]:
     return plain_against_residual(KEPT)
 
 
+def started_nets() -> dict[str, Any]:
+    """What nets reach from each scheme of starting weights."""
+    from starting import from_schemes
+
+    return from_schemes(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -185,6 +192,10 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "plain-residual": (
         "plain and residual nets of width 8 on 20,000 images of FashionMNIST, ten epochs (needs STRIATE_DATA)",
         plain_residual,
+    ),
+    "inits": (
+        "nets without norm from schemes of starting weights, 10,000 images of FashionMNIST, two epochs (needs STRIATE_DATA)",
+        started_nets,
     ),
     "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),
 }

@@ -27,10 +27,24 @@ from striate.inside.units.payload import Units
 from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
+from striate.training.descent.payload import Descent
 from striate.training.rates.payload import RateSearch
 from striate.training.signals.payload import InitStats
 
-from . import ablated, attacked, attacked_whole, checked, compared, examined, explained, painted, rates, started, units
+from . import (
+    ablated,
+    attacked,
+    attacked_whole,
+    checked,
+    compared,
+    descended,
+    examined,
+    explained,
+    painted,
+    rates,
+    started,
+    units,
+)
 from . import embedded as codes
 from .format import behind, count, fixed, interval_of, is_share, named, norm, points, radius, readable, shown, value_of
 from .glossary import Terms
@@ -60,6 +74,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Removal: ablated.removal_outline,
     InitStats: started.outline,
     RateSearch: rates.outline,
+    Descent: descended.outline,
 }
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
 

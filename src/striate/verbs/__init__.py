@@ -17,6 +17,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
             "striate.verbs.init_stats:init_stats", "look at a net before training, by starting weights"
         ),
         "find-rate": Entry("striate.verbs.find_rate:find_rate", "look for the learning rate to train with"),
+        "descend": Entry("striate.verbs.descend:descend", "draw and film optimisers on surfaces"),
         "evaluate": Entry("striate.verbs.evaluate:evaluate", "measure a net on one split"),
         "check": Entry("striate.verbs.check:check", "look for what is wrong with labelled images"),
         "augment": Entry("striate.verbs.augment:augment", "show images under transforms, and what those take away"),
@@ -43,6 +44,7 @@ FOLDERS = {  # where the command line writes what it is given no place for; {dat
     "train": "runs/{data}",
     "init-stats": "striate-init-stats",
     "find-rate": "striate-find-rate",
+    "descend": "striate-descend",
     "augment": "striate-augment",
     "explain": "striate-explain",
     "units": "striate-units",

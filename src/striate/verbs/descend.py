@@ -30,7 +30,7 @@ def descend(
     """Draw the path of each optimiser over the same surface, with its height by step, and film it.
 
     The optimisers are those of `striate train`, on two numbers instead of a net, without weight decay and without
-    noise. Where no rate is given each takes the one of eleven, from 1e-4 to 10, at which it arrives first on that
+    noise. Where no rate is given each takes the one of nine, from 1e-3 to 10, at which it arrives first on that
     surface: what is compared is the optimisers at their best, and the rates stand beside them.
 
     >>> import striate
@@ -40,12 +40,18 @@ def descend(
     """
     given = {"surface": surface, "optimizer": optimizer, "rate": rate, "steps": steps, "out": out}
     with session("descend", given, shared, Shared) as run:
+        from striate.training.catalog import OPTIMIZERS
         from striate.training.descent.footage import film
-        from striate.training.descent.racers import RACERS
         from striate.training.descent.walk import race
 
         names = words(surface) if isinstance(surface, str) else tuple(surface)
-        racing = tuple(RACERS) if optimizer is None else words(optimizer) if isinstance(optimizer, str) else optimizer
+        racing = (
+            tuple(each for each in OPTIMIZERS if each != TWIN)
+            if optimizer is None
+            else words(optimizer)
+            if isinstance(optimizer, str)
+            else optimizer
+        )
         result = race(names, tuple(racing), steps=steps, rate=rate, progress=run.progress)
         album: dict[str, bytes] = {}
         if out is not None:
@@ -54,16 +60,9 @@ def descend(
             filmed = (replace(each, film=f"{each.surface}.gif") for each in result.scenes)
             result = replace(result, scenes=tuple(filmed))
         cites = [key for scene in result.scenes for key in CITES.get(scene.surface, ())]
-        cites += [key for scene in result.scenes for path in scene.paths for key in RACING.get(path.optimizer, ())]
+        cites += [key for scene in result.scenes for path in scene.paths for key in OPTIMIZERS[path.optimizer].cites]
         return write_out(run.report(result, album=album, cites=cites), out, overwrite=run["overwrite"])
 
 
+TWIN = "adamw"  # without weight decay it is adam
 CITES = {"rosenbrock": ("rosenbrock1960automatic",), "beale": ("beale1958iterative",)}
-RACING = {
-    "momentum": ("polyak1964some",),
-    "nesterov": ("sutskever2013importance", "nesterov2004introductory"),
-    "adagrad": ("duchi2011adaptive",),
-    "rmsprop": ("tieleman2012rmsprop",),
-    "adam": ("kingma2015adam",),
-    "adamw": ("loshchilov2019decoupled",),
-}

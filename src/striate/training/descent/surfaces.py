@@ -79,9 +79,7 @@ class Surface:
 _ROOT = 2.0**0.5
 SURFACES: Mapping[str, Surface] = MappingProxyType(
     {
-        "quadratic": Surface(
-            quadratic, "(x² + 4 y²) / 2", ((0.0, 0.0),), 0.0, (-4.0, 2.5), (-5.0, 5.0, -3.5, 3.5)
-        ),
+        "quadratic": Surface(quadratic, "(x² + 4 y²) / 2", ((0.0, 0.0),), 0.0, (-4.0, 2.5), (-5.0, 5.0, -3.5, 3.5)),
         "valley": Surface(valley, "(x² + 25 y²) / 2", ((0.0, 0.0),), 0.0, (10.0, 1.0), (-4.0, 11.0, -2.0, 2.0)),
         "saddle": Surface(
             saddle, "x² - y² + y⁴ / 4", ((0.0, _ROOT), (0.0, -_ROOT)), -1.0, (1.0, 1e-3), (-1.5, 1.5, -2.2, 2.2)

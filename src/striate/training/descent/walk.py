@@ -5,21 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from striate.core.errors import RunError, StriateError, UnknownNameError
 from striate.core.number import Number
 from striate.core.progress import SILENT, Progress
+from striate.training.catalog import OPTIMIZERS
 from striate.training.optim import build_optimizer
+from striate.training.optimizers.specs import Lbfgs, Optimizer
 
 from .payload import Descent, Path, Scene
-from .racers import RACERS
 from .surfaces import SURFACES, Surface
 
-RATES = tuple(10.0 ** (power / 2) for power in range(-8, 3))  # 1e-4 to 10, two a decade
+RATES = tuple(10.0 ** (power / 2) for power in range(-6, 3))  # 1e-3 to 10, two a decade
 TOLERANCE = 1e-3  # share of the start's height above the lowest point
 BOUNDS = 1e3  # beyond it an optimiser has left the surface
 SIDE = 61  # points of the grid on each axis
@@ -34,7 +34,7 @@ class Point(nn.Module):
         self.place = nn.Parameter(torch.tensor(start, dtype=torch.float64))
 
 
-def descend_surface(surface: Surface, spec: Any, *, steps: int, name: str = "", tuned: bool = False) -> Path:
+def descend_surface(surface: Surface, spec: Optimizer, *, steps: int, name: str = "", tuned: bool = False) -> Path:
     """The path of one optimiser from the surface's start; it ends early where it leaves all bounds.
 
     A step of one with a line search (L-BFGS) is one iteration of it, and may look at the surface several times.
@@ -43,15 +43,15 @@ def descend_surface(surface: Surface, spec: Any, *, steps: int, name: str = "", 
         RunError: The optimiser is not made for a point of two numbers.
     """
     point, looks = Point(surface.start), 0
-    optimizer = build_optimizer(replace(spec, iterations=1) if hasattr(spec, "line_search") else spec, point)
+    optimizer = build_optimizer(replace(spec, iterations=1) if isinstance(spec, Lbfgs) else spec, point)
 
-    def closure() -> Tensor:
+    def closure() -> float:
         nonlocal looks
         looks += 1
         optimizer.zero_grad()
         loss = surface.loss(point.place)
         torch.autograd.backward(loss)
-        return loss
+        return float(loss.detach())
 
     places, losses, diverged = [surface.start], [_height(surface, point)], False
     for _ in range(steps):
@@ -75,10 +75,10 @@ def arrival(losses: Sequence[float], lowest: float) -> Number:
     """The step from which on the height stays within the tolerance of the lowest."""
     bound = lowest + TOLERANCE * (losses[0] - lowest)
     last = max((step for step, loss in enumerate(losses) if loss > bound), default=-1)
-    return Number(last + 1) if last + 1 < len(losses) else Number.missing(f"not within {len(losses) - 1} steps")
+    return Number(float(last + 1)) if last + 1 < len(losses) else Number.missing(f"not within {len(losses) - 1} steps")
 
 
-def best_path(surface: Surface, spec: Any, *, steps: int, name: str) -> Path:
+def best_path(surface: Surface, spec: Optimizer, *, steps: int, name: str) -> Path:
     """The path at that of `RATES` which arrives first, or is lowest in the end where none arrives."""
     tried = [descend_surface(surface, replace(spec, rate=rate), steps=steps, name=name, tuned=True) for rate in RATES]
     kept = [each for each in tried if not each.diverged] or tried
@@ -104,10 +104,12 @@ def race(
         StriateError: Nothing to run, no steps, or a rate that is none.
     """
     if not surfaces or not optimizers or steps < 1:
-        raise StriateError(f"{len(surfaces)} surfaces, {len(optimizers)} optimizers, {steps} steps", accepted="1 or more")
+        raise StriateError(
+            f"{len(surfaces)} surfaces, {len(optimizers)} optimizers, {steps} steps", accepted="1 or more"
+        )
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         raise StriateError(f"rate is {rate}", accepted="a number above 0")
-    for given, known, kind in ((surfaces, SURFACES, "surface"), (optimizers, RACERS, "optimizer")):
+    for given, known, kind in ((surfaces, SURFACES, "surface"), (optimizers, OPTIMIZERS, "optimizer")):
         for name in given:
             if name not in known:
                 raise UnknownNameError(kind, name, known)
@@ -116,7 +118,7 @@ def race(
         for title in dict.fromkeys(surfaces):
             surface, paths = SURFACES[title], []
             for name in dict.fromkeys(optimizers):
-                spec = RACERS[name]
+                spec = replace(OPTIMIZERS.load(name), weight_decay=0.0)
                 try:
                     path = (
                         best_path(surface, spec, steps=steps, name=name)
