@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from striate.verbs.init_stats import init_stats
     from striate.verbs.read import read_report
     from striate.verbs.reproduce import reproduce
+    from striate.verbs.search import search
     from striate.verbs.summary import summary
     from striate.verbs.synthesize import synthesize
     from striate.verbs.train import train
@@ -78,6 +79,7 @@ _PLACES = {
     "read_image": "striate.core.image",
     "read_report": "striate.verbs.read",
     "reproduce": "striate.verbs.reproduce",
+    "search": "striate.verbs.search",
     "summary": "striate.verbs.summary",
     "synthesize": "striate.verbs.synthesize",
     "train": "striate.verbs.train",
@@ -117,6 +119,7 @@ __all__ = [
     "read_image",
     "read_report",
     "reproduce",
+    "search",
     "summary",
     "synthesize",
     "train",

@@ -24,6 +24,7 @@ from striate.inside.ablation.payload import Ablation, Removal
 from striate.inside.embedding.payload import Embedding
 from striate.inside.payload import Explanation
 from striate.inside.units.payload import Units
+from striate.learn.search.payload import Search
 from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
@@ -42,6 +43,7 @@ from . import (
     explained,
     painted,
     rates,
+    searched,
     started,
     units,
 )
@@ -75,6 +77,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     InitStats: started.outline,
     RateSearch: rates.outline,
     Descent: descended.outline,
+    Search: searched.outline,
 }
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
 
@@ -117,8 +120,7 @@ def outline_of(report: Report[Any]) -> Outline:
             return outline(report)
     raise StriateError(
         f"a report of {report.verb} has no page",
-        accepted="reports of examine, evaluate, check, compare, explain, units, ablate, synthesize, attack, embed, "
-        "init-stats, find-rate, descend",
+        accepted="a report of a verb that writes one, such as examine, evaluate, explain",
     )
 
 

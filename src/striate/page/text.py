@@ -25,6 +25,7 @@ from . import (  # noqa: F401  they register their renderers
     text_explain,
     text_gradients,
     text_rates,
+    text_search,
     text_start,
     text_synthesis,
     text_tagged,

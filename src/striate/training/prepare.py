@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.core.errors import RunError
+from striate.core.ranks import ranks
 from striate.core.rng import Rng
 from striate.data.dataset import Dataset, Splits
 from striate.data.preprocess import measure_normalisation
@@ -118,7 +119,7 @@ def check_fit(net: Net, data: Dataset) -> None:
         raise RunError(
             f"{name} has {len(net.classes)} classes, {data.name} has {len(data.classes)}",
             accepted="a net with as many outputs as the data have classes",
-            hint="give the net without weights, so that it is built for these classes",
+            hint=f"a new head on its weights: striate transfer {name} DATA; or give it without weights",
         )
     if net.channels != data.channels:
         raise RunError(f"{name} takes {net.channels} channels, images of {data.name} have {data.channels}")
@@ -193,8 +194,8 @@ def describe(
 
 def changes_since(run: Record) -> tuple[str, ...]:
     """Sentences on what is no longer as it was when the run began and may change the last bits of its numbers."""
-    now = {"threads": str(torch.get_num_threads()), **versions()}
-    then = {"threads": str(run.threads), **run.versions}
+    now = {"threads": str(torch.get_num_threads()), "processes": str(ranks().count), **versions()}
+    then = {"threads": str(run.threads), "processes": str(run.processes), **run.versions}
     return tuple(
         f"the run began with {name} {value} and goes on with {now.get(name, 'none')}: the last bits may differ"
         for name, value in then.items()

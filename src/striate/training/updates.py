@@ -10,8 +10,11 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from striate.core.errors import RunError
+from striate.core.ranks import ranks
 
+from .engine import average_gradients
 from .events import State
+from .groups import thaw
 from .optim import set_rate, split_parameters
 from .optimizers.specs import Lbfgs
 from .recipe import Recipe
@@ -39,6 +42,7 @@ class Updates:
         state.rate = recipe.optimizer.rate * recipe.schedule(state.step, state.steps, state.figures_on_dev)
         for optimizer in state.optimizers.values():
             set_rate(optimizer, state.rate)
+            thaw(optimizer, batch.done)
         parts, found = list(divided(batch, recipe.accumulate)), []
         for index, part in enumerate(parts):
             self._share, self._last = len(part.rows) / len(batch.rows), index == len(parts) - 1
@@ -73,6 +77,7 @@ class Updates:
         if not isinstance(self.recipe.optimizer, Lbfgs):
             self._backward(loss, name)
             if self._last:
+                average_gradients(optimizer)
                 self._clip(name)
                 optimizer.step()
                 self._soften(name)
@@ -87,7 +92,10 @@ class Updates:
         def closure() -> Tensor:
             value = given.pop() if given else again()
             optimizer.zero_grad()
-            return self._backward(value, name)
+            total = self._backward(value, name)
+            average_gradients(optimizer)
+            ranks().average_([total])  # every rank must search its line alike
+            return total
 
         optimizer.step(closure)  # type: ignore[arg-type]
 

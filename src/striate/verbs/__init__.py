@@ -18,6 +18,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         ),
         "find-rate": Entry("striate.verbs.find_rate:find_rate", "look for the learning rate to train with"),
         "descend": Entry("striate.verbs.descend:descend", "draw and film optimisers on surfaces"),
+        "search": Entry("striate.verbs.search:search", "find parameters of a recipe, or an architecture"),
         "evaluate": Entry("striate.verbs.evaluate:evaluate", "measure a net on one split"),
         "check": Entry("striate.verbs.check:check", "look for what is wrong with labelled images"),
         "augment": Entry("striate.verbs.augment:augment", "show images under transforms, and what those take away"),

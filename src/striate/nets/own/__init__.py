@@ -147,6 +147,10 @@ OWN: Registry[Callable[..., Blueprint]] = Registry(
             "vision transformer for images of 8 to 96 px: class token, learnt positions, four blocks",
             ("dosovitskiy2021image",),
         ),
+        "cell": Entry(
+            f"{_HERE}.cell:cell", "a cell of four nodes, repeated, its six edges chosen by a code", ("dong2020bench",)
+        ),
+        "stages": Entry(f"{_HERE}.cell:stages", "plain stages, the depth, width and kernel of each chosen"),
         **{
             f"resnet{depth}": Entry(
                 f"{_HERE}.resnet:resnet{depth}",
