@@ -194,7 +194,7 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         plain_residual,
     ),
     "inits": (
-        "nets without norm from schemes of starting weights, 10,000 images of FashionMNIST, two epochs (needs STRIATE_DATA)",
+        "nets without norm from each start, two epochs of 10,000 images of FashionMNIST (needs STRIATE_DATA)",
         started_nets,
     ),
     "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),

@@ -58,6 +58,7 @@ class RateSearch:
         steepest: Where the loss falls fastest, likewise.
         rule: How the suggestion is made.
         sweeps: One for each seed.
+        instead: Optimiser that was given in place of the recipe's, as it was written.
     """
 
     net: str
@@ -76,3 +77,4 @@ class RateSearch:
     steepest: Number
     rule: str
     sweeps: tuple[Sweep, ...]
+    instead: str = ""
