@@ -181,6 +181,13 @@ def budgets() -> dict[str, Any]:
     return measured(KEPT)
 
 
+def started_nets() -> dict[str, Any]:
+    """What nets reach from each scheme of starting weights."""
+    from starting import from_schemes
+
+    return from_schemes(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -217,6 +224,10 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         compared_parts,
     ),
     "budgets": ("optimizers, and batch sizes, at equal CPU seconds (needs STRIATE_DATA)", budgets),
+    "inits": (
+        "nets without norm from each start, two epochs of 10,000 images of FashionMNIST (needs STRIATE_DATA)",
+        started_nets,
+    ),
     "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),
 }
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from striate.verbs.compare import compare
     from striate.verbs.convert import convert
     from striate.verbs.demo import demo
+    from striate.verbs.descend import descend
     from striate.verbs.embed import embed
     from striate.verbs.evaluate import evaluate
     from striate.verbs.examine import examine
@@ -62,6 +63,7 @@ _PLACES = {
     "convert": "striate.verbs.convert",
     "datasets": "striate.verbs.catalogue",
     "demo": "striate.verbs.demo",
+    "descend": "striate.verbs.descend",
     "embed": "striate.verbs.embed",
     "evaluate": "striate.verbs.evaluate",
     "examine": "striate.verbs.examine",
@@ -102,6 +104,7 @@ __all__ = [
     "convert",
     "datasets",
     "demo",
+    "descend",
     "embed",
     "evaluate",
     "examine",

@@ -29,6 +29,7 @@ from striate.learn.search.payload import Search
 from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
+from striate.training.descent.payload import Descent
 from striate.training.rates.payload import RateSearch
 from striate.training.signals.payload import InitStats
 
@@ -38,6 +39,7 @@ from . import (
     attacked_whole,
     checked,
     compared,
+    descended,
     examined,
     explained,
     grown,
@@ -77,6 +79,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     LearningCurve: grown.outline,
     InitStats: started.outline,
     RateSearch: rates.outline,
+    Descent: descended.outline,
     Search: searched.outline,
 }
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign

@@ -19,6 +19,7 @@ from . import (  # noqa: F401  they register their renderers
     text_check,
     text_compare,
     text_convert,
+    text_descent,
     text_embed,
     text_evaluate,
     text_explain,

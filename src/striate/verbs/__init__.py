@@ -17,6 +17,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
             "striate.verbs.init_stats:init_stats", "look at a net before training, by starting weights"
         ),
         "find-rate": Entry("striate.verbs.find_rate:find_rate", "look for the learning rate to train with"),
+        "descend": Entry("striate.verbs.descend:descend", "draw and film optimisers on surfaces"),
         "search": Entry("striate.verbs.search:search", "find parameters of a recipe, or an architecture"),
         "learning-curve": Entry(
             "striate.verbs.learning_curve:learning_curve", "measure what more data buys, and which lever comes next"
@@ -48,6 +49,7 @@ FOLDERS = {  # where the command line writes what it is given no place for; {dat
     "learning-curve": "striate-learning-curve",
     "init-stats": "striate-init-stats",
     "find-rate": "striate-find-rate",
+    "descend": "striate-descend",
     "augment": "striate-augment",
     "explain": "striate-explain",
     "units": "striate-units",
