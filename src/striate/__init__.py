@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from striate.verbs.ablate import ablate
     from striate.verbs.attack import attack
     from striate.verbs.augment import augment
+    from striate.verbs.baselines import baselines
     from striate.verbs.catalogue import datasets, methods, models
     from striate.verbs.check import check
     from striate.verbs.compare import compare
@@ -51,6 +52,7 @@ _PLACES = {
     "as_images": "striate.core.image",
     "attack": "striate.verbs.attack",
     "augment": "striate.verbs.augment",
+    "baselines": "striate.verbs.baselines",
     "check": "striate.verbs.check",
     "compare": "striate.verbs.compare",
     "convert": "striate.verbs.convert",
@@ -85,6 +87,7 @@ __all__ = [
     "as_images",
     "attack",
     "augment",
+    "baselines",
     "check",
     "compare",
     "convert",

@@ -16,6 +16,7 @@ from . import (  # noqa: F401  they register their renderers
     text_ablation,
     text_attack,
     text_augment,
+    text_baselines,
     text_check,
     text_compare,
     text_convert,

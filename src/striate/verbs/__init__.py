@@ -15,6 +15,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "train": Entry("striate.verbs.train:train", "train a net on labelled images"),
         "evaluate": Entry("striate.verbs.evaluate:evaluate", "measure a net on one split"),
         "check": Entry("striate.verbs.check:check", "look for what is wrong with labelled images"),
+        "baselines": Entry("striate.verbs.baselines:baselines", "measure what a net has to beat"),
         "augment": Entry("striate.verbs.augment:augment", "show images under transforms, and what those take away"),
         "compare": Entry("striate.verbs.compare:compare", "compare nets on the same images, or two reports"),
         "convert": Entry("striate.verbs.convert:convert", "write data in another layout: VOC, COCO, masks"),
@@ -35,6 +36,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
 
 FOLDERS = {  # where the command line writes what it is given no place for; {data} stands for the name of the data
     "train": "runs/{data}",
+    "baselines": "striate-baselines",
     "augment": "striate-augment",
     "explain": "striate-explain",
     "units": "striate-units",
