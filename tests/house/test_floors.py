@@ -27,6 +27,8 @@ ONLY_IN_ADAPTERS = {
     "cv2": ("synthesis/flow.py", "inside/objects.py", "learn/baselines/words.py"),
     "umap": ("inside/embedding/projection.py",),
     "starlette": ("web",),
+    "optuna": ("learn/search",),
+    "sqlalchemy": ("learn/search",),
 }
 SOURCES = sorted(ROOT.rglob("*.py"))
 

@@ -13,8 +13,10 @@ from lightning_fabric import Fabric
 
 from striate.core.errors import RunError
 
+from .averages import Average
 from .events import State
 from .feed import FORMATS, Feed, MemoryFormat
+from .groups import Grouped, divide
 from .optim import build_optimizer
 from .recipe import Recipe
 from .task import Task
@@ -89,7 +91,10 @@ def set_up(
     try:
         for name, net in nets.items():
             net.to(memory_format=FORMATS[memory_format])
-            task.nets[name], optimizers[name] = fabric.setup(net, build_optimizer(recipe.optimizer, net))
+            optimizer = build_optimizer(recipe.optimizer, net)
+            if isinstance(task, Grouped):
+                divide(optimizer, task.groups(name))
+            task.nets[name], optimizers[name] = fabric.setup(net, optimizer)
         yield State(
             task=task,
             nets=nets,
@@ -97,6 +102,7 @@ def set_up(
             epochs=epochs,
             steps=epochs * feed.steps,
             batch=min(feed.batch, len(feed.data)),
+            average=Average(recipe.average, nets) if recipe.average else None,
         )
     finally:
         task.nets.update(nets)

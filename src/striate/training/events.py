@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
+from .averages import Average
 from .payload import BY_ACCURACY, Best, Choice, Epoch
 from .task import Task
 
@@ -32,6 +33,7 @@ class State:
         rate: Learning rate of the latest step.
         figures: The task's figures of the latest step, means over its batch.
         history: One row for each finished epoch.
+        average: Mean of the weights, where the recipe wants one.
     """
 
     task: Task
@@ -46,6 +48,17 @@ class State:
     rate: float = 0.0
     figures: Mapping[str, float] = field(default_factory=dict)
     history: list[Epoch] = field(default_factory=list)
+    average: Average | None = None
+
+    @property
+    def figures_on_dev(self) -> list[float]:
+        """What chooses the epoch, of each finished one, turned so that the lowest is best."""
+        choice = self.task.choice
+        return [row.dev(choice.figure) * (-1.0 if choice.highest else 1.0) for row in self.history]
+
+    def as_judged(self) -> AbstractContextManager[None]:
+        """Inside, the nets have the weights that dev judges and the run keeps: the mean, where there is one."""
+        return nullcontext() if self.average is None else self.average.in_place()
 
 
 Call = Callable[[State], None]
@@ -89,3 +102,11 @@ def best_of(history: list[Epoch] | tuple[Epoch, ...], choice: Choice = BY_ACCURA
     sign = 1 if choice.highest else -1
     best = max(history, key=lambda row: (sign * row.dev(choice.figure), -row.dev_loss, -row.epoch))
     return Best(f"dev {choice.figure}", best.dev(choice.figure), best.epoch)
+
+
+def stalled(history: list[Epoch] | tuple[Epoch, ...], choice: Choice, patience: int | None) -> bool:
+    """Whether the last ``patience`` epochs brought no new best on dev; never where there is no patience set.
+
+    Source: Prechelt 1998, "Early stopping - but when?", the third criterion, with dev measured every epoch.
+    """
+    return bool(history) and patience is not None and history[-1].epoch - best_of(history, choice).epoch >= patience
