@@ -32,11 +32,11 @@ from striate.synthesis.payload import Synthesis
 from striate.training.rates.payload import RateSearch
 from striate.training.signals.payload import InitStats
 
-from . import ablated, attacked, attacked_whole, baselines, checked, compared, examined, explained, painted, units
 from . import (
     ablated,
     attacked,
     attacked_whole,
+    baselines,
     checked,
     compared,
     examined,
@@ -120,8 +120,6 @@ def outline_of(report: Report[Any]) -> Outline:
             return outline(report)
     raise StriateError(
         f"a report of {report.verb} has no page",
-        accepted="reports of examine, evaluate, check, compare, explain, units, ablate, synthesize, attack, embed, "
-        "baselines",
         accepted="a report of a verb that writes one, such as examine, evaluate, explain",
     )
 

@@ -105,6 +105,7 @@ _PARAMETERS = {
     "googlenet": 6_998_552,
     "mobilenet1": 4_231_976,
     "hog": 3_250,
+    "filters": 2_570,
     "vit_tiny": 142_026,
     "resnet8": 75_290,
     "resnet20": 269_722,
