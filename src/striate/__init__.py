@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from striate.verbs.evaluate import evaluate
     from striate.verbs.examine import examine
     from striate.verbs.explain import explain
+    from striate.verbs.filters import filters
     from striate.verbs.find_rate import find_rate
     from striate.verbs.gradcheck import gradcheck
     from striate.verbs.graph import graph
@@ -71,6 +72,7 @@ _PLACES = {
     "init_stats": "striate.verbs.init_stats",
     "gradcheck": "striate.verbs.gradcheck",
     "graph": "striate.verbs.graph",
+    "filters": "striate.verbs.filters",
     "load_data": "striate.data.load",
     "load_net": "striate.nets.load",
     "load_splits": "striate.data.load",
@@ -107,6 +109,7 @@ __all__ = [
     "evaluate",
     "examine",
     "explain",
+    "filters",
     "find_rate",
     "gradcheck",
     "graph",

@@ -32,6 +32,7 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     ),
     "convert": lambda run, _: st.convert(masks(run.parent / "masks"), to="coco", out=run.parent / "coco", quiet=True),
     "explain": lambda run, image: st.explain(run, image, quiet=True),
+    "filters": lambda run, image: st.filters(image, net=run, layer="stage3.relu", quiet=True),
     "units": lambda run, _: st.units(run, "shapes", layer="stage3.relu", units=(0, 2), top=2, **FEW),
     "embed": lambda run, _: st.embed(run, "digits", layer="pool", neighbours=2, projection="pca", **FEW),
     "ablate": lambda run, _: st.ablate(run, "shapes", layer="stage3.relu", units=((0,), (1, 2)), **FEW),

@@ -22,6 +22,7 @@ from striate.core.report import Report
 from striate.core.version import VERSION
 from striate.inside.ablation.payload import Ablation, Removal
 from striate.inside.embedding.payload import Embedding
+from striate.inside.filtering.payload import Filtered
 from striate.inside.payload import Explanation
 from striate.inside.units.payload import Units
 from striate.learn.baselines.payload import Baselines
@@ -41,6 +42,7 @@ from . import (
     compared,
     examined,
     explained,
+    filtered,
     painted,
     rates,
     searched,
@@ -75,6 +77,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Ablation: ablated.outline,
     Removal: ablated.removal_outline,
     Baselines: baselines.outline,
+    Filtered: filtered.outline,
     InitStats: started.outline,
     RateSearch: rates.outline,
     Search: searched.outline,

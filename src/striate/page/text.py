@@ -23,6 +23,7 @@ from . import (  # noqa: F401  they register their renderers
     text_embed,
     text_evaluate,
     text_explain,
+    text_filters,
     text_gradients,
     text_rates,
     text_search,
