@@ -160,6 +160,13 @@ def plain_residual() -> dict[str, Any]:
     return plain_against_residual(KEPT)
 
 
+def beside_baselines() -> dict[str, Any]:
+    """Features made by hand beside a small net, on the same images."""
+    from baselines import measured_baselines
+
+    return measured_baselines(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -185,6 +192,10 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "plain-residual": (
         "plain and residual nets of width 8 on 20,000 images of FashionMNIST, ten epochs (needs STRIATE_DATA)",
         plain_residual,
+    ),
+    "baselines": (
+        "features made by hand with simple classifiers, and `small`, from 5,000 images (needs STRIATE_DATA)",
+        beside_baselines,
     ),
     "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),
 }
