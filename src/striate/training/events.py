@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -14,6 +15,18 @@ from .payload import BY_ACCURACY, Best, Choice, Epoch
 from .task import Task
 
 EVENTS = ("run_start", "epoch_start", "step", "epoch_end", "checkpoint", "run_end", "interrupted")
+
+
+class Scaler(Protocol):
+    """What scales losses, and leaves out steps."""
+
+    skipped: int
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on."""
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        """Go on where `state_dict` was taken."""
 
 
 @dataclass
@@ -34,6 +47,7 @@ class State:
         figures: The task's figures of the latest step, means over its batch.
         history: One row for each finished epoch.
         average: Mean of the weights, where the recipe wants one.
+        scaler: What scales the losses of float16; None elsewhere.
     """
 
     task: Task
@@ -49,6 +63,7 @@ class State:
     figures: Mapping[str, float] = field(default_factory=dict)
     history: list[Epoch] = field(default_factory=list)
     average: Average | None = None
+    scaler: Scaler | None = None
 
     @property
     def figures_on_dev(self) -> list[float]:

@@ -17,6 +17,7 @@ from torch import nn
 
 from striate.core.errors import RunError
 from striate.core.progress import SILENT, Progress
+from striate.core.ranks import joined, ranks
 from striate.data.dataset import Splits
 
 from .averages import PASSED, measuring
@@ -29,7 +30,7 @@ from .payload import Epoch, Training
 from .prepare import build_task, changes_since, describe
 from .recipe import Recipe
 from .request import load_recipe
-from .run import guarded, opened, read_run, save_record
+from .run import agreed, guarded, opened_by_first, read_run, save_record
 from .task import Batch, Task
 from .updates import Updates
 
@@ -60,6 +61,9 @@ def fit(
     with the same arguments ends, bit for bit, where the uninterrupted run would have ended (on the same machine with
     as many threads; seconds apart). As the best of several epochs, its figure on dev is a little too good.
 
+    Under torchrun or SLURM the processes share every batch and end with the numbers of one (see `striate.core.ranks`);
+    the first alone writes, shows and calls ``observers``.
+
     Args:
         subject: A net by name (``striate/small``: from scratch), a net (a copy is trained), or a `Task`.
         splits: What to learn from and to choose by.
@@ -85,33 +89,34 @@ def fit(
     """
     how = load_recipe(recipe) if isinstance(recipe, str) else recipe
     folder = Path(out)
-    with exact(device, threads):
+    with exact(device, threads), joined(device) as together:
         fabric = build_fabric(device, precision, memory_format)
         task = build_task(subject, splits, recipe=how, seed=seed, weights_root=weights_root)
         feed, dev = (
-            Feed(part, how.batch, seed, fabric.device, memory_format, workers, how.augment)
+            Feed(part, how.batch, seed, fabric.device, memory_format, workers, how.augment, together)
             for part in (splits.train, splits.dev)
         )
+        together.each(feed.check)
         record = describe(
             subject, task, splits, how, seed=seed, device=device, precision=precision, memory_format=memory_format
         )
-        record = replace(record, asked=dict(asked or {}))
-        with opened(folder, record, resume=resume, overwrite=overwrite) as run:
+        record = agreed(together, replace(record, asked=dict(asked or {})))
+        with opened_by_first(together, folder, record, resume=resume, overwrite=overwrite) as run:
             if run.state == "complete":
                 progress.say(f"the run in {folder} is complete: nothing is left to do")
-                return read_run(out)
+                return together.led(lambda: read_run(out))
             for note in (*run.notes, *changes_since(run)):
                 progress.say(f"note: {note}")
             saving = checkpoints(folder, run, keep=keep)
-            watching = [saving, metrics_file(folder), progress_bar(progress), *observers]
+            watching = [saving, metrics_file(folder), progress_bar(progress), *observers] if together.leads else []
             with (
                 set_up(fabric, task, how, epochs=run.epochs, feed=feed, memory_format=memory_format) as state,
                 guarded(folder, run, state, progress),
             ):
                 restore(folder, state)
                 train(state, how, feed, dev, observers=watching, seed=seed, fabric=fabric)
-                save_record(folder, replace(run, state="complete"))
-    return read_run(out)
+                together.led(lambda: save_record(folder, replace(run, state="complete")))
+        return together.led(lambda: read_run(out))
 
 
 def train(
@@ -127,7 +132,7 @@ def train(
             while state.epoch < state.epochs and not stalled(state.history, state.task.choice, recipe.patience):
                 events.emit("epoch_start", state)
                 begun = time.perf_counter()
-                with seeded(seed, "train/torch", step=state.epoch):
+                with seeded(seed, f"train/torch{ranks().number or ''}", step=state.epoch):
                     learnt = learn(state, recipe, feed, events, fabric)
                     take_average(state, feed)
                     with state.as_judged():
@@ -162,7 +167,7 @@ def learn(state: State, recipe: Recipe, feed: Feed, events: Events, fabric: Fabr
             sums[name] += state.figures[name] * count
         state.step += 1
         events.emit("step", state)
-    return {name: total / seen for name, total in sums.items()}
+    return means(sums, dict.fromkeys(sums, seen))
 
 
 @torch.no_grad()
@@ -179,9 +184,17 @@ def evaluate(task: Task, feed: Feed) -> dict[str, float]:
         for name in sums:
             sums[name] += float(judged[name].sum())
             counts[name] += len(judged[name])
-    if not math.isfinite(sums["loss"]):
-        raise RunError(f"the loss on the {feed.data.split} split is {sums['loss']}", hint="a lower learning rate")
-    return {name: total / max(counts[name], 1) for name, total in sums.items()}
+    found = means(sums, counts)
+    if not math.isfinite(found["loss"]):
+        raise RunError(f"the loss on the {feed.data.split} split is {found['loss']}", hint="a lower learning rate")
+    return found
+
+
+def means(sums: Mapping[str, float], counts: Mapping[str, int]) -> dict[str, float]:
+    """The mean of each figure over all ranks."""
+    both = torch.tensor([[sums[name], counts[name]] for name in sums], dtype=torch.float64)
+    total = ranks().sum_(both).tolist()
+    return {name: value / max(count, 1) for name, (value, count) in zip(sums, total, strict=True)}
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.core.errors import RunError
+from striate.core.ranks import ranks
 from striate.core.rng import Rng
 from striate.data.dataset import Dataset, Splits
 from striate.data.preprocess import measure_normalisation
@@ -193,8 +194,8 @@ def describe(
 
 def changes_since(run: Record) -> tuple[str, ...]:
     """Sentences on what is no longer as it was when the run began and may change the last bits of its numbers."""
-    now = {"threads": str(torch.get_num_threads()), **versions()}
-    then = {"threads": str(run.threads), **run.versions}
+    now = {"threads": str(torch.get_num_threads()), "processes": str(ranks().count), **versions()}
+    then = {"threads": str(run.threads), "processes": str(run.processes), **run.versions}
     return tuple(
         f"the run began with {name} {value} and goes on with {now.get(name, 'none')}: the last bits may differ"
         for name, value in then.items()

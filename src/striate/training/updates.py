@@ -10,7 +10,9 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from striate.core.errors import RunError
+from striate.core.ranks import ranks
 
+from .engine import average_gradients
 from .events import State
 from .groups import thaw
 from .optim import set_rate, split_parameters
@@ -75,6 +77,7 @@ class Updates:
         if not isinstance(self.recipe.optimizer, Lbfgs):
             self._backward(loss, name)
             if self._last:
+                average_gradients(optimizer)
                 self._clip(name)
                 optimizer.step()
                 self._soften(name)
@@ -89,7 +92,10 @@ class Updates:
         def closure() -> Tensor:
             value = given.pop() if given else again()
             optimizer.zero_grad()
-            return self._backward(value, name)
+            total = self._backward(value, name)
+            average_gradients(optimizer)
+            ranks().average_([total])  # every rank must search its line alike
+            return total
 
         optimizer.step(closure)  # type: ignore[arg-type]
 
