@@ -18,6 +18,7 @@ FEW: dict[str, Any] = {"features": "pixels", "classifiers": "svm,means", "limit"
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report[Baselines]:
     out = tmp_path_factory.mktemp("baselines") / "out"
     found = st.baselines("digits", net="striate/linear.random", out=out, **FEW)
+    assert st.read_report(out / "report.json") == found
     text = (out / "report.html").read_text(encoding="utf-8")
     for section in ("ladder", "against", "templates", "confusion"):
         assert f'<section id="{section}"' in text
