@@ -188,6 +188,13 @@ def started_nets() -> dict[str, Any]:
     return from_schemes(KEPT)
 
 
+def beside_baselines() -> dict[str, Any]:
+    """Features made by hand beside a small net, on the same images."""
+    from baselines import measured_baselines
+
+    return measured_baselines(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -227,6 +234,10 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "inits": (
         "nets without norm from each start, two epochs of 10,000 images of FashionMNIST (needs STRIATE_DATA)",
         started_nets,
+    ),
+    "baselines": (
+        "features made by hand with simple classifiers, and `small`, from 5,000 images (needs STRIATE_DATA)",
+        beside_baselines,
     ),
     "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),
 }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from striate.verbs.ablate import ablate
     from striate.verbs.attack import attack
     from striate.verbs.augment import augment
+    from striate.verbs.baselines import baselines
     from striate.verbs.catalogue import datasets, methods, models
     from striate.verbs.check import check
     from striate.verbs.compare import compare
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from striate.verbs.evaluate import evaluate
     from striate.verbs.examine import examine
     from striate.verbs.explain import explain
+    from striate.verbs.filters import filters
     from striate.verbs.find_rate import find_rate
     from striate.verbs.gradcheck import gradcheck
     from striate.verbs.graph import graph
@@ -58,6 +60,7 @@ _PLACES = {
     "as_images": "striate.core.image",
     "attack": "striate.verbs.attack",
     "augment": "striate.verbs.augment",
+    "baselines": "striate.verbs.baselines",
     "check": "striate.verbs.check",
     "compare": "striate.verbs.compare",
     "convert": "striate.verbs.convert",
@@ -73,6 +76,7 @@ _PLACES = {
     "gradcheck": "striate.verbs.gradcheck",
     "graph": "striate.verbs.graph",
     "learning_curve": "striate.verbs.learning_curve",
+    "filters": "striate.verbs.filters",
     "load_data": "striate.data.load",
     "load_net": "striate.nets.load",
     "load_splits": "striate.data.load",
@@ -99,6 +103,7 @@ __all__ = [
     "as_images",
     "attack",
     "augment",
+    "baselines",
     "check",
     "compare",
     "convert",
@@ -109,6 +114,7 @@ __all__ = [
     "evaluate",
     "examine",
     "explain",
+    "filters",
     "find_rate",
     "gradcheck",
     "graph",

@@ -94,3 +94,13 @@ def test_embed_neighbours_says_which_files_it_needs(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("STRIATE_WEIGHTS", str(tmp_path))
     with pytest.raises(StriateError, match="CIFAR10 in the folder STRIATE_DATA"):
         reproduce_figures(["embed-neighbours"])
+
+
+@pytest.mark.parametrize("name", ["perceptron", "linear-templates"])
+def test_linear_classifiers_of_digits_are_as_good_as_they_are_known_to_be(
+    name: str, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIATE_DATA", str(data_root))
+    result, album = reproduce_figures([name])
+    assert result.figures[0].passed, result.figures[0].claims
+    assert len(album) == 1

@@ -26,6 +26,7 @@ ONLY_IN_ADAPTERS = {
     "torchvision": ("nets/zoo", "data"),
     "cv2": ("synthesis/flow.py", "inside/objects.py", "learn/baselines/words.py"),
     "umap": ("inside/embedding/projection.py",),
+    "skimage": ("inside/filtering/classical.py",),
     "starlette": ("web",),
     "optuna": ("learn/search",),
     "sqlalchemy": ("learn/search",),

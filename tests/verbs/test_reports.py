@@ -31,8 +31,12 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "compare": lambda run, _: st.compare(run, "striate/linear.random", data="shapes", untimed=True, **FEW),
     "check": lambda *_: st.check("digits", fast=True, **FEW),
     "augment": lambda *_: st.augment("shapes", transforms="rotation,cutmix", images=2, **FEW),
+    "baselines": lambda run, _: st.baselines(
+        "digits", features="pixels,hog", classifiers="svm,means", net="striate/linear.random", **FEW
+    ),
     "convert": lambda run, _: st.convert(masks(run.parent / "masks"), to="coco", out=run.parent / "coco", quiet=True),
     "explain": lambda run, image: st.explain(run, image, quiet=True),
+    "filters": lambda run, image: st.filters(image, net=run, layer="stage3.relu", quiet=True),
     "units": lambda run, _: st.units(run, "shapes", layer="stage3.relu", units=(0, 2), top=2, **FEW),
     "embed": lambda run, _: st.embed(run, "digits", layer="pool", neighbours=2, projection="pca", **FEW),
     "ablate": lambda run, _: st.ablate(run, "shapes", layer="stage3.relu", units=((0,), (1, 2)), **FEW),
@@ -60,6 +64,7 @@ KEYS = {
     "compare": {"nets", "pairs", "disagreements", "differences"},
     "check": {"layout", "counts", "duplicates", "leaks", "suspects", "statistics"},
     "augment": {"transforms", "pictures", "sheet"},
+    "baselines": {"rows", "features", "nets", "chance"},
     "convert": {"to", "images", "objects", "folder"},
     "explain": {"maps"},
     "units": {"layers", "units"},

@@ -498,6 +498,25 @@ _FIGURES: dict[str, Figure] = {
         cost="m",
     ),
     **_figures(
+        "linear",
+        (
+            "perceptron",
+            "The perceptron rule on Mark I's 20 x 20 image",
+            "K3 Mark I; V",
+            "E",
+            "rosenblatt1958perceptron freund1999large",
+        ),
+        (
+            "linear-templates",
+            "A linear classifier's weights are templates",
+            "K2 visual interpretation",
+            "P",
+            "cox1958regression",
+        ),
+        needs="the digits of MNIST",
+        cost="m",
+    ),
+    **_figures(
         "histograms",
         (
             "hog-adversarial",

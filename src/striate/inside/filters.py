@@ -31,12 +31,13 @@ def filter_pictures(net: Net) -> tuple[Filters | None, dict[str, bytes]]:
     if weight.ndim != 4 or weight.shape[1] not in (1, 3) or not weight.isfinite().all():
         return None, {}
     end = float(weight.abs().max()) or 1.0
-    album = {f"filter-{i:03d}.png": _draw(one, end) for i, one in enumerate(weight[:MOST])}
+    album = {f"filter-{i:03d}.png": draw_filter(one, end) for i, one in enumerate(weight[:MOST])}
     shape = tuple(weight.shape)
     return Filters(site=site, shape=shape, limits=(-end, end), signed=True, pictures=tuple(album)), album
 
 
-def _draw(weight: Tensor, end: float) -> bytes:
+def draw_filter(weight: Tensor, end: float) -> bytes:
+    """PNG of weights (C, h, w) between -end and end: one channel as a signed map, zero white; colours, zero grey."""
     if weight.shape[0] == 1:
         return encode_png(enlarge(colour(weight[0], (-end, end), signed=True), LEAST))
     return encode_png(enlarge(torch.clamp(0.5 + weight / (2 * end), 0, 1), LEAST))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from striate.core.number import Number
 from striate.measure.payload import ClassFigures, Evaluation
@@ -22,6 +23,20 @@ STEPS = 20  # shades of a cell
 FIRST_MISTAKES = 24
 BEYOND = 0.02  # calibration error, lower end, from which confidence does not fit
 SURES = (50, 70, 90, 99)  # per cent of confidence by which the gallery filters
+
+
+class Confused(Protocol):
+    """A result with a confusion matrix: rows are labels, columns predictions."""
+
+    @property
+    def confusion(self) -> tuple[tuple[int, ...], ...]:
+        """The counts."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -110,7 +125,7 @@ def classes_claim(evaluation: Evaluation) -> str:
     )
 
 
-def confusion_section(evaluation: Evaluation, cells: Mapping[str, tuple[str, ...]], shelf: Shelf) -> Section | None:
+def confusion_section(evaluation: Confused, cells: Mapping[str, tuple[str, ...]], shelf: Shelf) -> Section | None:
     """The confusion matrix, its cells leading to pictures."""
     table, names = evaluation.confusion, evaluation.names
     pairs = [
@@ -144,7 +159,7 @@ def confusion_section(evaluation: Evaluation, cells: Mapping[str, tuple[str, ...
     return Section("confusion", "Confusion", confusion_claim(evaluation), content)
 
 
-def confusion_claim(evaluation: Evaluation) -> str:
+def confusion_claim(evaluation: Confused) -> str:
     """The most frequent mistake, and how much the most frequent ones explain."""
     table = evaluation.confusion
     pairs = sorted(((n, i, j) for i, row in enumerate(table) for j, n in enumerate(row) if i != j and n), reverse=True)
@@ -257,9 +272,7 @@ def mistakes_claim(evaluation: Evaluation) -> str:
     )
 
 
-def _pair(
-    pair: tuple[int, int, int], evaluation: Evaluation, cells: Mapping[str, tuple[str, ...]], shelf: Shelf
-) -> Pair:
+def _pair(pair: tuple[int, int, int], evaluation: Confused, cells: Mapping[str, tuple[str, ...]], shelf: Shelf) -> Pair:
     n, label, predicted = pair
     true, said = (class_name(evaluation.names, index) for index in (label, predicted))
     keys = cells.get(f"{label}>{predicted}", ())
@@ -272,7 +285,7 @@ def _pair(
     return Pair(f"cell-{label}-{predicted}", true, said, n, Number(n / support, n=support), pictures)
 
 
-def _cell(evaluation: Evaluation, label: int, predicted: int, most: int, linked: set[str]) -> Cell:
+def _cell(evaluation: Confused, label: int, predicted: int, most: int, linked: set[str]) -> Cell:
     n, support = evaluation.confusion[label][predicted], sum(evaluation.confusion[label])
     true, said = (class_name(evaluation.names, index) for index in (label, predicted))
     if label == predicted:

@@ -22,8 +22,10 @@ from striate.core.report import Report
 from striate.core.version import VERSION
 from striate.inside.ablation.payload import Ablation, Removal
 from striate.inside.embedding.payload import Embedding
+from striate.inside.filtering.payload import Filtered
 from striate.inside.payload import Explanation
 from striate.inside.units.payload import Units
+from striate.learn.baselines.payload import Baselines
 from striate.learn.curves.payload import LearningCurve
 from striate.learn.search.payload import Search
 from striate.measure.compared import Comparison
@@ -37,11 +39,13 @@ from . import (
     ablated,
     attacked,
     attacked_whole,
+    baselines,
     checked,
     compared,
     descended,
     examined,
     explained,
+    filtered,
     grown,
     painted,
     rates,
@@ -77,6 +81,8 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Ablation: ablated.outline,
     Removal: ablated.removal_outline,
     LearningCurve: grown.outline,
+    Baselines: baselines.outline,
+    Filtered: filtered.outline,
     InitStats: started.outline,
     RateSearch: rates.outline,
     Descent: descended.outline,

@@ -75,6 +75,7 @@ def methods(
         from striate.data.transforms import TRANSFORMS
         from striate.inside.attribution import METHODS as ATTRIBUTIONS
         from striate.inside.faithfulness import MEASURES
+        from striate.learn.baselines import CLASSIFIERS, FEATURES
         from striate.synthesis.catalog import METHODS as SYNTHESES
         from striate.training.catalog import AVERAGES, LOSSES, OPTIMIZERS, RECIPES, SCHEDULES
         from striate.training.schemes import INITS
@@ -93,6 +94,8 @@ def methods(
                 ("explain --faithfulness", MEASURES),
                 ("attack", ATTACKS),
                 ("synthesize", SYNTHESES),
+                ("baselines --features", FEATURES),
+                ("baselines --classifiers", CLASSIFIERS),
             )
             for name, entry in registry.items()
             if pattern.lower() in name.lower()

@@ -62,6 +62,11 @@ def open_images(given: ImagesLike, net: Net) -> tuple[list[str], Tensor, list[Fi
     return [path.name for path in paths], torch.stack(read).to(device), findings
 
 
+def files_of(given: ImagesLike) -> list[Path]:
+    """The files that are named, those of folders in their order."""
+    return [path for path, _ in _paths(given)]
+
+
 def check_paths(given: ImagesLike) -> None:
     """Raises where a file is named that is not there: said before a net is loaded."""
     from torch import Tensor

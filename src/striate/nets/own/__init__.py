@@ -147,6 +147,11 @@ OWN: Registry[Callable[..., Blueprint]] = Registry(
             "histograms of oriented gradients, fixed, and a linear layer: the head of a support vector machine",
             ("dalal2005histograms",),
         ),
+        "filters": Entry(
+            f"{_HERE}.filters:filters",
+            "filters made by hand (Gabor, Sobel, ...), fixed, their energies, and a linear layer",
+            ("hubel1962receptive", "adelson1985spatiotemporal"),
+        ),
         "vit_tiny": Entry(
             f"{_HERE}.vit:vit_tiny",
             "vision transformer for images of 8 to 96 px: class token, learnt positions, four blocks",

@@ -107,6 +107,7 @@ _PARAMETERS = {
     "mobilenet1": 4_231_976,
     "neocognitron": 24 * (1 + 24 + 24) * 25 + 3 * 24 + 250,
     "hog": 3_250,
+    "filters": 2_570,
     "vit_tiny": 142_026,
     "resnet8": 75_290,
     "resnet20": 269_722,
