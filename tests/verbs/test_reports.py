@@ -21,6 +21,7 @@ from striate.verbs import VERBS
 FEW: dict[str, Any] = {"limit": 60, "quiet": True, "seed": 1}
 CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "train": lambda run, _: st.train("digits", net="striate/linear", epochs=1, out=run.parent / "other", **FEW),
+    "transfer": lambda run, _: st.transfer(run, "digits", shots=(1, 2), draws=2, out=run.parent / "moved", **FEW),
     "evaluate": lambda run, _: st.evaluate(run, "shapes", **FEW),
     "compare": lambda run, _: st.compare(run, "striate/linear.random", data="shapes", untimed=True, **FEW),
     "check": lambda *_: st.check("digits", fast=True, **FEW),
@@ -42,6 +43,7 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
 }
 KEYS = {
     "train": {"best", "history", "run"},
+    "transfer": {"advice", "policy", "accuracy", "rows", "few_shot", "training"},
     "evaluate": {
         "n", "accuracy", "top5", "loss", "confusion", "classes", "averages", "curves", "calibration", "slices",
         "suspects", "mistakes",

@@ -24,11 +24,23 @@ from striate.inside.ablation.payload import Ablation, Removal
 from striate.inside.embedding.payload import Embedding
 from striate.inside.payload import Explanation
 from striate.inside.units.payload import Units
+from striate.learn.transfer.payload import Transfer
 from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
 
-from . import ablated, attacked, attacked_whole, checked, compared, examined, explained, painted, units
+from . import (
+    ablated,
+    attacked,
+    attacked_whole,
+    checked,
+    compared,
+    examined,
+    explained,
+    painted,
+    transferred,
+    units,
+)
 from . import embedded as codes
 from .format import behind, count, fixed, interval_of, is_share, named, norm, points, radius, readable, shown, value_of
 from .glossary import Terms
@@ -53,6 +65,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Corrupted: attacked_whole.outline,
     Spatial: attacked_whole.outline,
     Embedding: codes.outline,
+    Transfer: transferred.outline,
     Units: units.outline,
     Ablation: ablated.outline,
     Removal: ablated.removal_outline,
@@ -98,7 +111,8 @@ def outline_of(report: Report[Any]) -> Outline:
             return outline(report)
     raise StriateError(
         f"a report of {report.verb} has no page",
-        accepted="reports of examine, evaluate, check, compare, explain, units, ablate, synthesize, attack, embed",
+        accepted="reports of examine, evaluate, check, compare, explain, units, ablate, synthesize, attack, embed, "
+        "transfer",
     )
 
 

@@ -24,6 +24,7 @@ from . import (  # noqa: F401  they register their renderers
     text_explain,
     text_synthesis,
     text_tagged,
+    text_transfer,
     text_units,
 )
 from .catalogue import Catalogue

@@ -13,6 +13,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
     {
         "demo": Entry("striate.verbs.demo:demo", "train a small net, examine it, show the page"),
         "train": Entry("striate.verbs.train:train", "train a net on labelled images"),
+        "transfer": Entry("striate.verbs.transfer:transfer", "make a net that knows other images tell these apart"),
         "evaluate": Entry("striate.verbs.evaluate:evaluate", "measure a net on one split"),
         "check": Entry("striate.verbs.check:check", "look for what is wrong with labelled images"),
         "augment": Entry("striate.verbs.augment:augment", "show images under transforms, and what those take away"),
@@ -35,6 +36,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
 
 FOLDERS = {  # where the command line writes what it is given no place for; {data} stands for the name of the data
     "train": "runs/{data}",
+    "transfer": "runs/{data}-transfer",
     "augment": "striate-augment",
     "explain": "striate-explain",
     "units": "striate-units",

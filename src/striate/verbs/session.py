@@ -38,7 +38,7 @@ ABOUT_DATA = (  # options that say which data are meant, and how they come to a 
 )  # fmt: skip
 PAGE = "report.html"
 MARK = "report.json"  # a folder that holds it is ours to write over
-OWN_PLACES = {"convert", "demo", "examine", "train"}  # verbs that look after their own place
+OWN_PLACES = {"convert", "demo", "examine", "train", "transfer"}  # verbs that look after their own place
 
 
 @dataclass
@@ -456,9 +456,11 @@ def claim_folder(folder: Path, *, overwrite: bool) -> Path:
 
 def write_out(report: Report[T], out: str | Path | None, *, overwrite: bool) -> Report[T]:
     """Write a report into ``out``: JSON, page, pictures, arrays, citations; gives it with its files named."""
-    if out is None:
-        return report
-    folder = claim_folder(Path(out), overwrite=overwrite)
+    return report if out is None else write_beside(report, claim_folder(Path(out), overwrite=overwrite))
+
+
+def write_beside(report: Report[T], folder: Path) -> Report[T]:
+    """The same into a folder that is the caller's already, beside what lies there."""
     files = dict(report.files)
     for name, data in report.album.items():
         write_bytes(folder / name, data)
