@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from striate.verbs.summary import summary
     from striate.verbs.synthesize import synthesize
     from striate.verbs.train import train
+    from striate.verbs.transfer import transfer
     from striate.verbs.units import units
 
 _PLACES = {
@@ -89,6 +90,7 @@ _PLACES = {
     "summary": "striate.verbs.summary",
     "synthesize": "striate.verbs.synthesize",
     "train": "striate.verbs.train",
+    "transfer": "striate.verbs.transfer",
     "units": "striate.verbs.units",
 }
 
@@ -132,6 +134,7 @@ __all__ = [
     "summary",
     "synthesize",
     "train",
+    "transfer",
     "units",
 ]
 

@@ -24,6 +24,7 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "learning-curve": lambda run, _: st.learning_curve(
         "digits", net="striate/linear", sizes=(30, 60, 120), epochs=1, human=0.01, out=run.parent / "curve", **FEW
     ),
+    "transfer": lambda run, _: st.transfer(run, "digits", shots=(1, 2), draws=2, out=run.parent / "moved", **FEW),
     "evaluate": lambda run, _: st.evaluate(run, "shapes", **FEW),
     "find-rate": lambda *_: st.find_rate("digits", net="striate/linear", steps=20, seeds=1, batch=16, **FEW),
     "descend": lambda *_: st.descend(surface="valley", optimizer="sgd,muon", rate=0.05, steps=4, quiet=True),
@@ -54,6 +55,7 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
 }
 KEYS = {
     "train": {"best", "history", "run"},
+    "transfer": {"advice", "policy", "accuracy", "rows", "few_shot", "training"},
     "evaluate": {
         "n", "accuracy", "top5", "loss", "confusion", "classes", "averages", "curves", "calibration", "slices",
         "suspects", "mistakes",

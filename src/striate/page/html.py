@@ -28,6 +28,7 @@ from striate.inside.units.payload import Units
 from striate.learn.baselines.payload import Baselines
 from striate.learn.curves.payload import LearningCurve
 from striate.learn.search.payload import Search
+from striate.learn.transfer.payload import Transfer
 from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
@@ -51,6 +52,7 @@ from . import (
     rates,
     searched,
     started,
+    transferred,
     units,
 )
 from . import embedded as codes
@@ -77,6 +79,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Corrupted: attacked_whole.outline,
     Spatial: attacked_whole.outline,
     Embedding: codes.outline,
+    Transfer: transferred.outline,
     Units: units.outline,
     Ablation: ablated.outline,
     Removal: ablated.removal_outline,

@@ -32,6 +32,7 @@ from . import (  # noqa: F401  they register their renderers
     text_start,
     text_synthesis,
     text_tagged,
+    text_transfer,
     text_units,
 )
 from .catalogue import Catalogue

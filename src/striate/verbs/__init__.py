@@ -22,6 +22,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "learning-curve": Entry(
             "striate.verbs.learning_curve:learning_curve", "measure what more data buys, and which lever comes next"
         ),
+        "transfer": Entry("striate.verbs.transfer:transfer", "make a net that knows other images tell these apart"),
         "evaluate": Entry("striate.verbs.evaluate:evaluate", "measure a net on one split"),
         "check": Entry("striate.verbs.check:check", "look for what is wrong with labelled images"),
         "baselines": Entry("striate.verbs.baselines:baselines", "measure what a net has to beat"),
@@ -53,6 +54,7 @@ FOLDERS = {  # where the command line writes what it is given no place for; {dat
     "init-stats": "striate-init-stats",
     "find-rate": "striate-find-rate",
     "descend": "striate-descend",
+    "transfer": "runs/{data}-transfer",
     "augment": "striate-augment",
     "explain": "striate-explain",
     "filters": "striate-filters",
