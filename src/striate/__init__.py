@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from striate.verbs.evaluate import evaluate
     from striate.verbs.examine import examine
     from striate.verbs.explain import explain
+    from striate.verbs.gradcheck import gradcheck
     from striate.verbs.read import read_report
     from striate.verbs.reproduce import reproduce
     from striate.verbs.search import search
@@ -61,6 +62,7 @@ _PLACES = {
     "evaluate": "striate.verbs.evaluate",
     "examine": "striate.verbs.examine",
     "explain": "striate.verbs.explain",
+    "gradcheck": "striate.verbs.gradcheck",
     "load_data": "striate.data.load",
     "load_net": "striate.nets.load",
     "load_splits": "striate.data.load",
@@ -96,6 +98,7 @@ __all__ = [
     "evaluate",
     "examine",
     "explain",
+    "gradcheck",
     "load_data",
     "load_net",
     "load_splits",

@@ -21,6 +21,9 @@ from striate.verbs import VERBS
 FEW: dict[str, Any] = {"limit": 60, "quiet": True, "seed": 1}
 CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "train": lambda run, _: st.train("digits", net="striate/linear", epochs=1, out=run.parent / "other", **FEW),
+    "search": lambda run, _: st.search(
+        "digits", net="striate/linear", trials=2, epochs=1, out=run.parent / "search", **FEW
+    ),
     "evaluate": lambda run, _: st.evaluate(run, "shapes", **FEW),
     "compare": lambda run, _: st.compare(run, "striate/linear.random", data="shapes", untimed=True, **FEW),
     "check": lambda *_: st.check("digits", fast=True, **FEW),
@@ -34,6 +37,7 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "synthesize": lambda run, _: st.synthesize("class", run, target="0,1", steps=4, quiet=True),
     "examine": lambda run, _: st.examine(run, "shapes", attacked=10, explained=2, **FEW),
     "summary": lambda run, _: st.summary(run, quiet=True),
+    "gradcheck": lambda *_: st.gradcheck("striate/lenet5", quiet=True),
     "reproduce": lambda *_: st.reproduce("hinge-example", "softmax-example", quiet=True),
     "models": lambda *_: st.models("small", quiet=True),
     "datasets": lambda *_: st.datasets(quiet=True),
@@ -42,6 +46,7 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
 }
 KEYS = {
     "train": {"best", "history", "run"},
+    "search": {"trials", "best", "importances", "space"},
     "evaluate": {
         "n", "accuracy", "top5", "loss", "confusion", "classes", "averages", "curves", "calibration", "slices",
         "suspects", "mistakes",

@@ -22,6 +22,7 @@ from . import (  # noqa: F401  they register their renderers
     text_embed,
     text_evaluate,
     text_explain,
+    text_gradients,
     text_search,
     text_synthesis,
     text_tagged,

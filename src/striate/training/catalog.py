@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from striate.core.codec import from_json
+from striate.core.errors import StriateError
 from striate.core.registry import Entry, Registry
 
 if TYPE_CHECKING:
@@ -39,3 +43,20 @@ RECIPES: Registry[Recipe] = Registry(
         ),
     },
 )
+
+
+def load_recipe(name: str) -> Recipe:
+    """The recipe of this name, or the one that a file ``....json`` holds, as a run or a search writes it.
+
+    Raises:
+        UnknownNameError: There is none of this name.
+        StriateError: The file cannot be read, or holds no recipe.
+    """
+    if not name.endswith(".json"):
+        return RECIPES.load(name)
+    from .recipe import Recipe
+
+    try:
+        return from_json(json.loads(Path(name).read_text(encoding="utf-8")), Recipe)
+    except (OSError, ValueError) as error:
+        raise StriateError(f"{name} holds no recipe: {error}", accepted="best.json of a search") from error

@@ -49,14 +49,14 @@ def build_task(
         return subject
     check_splits(splits)
     with seeded(seed, "train/init"):  # for a Python function that draws its weights by itself
-        if isinstance(subject, str) and _from_scratch(subject):
+        if isinstance(subject, str) and from_scratch(subject):
             net = _fresh(subject, splits.train, recipe=recipe, seed=seed)
         elif isinstance(subject, nn.Module):
             net = copy.deepcopy(load_net(subject, classes=splits.train.classes))
         else:
             net = load_net(subject, weights_root=weights_root)
     check_fit(net, splits.train)
-    check_recipe(recipe, splits.train, fresh=isinstance(subject, str) and _from_scratch(subject))
+    check_recipe(recipe, splits.train, fresh=isinstance(subject, str) and from_scratch(subject))
     return Classification(net, label_smoothing=recipe.label_smoothing)
 
 
@@ -202,7 +202,8 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **named}
 
 
-def _from_scratch(name: str) -> bool:
+def from_scratch(name: str) -> bool:
+    """Whether a name is a bare ``SOURCE/ARCH``, with or without options: training begins from random weights."""
     source, _, rest = name.partition("/")
     if not source or not rest or set(rest) & set("/@:") or Path(name).exists():
         return False

@@ -27,6 +27,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "synthesize": Entry("striate.verbs.synthesize:synthesize", "paint what a net looks for"),
         "examine": Entry("striate.verbs.examine:examine", "all of it, on one page"),
         "summary": Entry("striate.verbs.summary:summary", "list what a net executes, and what it costs"),
+        "gradcheck": Entry("striate.verbs.gradcheck:gradcheck", "check every gradient of a net against differences"),
         "reproduce": Entry("striate.verbs.reproduce:reproduce", "compute the lectures' and papers' figures"),
         "models": Entry("striate.verbs.catalogue:models", "list the nets there are"),
         "datasets": Entry("striate.verbs.catalogue:datasets", "list the data sets there are"),

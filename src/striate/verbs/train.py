@@ -165,7 +165,8 @@ def cites_of(name: str, recipe: Recipe) -> tuple[str, ...]:
     from striate.training.catalog import RECIPES
 
     named = [*recipe.augment.transforms, *([recipe.augment.mixer] if recipe.augment.mixer else [])]
-    return (*RECIPES[name].cites, *(key for each in named for key in TRANSFORMS[each].cites))
+    own = RECIPES[name].cites if name in RECIPES else ()
+    return (*own, *(key for each in named for key in TRANSFORMS[each].cites))
 
 
 def asked_for(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,9 +214,9 @@ def defaults_of(verb: str) -> dict[str, Any]:
 
 def varied(name: str, *, epochs: int | None, rate: float | None, batch: int | None) -> Recipe:
     """The recipe of this name with what the caller wants otherwise; a variation says so in its name."""
-    from striate.training.catalog import RECIPES
+    from striate.training.catalog import load_recipe
 
-    recipe = RECIPES.load(name)
+    recipe = load_recipe(name)
     given = {"epochs": epochs, "rate": rate, "batch": batch}
     words = [f"{key} {value}" for key, value in given.items() if value is not None]
     if not words:
