@@ -45,7 +45,7 @@ def synflow(module: nn.Module, images: Tensor, labels: Tensor) -> float:
     outputs = plain(torch.ones(1, *images.shape[1:], dtype=torch.float64)).sum()
     found = torch.autograd.grad(outputs, parameters, allow_unused=True)
     return float(
-        sum(float((each * own).sum()) for each, own in zip(found, parameters, strict=True) if each is not None)
+        sum(float((each * own.detach()).sum()) for each, own in zip(found, parameters, strict=True) if each is not None)
     )
 
 

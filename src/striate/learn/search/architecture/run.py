@@ -198,7 +198,8 @@ def ranked_by_supernet(trainer: Trainer, *, budget: int) -> tuple[list[str], flo
         net, space, (images - mean) / std, train.labels, epochs=max(1, round(paid * epochs)),
         batch=trainer.recipe.batch, rate=min(trainer.recipe.optimizer.rate, 0.1), seed=trainer.seed,
     )  # fmt: skip
-    pool = pool_of(space, trainer.seed)
+    # looking must not eat up the budget: about one training's worth
+    pool = pool_of(space, trainer.seed)[: max(8, 3 * len(train) * epochs // max(len(dev), 1))]
     found = shared_accuracies(net, pool, (dev.images() - mean) / std, dev.labels)
     order = sorted(range(len(pool)), key=lambda index: -found[index])
     looked = len(pool) * len(dev) / 3 / (len(train) * epochs)
