@@ -30,6 +30,7 @@ from striate.training.schedules import one_cycle
 TABLE = Path(__file__).parents[1] / "tests" / "expected" / "cells.json"
 SPACE = CellSpace(digits="134", width=8, halving="pooled")
 IMAGES, JUDGED, SIZE, EPOCHS, BATCH, RATE = 1_000, 2_000, 8, 3, 40, 0.1
+COMPACT = (",", ":")
 SUPERNET = 8  # trainings that the supernet costs
 Data = tuple[torch.Tensor, torch.Tensor]
 
@@ -48,7 +49,7 @@ def accuracy(module: torch.nn.Module, data: Data) -> float:
     """Share right."""
     module.eval()
     with torch.no_grad():
-        found = torch.cat([module(part).argmax(1) for part in data[0].split(500)])
+        found = torch.cat([module(part).argmax(1) for part in torch.split(data[0], 500)])
     return float((found == data[1]).double().mean())
 
 
@@ -65,7 +66,7 @@ def trained(code: str, train: Data, *, seed: int = 0) -> torch.nn.Module:
         optimizer.param_groups[0]["lr"] = RATE * one_cycle(step, steps)
         loss = F.cross_entropy(net(train[0][rows]), train[1][rows])
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return net
 
@@ -98,7 +99,9 @@ def train_all(table: dict[str, Any], *, seconds: float) -> None:
 
 def save(table: dict[str, Any]) -> None:
     """One line a cell."""
-    lines = ",\n".join(f"  {json.dumps(code)}: {json.dumps(row)}" for code, row in sorted(table["cells"].items()))
+    lines = ",\n".join(
+        f"  {json.dumps(code)}: {json.dumps(row, separators=COMPACT)}" for code, row in sorted(table["cells"].items())
+    )
     rest = {key: value for key, value in table.items() if key != "cells"}
     TABLE.write_text(f'{json.dumps(rest)[:-1]}, "cells": {{\n{lines}\n}}}}\n')
 
