@@ -25,6 +25,9 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
         "digits", net="striate/linear", sizes=(30, 60, 120), epochs=1, human=0.01, out=run.parent / "curve", **FEW
     ),
     "transfer": lambda run, _: st.transfer(run, "digits", shots=(1, 2), draws=2, out=run.parent / "moved", **FEW),
+    "search": lambda run, _: st.search(
+        "digits", net="striate/linear", trials=2, epochs=1, out=run.parent / "search", **FEW
+    ),
     "evaluate": lambda run, _: st.evaluate(run, "shapes", **FEW),
     "find-rate": lambda *_: st.find_rate("digits", net="striate/linear", steps=20, seeds=1, batch=16, **FEW),
     "descend": lambda *_: st.descend(surface="valley", optimizer="sgd,muon", rate=0.05, steps=4, quiet=True),
@@ -56,6 +59,7 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
 KEYS = {
     "train": {"best", "history", "run"},
     "transfer": {"advice", "policy", "accuracy", "rows", "few_shot", "training"},
+    "search": {"trials", "best", "importances", "space"},
     "evaluate": {
         "n", "accuracy", "top5", "loss", "confusion", "classes", "averages", "curves", "calibration", "slices",
         "suspects", "mistakes",

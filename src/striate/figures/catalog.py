@@ -414,6 +414,17 @@ _FIGURES: dict[str, Figure] = {
         needs="weights of MobileNetV2 and of SqueezeNet 1.0",
     ),
     **_figures(
+        "searching",
+        (
+            "search-trials",
+            "How many trials a grid, random search and TPE need",
+            "B; K7 hyperparameters",
+            "E",
+            "bergstra2012random bergstra2011algorithms",
+        ),
+        cost="m",
+    ),
+    **_figures(
         "generators",
         (
             "deep-generator",

@@ -7,7 +7,7 @@ from striate.core.report import Report
 from striate.learn.search.payload import Search
 
 from . import record
-from .charts import Axis, Bar, bar_chart
+from .charts import Axis, Bar, Level, bar_chart
 from .format import count, fixed, points, seconds, shown, value_of
 from .outline import Outline
 from .searched_charts import (
@@ -219,8 +219,17 @@ def agreements_section(found: Search) -> Section | None:
         return None
     best = max(known, key=lambda each: float(each.rho))
     claim = f"Before training, {best.name} ranks these architectures best: Spearman's rho {value_of(best.rho)}."
+    if best.rho.low is None or best.rho.low <= 0:
+        claim = f"Before training, nothing ranks these {best.rho.n} architectures beyond chance."
     bars = [Bar(each.name, each.rho, marked=each is best) for each in known]
-    chart = bar_chart(claim.rstrip("."), bars, key="agreements", axis=Axis("rank correlation with dev"), name="proxy")
+    chart = bar_chart(
+        claim.rstrip("."),
+        bars,
+        key="agreements",
+        axis=Axis("rank correlation with dev"),
+        levels=[Level(-1, "reversed")],
+        name="proxy",
+    )
     return Section("search-proxies", "Proxies", claim, {"chart": chart})
 
 

@@ -89,7 +89,7 @@ def _grown(run: Session, given: dict[str, Any], folder: Path) -> LearningCurve:
     from striate.learn.curves.levers import gaps_of, lever_of
     from striate.learn.curves.power import fit_power
 
-    from .train import varied
+    from .recipes import varied
 
     splits = run.splits(given["data"], size=given["size"])
     run.progress.say(splits.said)

@@ -15,8 +15,9 @@ from striate.core.storage import write_text
 from striate.learn.search.payload import Search
 
 from .options import DataArgument, Learning, Option, count
+from .recipes import cites_of, varied
 from .session import MARK, PAGE, Session, command_line, session, shown, write_into
-from .train import SHAPING, cites_of, varied
+from .train import SHAPING
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -108,17 +109,18 @@ def parameter_report(run: Session, given: Mapping[str, Any], shared: Mapping[str
     trying = trying_of(run, given, place)
     name = storage_of(given["storage"], place)
     store = open_storage(given["storage"], place)
-    with reachable(name), kept(run, place, lambda: study):
+    with reachable(name):
         study = study_of(store, given, trying, seed=run["seed"])
         sweep(study)
         before = defaults(trying.parts, trying.recipe, trying.net)
         if before is not None:
             study.enqueue_trial(before, skip_if_exists=True)
-        if given["parallel"] > 1:
-            check_named(given)
-            in_processes(work, [(dict(given), dict(shared), str(place), each) for each in range(given["parallel"])])
-        else:
-            run_trials(study, trying, trials=given["trials"], progress=run.progress)
+        with kept(run, place, study):
+            if given["parallel"] > 1:
+                check_named(given)
+                in_processes(work, [(dict(given), dict(shared), str(place), each) for each in range(given["parallel"])])
+            else:
+                run_trials(study, trying, trials=given["trials"], progress=run.progress)
         return reported(run, given, trying, study, name)
 
 
@@ -308,14 +310,14 @@ def best_of(run: Session, given: Mapping[str, Any], trying: Trying, found: Searc
 
 
 @contextmanager
-def kept(run: Session, place: Path, study: Any) -> Iterator[None]:
+def kept(run: Session, place: Path, study: Study) -> Iterator[None]:
     """Inside, Ctrl-C says what is kept and how to go on."""
     try:
         yield
     except KeyboardInterrupt:
         from striate.learn.search.study import counted
 
-        finished = [each for each in counted(study().get_trials(deepcopy=False)) if each.state.is_finished()]
+        finished = [each for each in counted(study.get_trials(deepcopy=False)) if each.state.is_finished()]
         run.progress.say(f"stopped: {len(finished)} finished trials are kept in {place}; the same command goes on")
         raise
 
@@ -329,7 +331,7 @@ def claim(place: Path, *, overwrite: bool, fresh: bool) -> None:
     if overwrite and place.is_dir():
         if not fresh:
             raise StriateError("--overwrite with --storage: trials of others may be in it", hint="another --study NAME")
-        for name in ("trials", "study.db", "best.json", MARK, PAGE, "citations.bib"):
+        for name in ("trials", "study.db", "architectures.json", "best.json", MARK, PAGE, "citations.bib"):
             path = place / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     write_text(place / OURS, '{"striate": 1}\n')

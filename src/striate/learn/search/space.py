@@ -13,11 +13,13 @@ from striate.nets.own import OWN
 from striate.nets.own.options import builder_options
 from striate.nets.request import parse_arch
 from striate.training.recipe import Recipe
+from striate.training.schedules import Schedule
 
 from .payload import Part, Value
 
 ACCEPTED = "NAME=LOW:HIGH, NAME=log:LOW:HIGH, NAME=int:LOW:HIGH[:STEP], NAME=A|B|C, with commas between"
-NOT_SEARCHED = frozenset({"name", "states", "epochs", "samples", "most"})  # they say how long, not how
+# they say how long, not how; or they have parts of their own
+NOT_SEARCHED = frozenset({"name", "states", "epochs", "samples", "most", "augment", "loss", "average", "patience"})
 OWNERS = ("recipe", "optimizer", "schedule", "augment", "net")
 MOST_BUILT = 24  # nets that are built to see whether options are possible
 
@@ -161,7 +163,9 @@ def applied(parameters: Mapping[str, Value], parts: Sequence[Part], recipe: Reci
     if "optimizer" in groups["recipe"]:
         optimizer = _other_optimizer(recipe, str(groups["recipe"].pop("optimizer")), groups["optimizer"])
     optimizer = _replaced(optimizer, groups["optimizer"])
-    schedule = recipe.schedule
+    schedule, other = recipe.schedule, str(groups["recipe"].pop("schedule", recipe.schedule.name))
+    if other != schedule.name:
+        schedule = Schedule(other)
     if groups["schedule"]:
         numbers = {name: float(value) for name, value in groups["schedule"].items()}
         schedule = dataclasses.replace(schedule, numbers={**schedule.numbers, **numbers})
@@ -202,7 +206,7 @@ def defaults(parts: Sequence[Part], recipe: Recipe, net: str) -> dict[str, Value
     found: dict[str, Value] = {}
     for part in parts:
         value = known[part.owner, part.name.removeprefix(f"{part.owner}.")]
-        value = value.name if part.name == "optimizer" else value
+        value = value.name if part.name in ("optimizer", "schedule") else value
         if part.kind == "choice":
             text = written(value) if isinstance(value, (bool, int, str)) else f"{value:g}" if value is not None else ""
             match = [each for each in part.choices if each == text or _same_number(each, value)]
@@ -226,7 +230,7 @@ def _same_number(text: str, value: Any) -> bool:
 def _known(recipe: Recipe, net: str) -> Iterator[tuple[tuple[str, str], Any]]:
     """What can be searched, by (owner, name), with its value as it is."""
     for each in dataclasses.fields(recipe):
-        if each.name not in NOT_SEARCHED and each.name not in ("schedule", "augment"):
+        if each.name not in NOT_SEARCHED:
             yield ("recipe", each.name), getattr(recipe, each.name)
     for owner, holder in (("optimizer", recipe.optimizer), ("augment", recipe.augment)):
         for each in dataclasses.fields(holder):

@@ -110,6 +110,8 @@ _PARAMETERS = {
     "filters": 2_570,
     "vit_tiny": 142_026,
     "resnet8": 75_290,
+    "cell": 267_738,
+    "stages": 24_346,
     "resnet20": 269_722,
     "resnet32": 464_154,
     "resnet44": 658_586,

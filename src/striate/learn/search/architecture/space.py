@@ -30,7 +30,9 @@ class Draw:
 class Space(Protocol):
     """A finite set of architectures, each a text."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called."""
 
     def sample(self, draw: Draw) -> str:
         """A code, each as likely as another."""
