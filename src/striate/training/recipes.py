@@ -58,7 +58,10 @@ ADAM = Recipe(
 )
 FINETUNE = Recipe(
     name="finetune",
-    states="not measured yet",
+    states=(
+        "striate/small after two epochs of quick on 10,000 images of FashionMNIST, one thread, seed 0: from 84.8 to "
+        "85.6 % of the 10,000 test images in six epochs on the same 10,000 and 25 CPU seconds"
+    ),
     optimizer=Sgd(rate=2e-3, momentum=0.9, nesterov=True, weight_decay=1e-4),
     schedule=Schedule("cosine", {"warm": 0.1}),
     samples=60_000,
