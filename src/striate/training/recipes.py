@@ -22,10 +22,13 @@ QUICK = Recipe(
 
 THOROUGH = Recipe(
     name="thorough",
-    states="TODO %",
+    states=(
+        "striate/small on FashionMNIST in bfloat16, one thread, seed 0: 92.2 % of dev after eight of its twelve epochs "
+        "and 101 CPU seconds (as the mean of the weights); its end is not measured yet"
+    ),
     optimizer=Sgd(rate=0.2, momentum=0.9, nesterov=True, weight_decay=5e-4),
     schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
-    samples=720_000,
+    samples=660_000,
     batch=128,
     label_smoothing=0.05,
     augment=Augment(mirror=0.5),
@@ -33,7 +36,10 @@ THOROUGH = Recipe(
 )
 LINEAR = Recipe(
     name="linear",
-    states="TODO %",
+    states=(
+        "striate/linear on FashionMNIST, one thread, seed 0: 84.3 % of the 10,000 test images after nine epochs and "
+        "7 CPU seconds"
+    ),
     optimizer=Sgd(rate=0.02, momentum=0.9, nesterov=True, weight_decay=0.0),
     schedule=Schedule("one_cycle", {"warm": 0.1, "start": 0.1, "end": 0.0}),
     samples=480_000,
@@ -41,7 +47,7 @@ LINEAR = Recipe(
 )
 ADAM = Recipe(
     name="adam",
-    states="TODO %",
+    states="not measured yet",
     optimizer=AdamW(rate=2e-3, weight_decay=0.05),
     schedule=Schedule("cosine", {"warm": 0.1}),
     samples=240_000,
@@ -52,7 +58,10 @@ ADAM = Recipe(
 )
 FINETUNE = Recipe(
     name="finetune",
-    states="TODO %",
+    states=(
+        "striate/small after two epochs of quick on 10,000 images of FashionMNIST, one thread, seed 0: from 84.8 to "
+        "85.6 % of the 10,000 test images in six epochs on the same 10,000 and 25 CPU seconds"
+    ),
     optimizer=Sgd(rate=2e-3, momentum=0.9, nesterov=True, weight_decay=1e-4),
     schedule=Schedule("cosine", {"warm": 0.1}),
     samples=60_000,
