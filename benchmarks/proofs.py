@@ -167,6 +167,20 @@ def started_nets() -> dict[str, Any]:
     return from_schemes(KEPT)
 
 
+def own_architectures() -> dict[str, Any]:
+    """Every own network beside softmax regression on the same images."""
+    from architectures import beside_linear
+
+    return beside_linear(KEPT)
+
+
+def compared_parts() -> dict[str, Any]:
+    """Test accuracy of `small` with other activations and normalisations."""
+    from parts import parts_compared
+
+    return parts_compared(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -196,6 +210,15 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "inits": (
         "nets without norm from each start, two epochs of 10,000 images of FashionMNIST (needs STRIATE_DATA)",
         started_nets,
+    ),
+    "architectures": (
+        "every own network, narrow where it is large, beside softmax regression on the first images of MNIST "
+        "(needs STRIATE_DATA)",
+        own_architectures,
+    ),
+    "parts": (
+        "`small` with other activations and normalisations, 10,000 images of FashionMNIST (needs STRIATE_DATA)",
+        compared_parts,
     ),
     "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),
 }

@@ -21,6 +21,9 @@ from striate.verbs import VERBS
 FEW: dict[str, Any] = {"limit": 60, "quiet": True, "seed": 1}
 CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "train": lambda run, _: st.train("digits", net="striate/linear", epochs=1, out=run.parent / "other", **FEW),
+    "learning-curve": lambda run, _: st.learning_curve(
+        "digits", net="striate/linear", sizes=(30, 60, 120), epochs=1, human=0.01, out=run.parent / "curve", **FEW
+    ),
     "evaluate": lambda run, _: st.evaluate(run, "shapes", **FEW),
     "find-rate": lambda *_: st.find_rate("digits", net="striate/linear", steps=20, seeds=1, batch=16, **FEW),
     "descend": lambda *_: st.descend(surface="valley", optimizer="sgd,muon", rate=0.05, steps=4, quiet=True),

@@ -345,6 +345,11 @@ _FIGURES: dict[str, Figure] = {
         cost="m",
     ),
     **_figures(
+        "organised",
+        ("neocognitron", "A neocognitron and digits that move", "V neocognitron", "E", "fukushima1980neocognitron"),
+        cost="m",
+    ),
+    **_figures(
         "inner",
         (
             "drop-layers",
@@ -484,6 +489,31 @@ _FIGURES: dict[str, Figure] = {
             "dalal2005histograms madry2018towards",
         ),
         needs="patches with and without faces (LFW)",
+    ),
+    **_figures(
+        "starting",
+        ("zero-init", "A net whose weights start at zero", "K3 initialization; B zero weights", "E", "he2015delving"),
+        (
+            "bn-mnist",
+            "Batch normalisation wakes sigmoid layers",
+            "V batch normalization; C batch normalization",
+            "E",
+            "ioffe2015batch",
+        ),
+        needs="the digits of MNIST",
+        cost="m",
+    ),
+    **_figures(
+        "starting",
+        (
+            "he-30-layers",
+            "Thirty layers with two kinds of starting weights",
+            "K4 figures 2 and 3",
+            "E",
+            "he2015delving",
+        ),
+        needs="FashionMNIST",
+        cost="m",
     ),
     **_figures(
         "trees",

@@ -24,6 +24,7 @@ from striate.inside.ablation.payload import Ablation, Removal
 from striate.inside.embedding.payload import Embedding
 from striate.inside.payload import Explanation
 from striate.inside.units.payload import Units
+from striate.learn.curves.payload import LearningCurve
 from striate.learn.search.payload import Search
 from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
@@ -41,6 +42,7 @@ from . import (
     descended,
     examined,
     explained,
+    grown,
     painted,
     rates,
     searched,
@@ -74,6 +76,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Units: units.outline,
     Ablation: ablated.outline,
     Removal: ablated.removal_outline,
+    LearningCurve: grown.outline,
     InitStats: started.outline,
     RateSearch: rates.outline,
     Descent: descended.outline,

@@ -24,6 +24,7 @@ from . import (  # noqa: F401  they register their renderers
     text_evaluate,
     text_explain,
     text_gradients,
+    text_grown,
     text_rates,
     text_search,
     text_start,

@@ -18,10 +18,12 @@ from striate.data.preprocess import measure_normalisation
 from striate.data.transforms import described
 from striate.nets.load import load_net
 from striate.nets.net import Net
+from striate.nets.own.neocognitron import Neocognitron
 from striate.nets.request import parse_arch
 
 from .init import initialise, seeded
 from .losses import balanced_weights
+from .organising import Organising
 from .recipe import Recipe
 from .run import Record, Split
 from .schemes import NEED_IMAGES
@@ -66,7 +68,8 @@ def build_task(
     weights = None
     if recipe.class_weights == "balanced":
         weights = balanced_weights(torch.bincount(splits.train.labels, minlength=len(splits.train.classes)))
-    return Classification(net, label_smoothing=recipe.label_smoothing, loss=recipe.loss, class_weights=weights)
+    kind = Organising if isinstance(net.module, Neocognitron) else Classification
+    return kind(net, label_smoothing=recipe.label_smoothing, loss=recipe.loss, class_weights=weights)
 
 
 def check_splits(splits: Splits, *, labelled: bool = True) -> None:
