@@ -8,6 +8,7 @@ All parts together take at most eight CPU hours.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import platform
@@ -81,27 +82,6 @@ def sweep_nets() -> dict[str, Any]:
     return {"rows": rows}
 
 
-def find_copies() -> dict[str, Any]:
-    """Planted copies among photographs, and what is called a copy in FashionMNIST."""
-    from planted import copies_found
-
-    return copies_found()
-
-
-def paint_classes() -> dict[str, Any]:
-    """Class images of `shapes`, and how often a net of another family agrees."""
-    from painted import classes_painted
-
-    return classes_painted()
-
-
-def fool_nets() -> dict[str, Any]:
-    """Fooling images by each way: how sure their nets are, and how sure an independent one."""
-    from fooling import fooled
-
-    return fooled(KEPT)
-
-
 def steady_films() -> dict[str, Any]:
     """Flicker of films in another style, by the true flow of drawn scenes."""
     from steady import of_files
@@ -111,88 +91,9 @@ def steady_films() -> dict[str, Any]:
     return of_files(photos / "astronaut.jpg", photos / "chelsea.jpg", photos / "coffee.jpg", net)
 
 
-def fast_style() -> dict[str, Any]:
-    """A painter beside L-BFGS, on photographs that it never saw."""
-    from learnt import fast_style as measured
-
-    return measured(KEPT / "style")
-
-
-def decoded_classes() -> dict[str, Any]:
-    """Class images through a decoder, read by another net."""
-    from learnt import decoded_classes as measured
-
-    return measured(KEPT / "decoder")
-
-
-def hardened_fashion() -> dict[str, Any]:
-    """A net that withstands attacks, and what it cost."""
-    from hardening import hardened_fashion as measured
-
-    return measured(KEPT)
-
-
-def certified_digits() -> dict[str, Any]:
-    """A net that intervals certify, and a plain one."""
-    from hardening import certified_digits as measured
-
-    return measured(KEPT)
-
-
-def lawful_maps() -> dict[str, Any]:
-    """Attribution methods on a net of each family."""
-    from lawful import lawful
-
-    return lawful(KEPT)
-
-
-def dissected_units() -> dict[str, Any]:
-    """What the units of an object net and of a scene net follow."""
-    from emergence import detectors_emerge
-
-    return detectors_emerge(KEPT)
-
-
-def plain_residual() -> dict[str, Any]:
-    """Training loss of plain and of residual nets as depth grows."""
-    from degradation import plain_against_residual
-
-    return plain_against_residual(KEPT)
-
-
-def own_architectures() -> dict[str, Any]:
-    """Every own network beside softmax regression on the same images."""
-    from architectures import beside_linear
-
-    return beside_linear(KEPT)
-
-
-def compared_parts() -> dict[str, Any]:
-    """Test accuracy of `small` with other activations and normalisations."""
-    from parts import parts_compared
-
-    return parts_compared(KEPT)
-
-
-def budgets() -> dict[str, Any]:
-    """What optimizers and batch sizes reach in equal CPU seconds."""
-    from budgets import budgets as measured
-
-    return measured(KEPT)
-
-
-def started_nets() -> dict[str, Any]:
-    """What nets reach from each scheme of starting weights."""
-    from starting import from_schemes
-
-    return from_schemes(KEPT)
-
-
-def beside_baselines() -> dict[str, Any]:
-    """Features made by hand beside a small net, on the same images."""
-    from baselines import measured_baselines
-
-    return measured_baselines(KEPT)
+def part(module: str, function: str, *kept: Path) -> Callable[[], dict[str, Any]]:
+    """A function of a script beside this one, imported when it runs."""
+    return lambda: getattr(importlib.import_module(module), function)(*kept)
 
 
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
@@ -202,44 +103,62 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         lambda: train_small("FashionMNIST", 3),
     ),
     "nets": ("sites of large nets, one a family", sweep_nets),
-    "painted": ("class images of `shapes` by `small`, and a judge of another family", paint_classes),
+    "painted": (
+        "class images of `shapes` by `small`, and a judge of another family",
+        part("painted", "classes_painted"),
+    ),
     "films": ("flicker of films in another style (needs STRIATE_WEIGHTS)", steady_films),
-    "check": ("copies that `check` finds (needs STRIATE_DATA)", find_copies),
-    "fool": ("fooling images (needs STRIATE_DATA and STRIATE_WEIGHTS)", fool_nets),
+    "check": ("copies that `check` finds (needs STRIATE_DATA)", part("planted", "copies_found")),
+    "fool": ("fooling images (needs STRIATE_DATA and STRIATE_WEIGHTS)", part("fooling", "fooled", KEPT)),
     "style": (
         "loss of a learnt painter and of L-BFGS on ten unseen photographs (needs STRIATE_DATA, STRIATE_WEIGHTS)",
-        fast_style,
+        part("learnt", "fast_style", KEPT / "style"),
     ),
     "decoder": (
         "class images on `shapes` through a learnt decoder, and without, as another net sees them",
-        decoded_classes,
+        part("learnt", "decoded_classes", KEPT / "decoder"),
     ),
-    "harden": ("a small net hardened on FashionMNIST by PGD of two steps (needs STRIATE_DATA)", hardened_fashion),
-    "maps": ("attribution methods on a net of each family: which run, which refuse, which break a law", lawful_maps),
-    "certify": ("LeNet-5 certified on MNIST by intervals (needs STRIATE_DATA)", certified_digits),
+    "harden": (
+        "a small net hardened on FashionMNIST by PGD of two steps (needs STRIATE_DATA)",
+        part("hardening", "hardened_fashion", KEPT),
+    ),
+    "maps": (
+        "attribution methods on a net of each family: which run, which refuse, which break a law",
+        part("lawful", "lawful", KEPT),
+    ),
+    "certify": (
+        "LeNet-5 certified on MNIST by intervals (needs STRIATE_DATA)",
+        part("hardening", "certified_digits", KEPT),
+    ),
     "plain-residual": (
         "plain and residual nets of width 8 on 20,000 images of FashionMNIST, ten epochs (needs STRIATE_DATA)",
-        plain_residual,
+        part("degradation", "plain_against_residual", KEPT),
     ),
     "architectures": (
         "every own network, narrow where it is large, beside softmax regression on the first images of MNIST "
         "(needs STRIATE_DATA)",
-        own_architectures,
+        part("architectures", "beside_linear", KEPT),
     ),
     "parts": (
         "`small` with other activations and normalisations, 10,000 images of FashionMNIST (needs STRIATE_DATA)",
-        compared_parts,
+        part("parts", "parts_compared", KEPT),
     ),
-    "budgets": ("optimizers, and batch sizes, at equal CPU seconds (needs STRIATE_DATA)", budgets),
+    "budgets": (
+        "optimizers, and batch sizes, at equal CPU seconds (needs STRIATE_DATA)",
+        part("budgets", "budgets", KEPT),
+    ),
     "inits": (
         "nets without norm from each start, two epochs of 10,000 images of FashionMNIST (needs STRIATE_DATA)",
-        started_nets,
+        part("starting", "from_schemes", KEPT),
     ),
     "baselines": (
         "features made by hand with simple classifiers, and `small`, from 5,000 images (needs STRIATE_DATA)",
-        beside_baselines,
+        part("baselines", "measured_baselines", KEPT),
     ),
-    "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),
+    "units": (
+        "share of units of `small` that follow a concept of each kind, two tasks on `shapes`",
+        part("emergence", "detectors_emerge", KEPT),
+    ),
 }
 
 
