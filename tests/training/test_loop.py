@@ -302,7 +302,7 @@ def test_a_class_without_training_images_is_an_error_and_without_dev_images_a_no
     ("changes", "words"),
     [
         ({"device": "tpu"}, "device 'tpu'"),
-        ({"precision": "float16"}, "float32 or bfloat16"),
+        ({"precision": "float8"}, "float32 or bfloat16 or float16"),
         ({"threads": 0}, "threads is 0"),
         ({"recipe": "quik"}, "quick"),
         ({"memory_format": "rows"}, "channels_last or contiguous"),

@@ -89,15 +89,38 @@ def probe(
     Weaker attacks are tried where the attack was one of many steps along gradients in L2 or Linf. Costs one pass an
     image for one step, 100 for random points, 300 for Square, 40 for the wide radius; images that fall leave.
     """
+    left = left_of(images, threat, found, running, most=most)
+    return probe_left(ready, left, method=method)
+
+
+@dataclass(frozen=True, eq=False)
+class Left:
+    """Images that an attack left, with the threat to them and how to run on them."""
+
+    images: Tensor
+    threat: Threat
+    running: Running
+
+
+def left_of(images: Tensor, threat: Threat, found: Found, running: Running, *, most: int = PROBED) -> Left:
+    """The first images that the attack left, at most so many."""
     rows = (~found.success).nonzero().squeeze(1)[:most]
-    if len(rows) == 0 or threat.radius == 0:
+    return Left(images[rows], threat.of(rows), running_of(running, rows, label="masking"))
+
+
+def probe_left(ready: Ready, left: Left, *, method: str, most: int = PROBED) -> tuple[Probe, ...]:
+    """`probe` of images that were put by."""
+    images, running = left.images[:most], left.running
+    if len(images) == 0 or left.threat.radius == 0:
         return ()
+    rows = torch.arange(len(images), device=images.device)
+    threat = left.threat.of(rows)
     weaker = WEAKER if method in STRONG and threat.norm in {2.0, math.inf} else ()
     probes = []
     for trial in (*weaker, UNBOUNDED):
         own = running_of(running, rows, label=f"masking: {trial.name}")
-        broken = int(trial.attack(ready.net, images[rows], threat.of(rows), own).success.sum())
-        probes.append(Probe(trial.name, len(rows), broken))
+        broken = int(trial.attack(ready.net, images, threat, own).success.sum())
+        probes.append(Probe(trial.name, len(images), broken))
     return tuple(probes)
 
 

@@ -15,9 +15,10 @@ from striate.core.errors import StriateError
 from striate.core.image import from_bytes, to_bytes
 from striate.core.norms import parse_norm
 from striate.core.progress import SILENT, Progress
+from striate.core.ranks import ranks
 from striate.imageopt.found import Found
 from striate.nets.net import Net
-from striate.nets.passes import counting
+from striate.nets.passes import count_elsewhere, counting
 from striate.nets.undisturbed import undisturbed
 
 from .album import Shown, chosen
@@ -25,7 +26,7 @@ from .auto import AutoAttack
 from .catalog import METHODS
 from .check import check_classes, check_method, check_radius, check_table
 from .judging import after_jpeg, predicted_by
-from .masking import PROBED, added, masking_of, probe, saturated
+from .masking import PROBED, Left, added, left_of, masking_of, probe, probe_left, saturated
 from .method import Method, Running, Threat, norm_name, within_radius
 from .payload import Attacked, Probe, Robustness
 from .ready import SEEN, Ready, made_ready
@@ -108,10 +109,7 @@ def attack_data(
         job = replace(job, ready=ready)
         if not ready.random:
             _control(job, wanted[:CONTROL])
-        shards: list[_Shard] = []
-        for batch in _batches(job, wanted):
-            probed = max((one.tried for one in added(shard.probes for shard in shards)), default=0)
-            shards.append(_attacked(job, batch, probes=PROBED - probed))
+        shards = _by_ranks(job, wanted) if ranks().count > 1 else _by_one(job, wanted)
     sure = int(saturated(table.logits[wanted]).sum())
     return _summed(job, shards, wanted, sure, {"forward": passes.forward, "backward": passes.backward})
 
@@ -160,6 +158,46 @@ class _Job:
             seed=self.seed, ids=ids, memory=self.memory, progress=self.progress, label=label, draws=draws,
             levels=self.levels,
         )  # fmt: skip
+
+
+def _by_one(job: _Job, wanted: Tensor) -> list[_Shard]:
+    shards: list[_Shard] = []
+    for batch in _batches(job, wanted):
+        probed = max((one.tried for one in added(shard.probes for shard in shards)), default=0)
+        shards.append(_attacked(job, batch, probes=PROBED - probed))
+    return shards
+
+
+def _by_ranks(job: _Job, wanted: Tensor) -> list[_Shard]:
+    """The shards of all ranks in the order of the images; each attacks its part, and probes what it left early on."""
+    together = ranks()
+    mine = wanted[together.share_of(len(wanted))]
+    with counting() as own:
+        shards: list[_Shard] = []
+        left = together.each(lambda: _attack_own(job, mine, shards))
+        room = max(PROBED - sum(left[: together.number]), 0)
+        probed = together.each(lambda: _probe_own(job, shards, room))
+        every = together.gathered([replace(shard, left=None) for shard in shards])
+    count_elsewhere(own, together)
+    found = [shard for part in every for shard in part]
+    return [
+        *found,
+        *(_Shard((), {at: torch.zeros(0) for at in (*job.radii, job.radius)}, probes=one) for one in probed),
+    ]
+
+
+def _attack_own(job: _Job, rows: Tensor, shards: list[_Shard]) -> int:
+    shards += [_attacked(job, batch, probes=0) for batch in _batches(job, rows)]
+    return sum(len(shard.left.images) for shard in shards if shard.left is not None)
+
+
+def _probe_own(job: _Job, shards: Sequence[_Shard], room: int) -> tuple[Probe, ...]:
+    probes: list[tuple[Probe, ...]] = []
+    for shard in shards:
+        if shard.left is not None and room > 0:
+            probes.append(probe_left(job.prepared, shard.left, method=job.method, most=room))
+            room -= len(shard.left.images)
+    return added(probes)
 
 
 def _summed(
@@ -226,6 +264,7 @@ class _Shard:
     flat: int = 0
     probes: tuple[Probe, ...] = ()
     shown: list[Shown] = field(default_factory=list)
+    left: Left | None = None  # of several ranks: what is probed once all of them know how many come before
 
 
 def _batches(job: _Job, wanted: Tensor) -> Iterator[_Batch]:
@@ -277,6 +316,7 @@ def _attacked(job: _Job, batch: _Batch, *, probes: int) -> _Shard:
         job.found(batch.rows[at], found.images)
     within = replace(threat, radius=job.radius)
     probed = probe(job.prepared, images, within, found, running, method=job.method, most=probes) if probes > 0 else ()
+    left = left_of(images, within, found, running) if ranks().count > 1 else None
     shown = [
         Shown(
             listed[place].row,
@@ -289,7 +329,7 @@ def _attacked(job: _Job, batch: _Batch, *, probes: int) -> _Shard:
         for k, place in enumerate(at.tolist())
     ]
     broken = _curve(job, batch, success, smallest)
-    return _Shard(listed, broken, len(at), int(found.flat.sum()), probed, chosen(shown))
+    return _Shard(listed, broken, len(at), int(found.flat.sum()), probed, chosen(shown), left)
 
 
 def _listed(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from striate.core.errors import StriateError
 from striate.core.number import Number
+from striate.core.ranks import ranks
 from striate.metrics.intervals import wilson
 from striate.nets.net import Net
 from striate.nets.undisturbed import undisturbed
@@ -62,11 +63,15 @@ def attack_and_transfer(
         for name, net in nets.items():
             says = {other: tables[other].predicted.clone() for other in nets}
 
-            def judge(at: Tensor, images: Tensor, says: dict[str, Tensor] = says) -> None:
-                for other, one in nets.items():
-                    says[other][at] = predicted_by(one, images, memory).to(says[other])
+            judged: list[tuple[Tensor, dict[str, Tensor]]] = []
+
+            def judge(at: Tensor, images: Tensor, judged: list[tuple[Tensor, dict[str, Tensor]]] = judged) -> None:
+                judged.append((at, {other: predicted_by(one, images, memory).cpu() for other, one in nets.items()}))
 
             now = attack_data(net, data, tables[name], target=target, memory=memory, found=judge, **options)
+            for at, labels in (each for part in ranks().gathered(judged) for each in part):
+                for other in nets:
+                    says[other][at] = labels[other].to(says[other])
             given = given or now
             options = {**options, "radii": ()}
             rows.append(tuple(_rate(tables[name], tables[other], says[other], target) for other in nets))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.core.errors import StriateError
+from striate.core.ranks import is_told_elsewhere, launched, say_as_rank
 
 from .parser import SEVERITY, build_parser
 
@@ -29,7 +30,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     except StriateError as error:
         if trace:
             traceback.print_exc()
-        return _fail(str(error), USER)
+        return USER if is_told_elsewhere(error) else _fail(say_as_rank(str(error)), USER)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
@@ -60,6 +61,8 @@ def _run(arguments: Sequence[str]) -> int:
 
         check_place(Path(given.json))
     report, out = _call(given)
+    if not launched().leads:  # of several processes the first alone prints
+        return DONE
     if given.json == "-":
         print(report)
     else:

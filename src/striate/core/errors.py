@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 
 class StriateError(ValueError):
@@ -15,10 +16,23 @@ class StriateError(ValueError):
         hint: What to try next: a command, an option, a nearby name.
     """
 
+    shared = False  # whether every process of the run raises it, so that one of them shows it
+
     def __init__(self, given: str, *, accepted: str = "", hint: str = "") -> None:
         self.given, self.accepted, self.hint = given, accepted, hint
         parts = [given, f"accepted: {accepted}" if accepted else "", f"try: {hint}" if hint else ""]
         super().__init__("; ".join(part.rstrip(". ") for part in parts if part))
+
+    def __reduce__(self) -> tuple[Callable[..., StriateError], tuple[type[StriateError], str, dict[str, Any]]]:
+        # others take other arguments, and still must come through from one process to another
+        return _revived, (type(self), str(self), dict(vars(self)))
+
+
+def _revived(kind: type[StriateError], message: str, values: dict[str, Any]) -> StriateError:
+    error = kind.__new__(kind)
+    error.args = (message,)
+    vars(error).update(values)
+    return error
 
 
 class UnknownNameError(StriateError):

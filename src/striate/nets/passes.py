@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.graph import register_multi_grad_hook
 
 from striate.core.errors import StriateError
+from striate.core.ranks import Ranks
 
 
 @dataclass
@@ -56,6 +57,16 @@ def count_forward(images: Tensor) -> None:
     """Adds these images to every open counter."""
     for counter in _OPEN.counters:
         counter.forward += len(images)
+
+
+def count_elsewhere(own: Passes, ranks: Ranks) -> None:
+    """Adds to every open counter what the other ranks counted where this one counted ``own``."""
+    if ranks.count == 1:
+        return
+    every = ranks.gathered((own.forward, own.backward))
+    for counter in _OPEN.counters:
+        counter.forward += sum(each for each, _ in every) - own.forward
+        counter.backward += sum(each for _, each in every) - own.backward
 
 
 def count_backward(values: Sequence[Any], images: Tensor) -> None:

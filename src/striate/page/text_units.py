@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from striate.inside.units.payload import Layer, Units
 
-from .format import count, fixed, value_of
+from .format import count, fixed, points, value_of
 from .lines import MOST_LINES, result_lines
 from .table import table
 
@@ -24,7 +24,7 @@ def _units(result: Units, width: int, color: bool) -> list[str]:
             one.top[0].image if one.top else "",
             ", ".join(map(str, one.top[0].box)) if one.top else "",
             *((one.label.concept or "-" if one.label else "-",) if result.meanings else ()),
-            *((value_of(one.effect.change, percent=True) if one.effect else "-",) if result.accuracy else ()),
+            *((value_of(points(one.effect.change)) if one.effect else "-",) if result.accuracy else ()),
             one.picture,
         )
         for one in result.units[:MOST_LINES]

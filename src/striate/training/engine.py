@@ -5,22 +5,32 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from striate.core.errors import RunError
+from striate.core.ranks import launched, ranks
 
+from .averages import Average
+from .batchnorm import shared_batch_norm
 from .events import State
 from .feed import FORMATS, Feed, MemoryFormat
+from .groups import Grouped, divide
 from .optim import build_optimizer
 from .recipe import Recipe
 from .task import Task
 
-Precision = Literal["float32", "bfloat16"]
-_PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+Precision = Literal["float32", "bfloat16", "float16"]
+_PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "float32": "32-true",
+    "bfloat16": "bf16-mixed",
+    "float16": "16-mixed",
+}
 
 
 @contextmanager
@@ -74,9 +84,60 @@ def build_fabric(device: str, precision: str, memory_format: str) -> Fabric:
     if not there.get(kind):
         raise RunError(f"device {device!r} is not there", accepted=", ".join(name for name in there if there[name]))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    own = (
+        LightningEnvironment()
+    )  # one device here, whatever a launcher started: ranks speak to each other by themselves
+    card = int(index) if index else launched().local
+    plugins: list[Any] = [own]
+    if precision == "float16":
+        plugins.append(Scaled(kind))
+        return Fabric(accelerator=kind, devices=[card] if kind == "cuda" else 1, plugins=plugins)
     return Fabric(
-        accelerator=kind, devices=[int(index or 0)] if kind == "cuda" else 1, precision=_PRECISIONS[precision]
+        accelerator=kind,
+        devices=[card] if kind == "cuda" else 1,
+        precision=_PRECISIONS[precision],
+        plugins=plugins,
     )
+
+
+class Scaled(MixedPrecision):
+    """float16 with losses scaled up before backward, and steps left out whose gradients came out too large for it.
+
+    Source: Micikevicius et al. 2018, "Mixed precision training", section 3.2, with the factor that doubles after 2,000
+    good steps and halves after a bad one, as in torch's `GradScaler`.
+
+    Attributes:
+        skipped: Steps that were left out so far.
+    """
+
+    def __init__(self, device: str) -> None:
+        super().__init__("16-mixed", device, torch.amp.GradScaler(device, init_scale=2.0**16))
+        self.skipped = 0
+
+    def optimizer_step(self, optimizer: Any, **kwargs: Any) -> Any:
+        """A step, unless a gradient is not finite."""
+        scaler = self.scaler
+        assert scaler is not None
+        before = scaler.get_scale()
+        result = super().optimizer_step(optimizer, **kwargs)
+        self.skipped += scaler.get_scale() < before
+        return result
+
+    def state_dict(self) -> dict[str, Any]:
+        """The factor, and the count."""
+        return {**super().state_dict(), "skipped": self.skipped}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self.skipped = int(state_dict["skipped"])
+        super().load_state_dict({name: value for name, value in state_dict.items() if name != "skipped"})
+
+
+def average_gradients(optimizer: torch.optim.Optimizer) -> None:
+    """The gradients of all that ``optimizer`` changes become their means over the ranks: those of the whole batch."""
+    if ranks().count > 1:
+        every = [each for group in optimizer.param_groups for each in group["params"]]
+        ranks().average_([each.grad for each in every if each.grad is not None])
 
 
 @contextmanager
@@ -86,10 +147,16 @@ def set_up(
     """The state of a run before its first step; inside, ``task.nets`` are what Fabric makes of them."""
     nets = dict(task.nets)
     optimizers = {}
-    try:
+    scaler = fabric._precision if isinstance(fabric._precision, Scaled) else None
+    with ExitStack() as stack:
+        stack.callback(task.nets.update, nets)
         for name, net in nets.items():
             net.to(memory_format=FORMATS[memory_format])
-            task.nets[name], optimizers[name] = fabric.setup(net, build_optimizer(recipe.optimizer, net))
+            optimizer = build_optimizer(recipe.optimizer, net)
+            if isinstance(task, Grouped):
+                divide(optimizer, task.groups(name))
+            stack.enter_context(shared_batch_norm(net, ranks()))
+            task.nets[name], optimizers[name] = fabric.setup(net, optimizer)
         yield State(
             task=task,
             nets=nets,
@@ -97,6 +164,6 @@ def set_up(
             epochs=epochs,
             steps=epochs * feed.steps,
             batch=min(feed.batch, len(feed.data)),
+            average=Average(recipe.average, nets) if recipe.average else None,
+            scaler=scaler,
         )
-    finally:
-        task.nets.update(nets)

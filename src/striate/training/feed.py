@@ -9,6 +9,8 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 
+from striate.core.errors import RunError
+from striate.core.ranks import ALONE, Ranks
 from striate.core.rng import Rng
 from striate.data.batches import batches
 from striate.data.dataset import Dataset
@@ -24,16 +26,17 @@ _NONE = Augment()
 
 @dataclass(frozen=True)
 class Feed:
-    """Batches of one split.
+    """Batches of one split; of several ranks each takes its share of every batch.
 
     Attributes:
         data: The split.
-        batch: Images a batch.
+        batch: Images a batch, of all ranks together.
         seed: Seed of order and changes.
         device: Where the batches go.
         memory_format: Layout of the images in memory.
         workers: Processes that decode images of data that do not fit in memory.
         augment: Changes of the training images.
+        ranks: The processes that share each batch.
     """
 
     data: Dataset
@@ -43,6 +46,7 @@ class Feed:
     memory_format: MemoryFormat = "channels_last"
     workers: int = 0
     augment: Augment = _NONE
+    ranks: Ranks = ALONE
 
     @property
     def steps(self) -> int:
@@ -52,19 +56,45 @@ class Feed:
     def shuffled(self, epoch: int) -> Iterator[Batch]:
         """Full batches in an order of this epoch, changed at random; each image's draws hang on (seed, id, epoch).
 
-        With a mixer the labels are rows of shares (n, K).
+        With a mixer the labels are rows of shares (n, K). Ranks meet the batches that one process would meet, each its
+        own part of them.
         """
-        order = Rng(self.seed, "train/order").permutation(len(self.data), step=epoch)
-        yield from self._batches(order[: self.steps * self.batch], epoch=epoch)
+        order = Rng(self.seed, "train/order").permutation(len(self.data), step=epoch)[: self.steps * self.batch]
+        if not self.augment.mixer:  # partners come from the whole batch: there every rank makes all of it
+            order = order.view(self.steps, -1)[:, self.part].reshape(-1)
+        yield from self._batches(order, len(order) // self.steps, epoch=epoch)
+
+    @property
+    def part(self) -> slice:
+        """The part of a training batch that is this rank's."""
+        return self.ranks.share_of(min(self.batch, len(self.data)))
+
+    def check(self) -> None:
+        """Raises a `RunError` where ranks cannot have equal parts of each training batch."""
+        batch, count = min(self.batch, len(self.data)), self.ranks.count
+        if batch % count:
+            near = [each for each in (batch // count * count, (batch // count + 1) * count) if each]
+            raise RunError(
+                f"a batch is {batch} images, for {count} processes",
+                accepted=f"a batch that {count} divides, such as {' or '.join(map(str, near))}",
+                hint=f"--batch {near[0]}",
+            )
+
+    def _own(self, batch: Batch) -> Batch:
+        images, labels, ids, rows = (each[self.part] for each in (batch.images, batch.labels, batch.ids, batch.rows))
+        return Batch(images, labels, ids, rows)
 
     def plain(self) -> Iterator[Batch]:
-        """Every image once, in the split's own order, unchanged."""
-        return self._batches(None)
+        """Every image once, in the split's own order, unchanged; ranks take turns by whole batches."""
+        if self.ranks.count == 1:
+            return self._batches(None, self.batch)
+        mine = torch.split(torch.arange(len(self.data)), self.batch)[self.ranks.number :: self.ranks.count]
+        return self._batches(torch.cat(mine), self.batch) if mine else iter(())
 
-    def _batches(self, order: torch.Tensor | None, *, epoch: int | None = None) -> Iterator[Batch]:
+    def _batches(self, order: torch.Tensor | None, size: int, *, epoch: int | None = None) -> Iterator[Batch]:
         layout, changes = FORMATS[self.memory_format], transforms(self.augment)
         mixer: Mixer | None = TRANSFORMS.load(self.augment.mixer) if self.augment.mixer else None
-        for rows, images, labels in batches(self.data, self.batch, order=order, workers=self.workers):
+        for rows, images, labels in batches(self.data, size, order=order, workers=self.workers):
             ids = self.data.ids[rows]
             placed, wanted = images.to(self.device), labels
             if epoch is not None:
@@ -72,7 +102,8 @@ class Feed:
                 if mixer is not None:
                     shares = F.one_hot(labels, len(self.data.classes))
                     placed, wanted = mixer(placed, shares, ids, Rng(self.seed, "train/mixer"), step=epoch)
-            yield Batch(placed.contiguous(memory_format=layout), wanted.to(self.device), ids, rows)
+            made = Batch(placed.contiguous(memory_format=layout), wanted.to(self.device), ids, rows)
+            yield self._own(made) if epoch is not None and mixer is not None else made
 
 
 def transforms(how: Augment) -> tuple[Transform, ...]:

@@ -7,29 +7,32 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from striate.core.errors import RunError
 from striate.core.progress import SILENT, Progress
+from striate.core.ranks import joined, ranks
 from striate.data.dataset import Splits
 
-from .catalog import RECIPES
+from .averages import PASSED, measuring
 from .engine import Precision, build_fabric, exact, set_up
-from .events import Events, Observer, State
+from .events import Events, Observer, State, stalled
 from .feed import Feed, MemoryFormat
 from .init import seeded
 from .observers import checkpoints, metrics_file, progress_bar, restore
-from .optim import set_rate
 from .payload import Epoch, Training
 from .prepare import build_task, changes_since, describe
 from .recipe import Recipe
-from .run import guarded, opened, read_run, save_record
+from .request import load_recipe
+from .run import agreed, guarded, opened_by_first, read_run, save_record
 from .task import Batch, Task
+from .updates import Updates
 
 
 def fit(
@@ -58,11 +61,14 @@ def fit(
     with the same arguments ends, bit for bit, where the uninterrupted run would have ended (on the same machine with
     as many threads; seconds apart). As the best of several epochs, its figure on dev is a little too good.
 
+    Under torchrun or SLURM the processes share every batch and end with the numbers of one (see `striate.core.ranks`);
+    the first alone writes, shows and calls ``observers``.
+
     Args:
         subject: A net by name (``striate/small``: from scratch), a net (a copy is trained), or a `Task`.
         splits: What to learn from and to choose by.
         out: The run folder.
-        recipe: How; by name or as a value.
+        recipe: How; by name, ``FILE.py:function``, ``FILE.json``, or as a value.
         seed: Of starting weights, order, random changes, dropout.
         resume: Go on with the run in ``out``; one that is complete is left as it is.
         overwrite: Delete the run in ``out`` first; other folders are never deleted.
@@ -81,35 +87,36 @@ def fit(
         RunError: Net, data, recipe and folder do not fit together, the loss is no number, the disk is full...
         KeyboardInterrupt: Ctrl-C, once the folder says that the run was stopped.
     """
-    how = RECIPES.load(recipe) if isinstance(recipe, str) else recipe
+    how = load_recipe(recipe) if isinstance(recipe, str) else recipe
     folder = Path(out)
-    with exact(device, threads):
+    with exact(device, threads), joined(device) as together:
         fabric = build_fabric(device, precision, memory_format)
         task = build_task(subject, splits, recipe=how, seed=seed, weights_root=weights_root)
         feed, dev = (
-            Feed(part, how.batch, seed, fabric.device, memory_format, workers, how.augment)
+            Feed(part, how.batch, seed, fabric.device, memory_format, workers, how.augment, together)
             for part in (splits.train, splits.dev)
         )
+        together.each(feed.check)
         record = describe(
             subject, task, splits, how, seed=seed, device=device, precision=precision, memory_format=memory_format
         )
-        record = replace(record, asked=dict(asked or {}))
-        with opened(folder, record, resume=resume, overwrite=overwrite) as run:
+        record = agreed(together, replace(record, asked=dict(asked or {})))
+        with opened_by_first(together, folder, record, resume=resume, overwrite=overwrite) as run:
             if run.state == "complete":
                 progress.say(f"the run in {folder} is complete: nothing is left to do")
-                return read_run(out)
+                return together.led(lambda: read_run(out))
             for note in (*run.notes, *changes_since(run)):
                 progress.say(f"note: {note}")
             saving = checkpoints(folder, run, keep=keep)
-            watching = [saving, metrics_file(folder), progress_bar(progress), *observers]
+            watching = [saving, metrics_file(folder), progress_bar(progress), *observers] if together.leads else []
             with (
                 set_up(fabric, task, how, epochs=run.epochs, feed=feed, memory_format=memory_format) as state,
                 guarded(folder, run, state, progress),
             ):
                 restore(folder, state)
                 train(state, how, feed, dev, observers=watching, seed=seed, fabric=fabric)
-                save_record(folder, replace(run, state="complete"))
-    return read_run(out)
+                together.led(lambda: save_record(folder, replace(run, state="complete")))
+        return together.led(lambda: read_run(out))
 
 
 def train(
@@ -122,12 +129,14 @@ def train(
             stack.enter_context(observer(events))
         events.emit("run_start", state)
         try:
-            while state.epoch < state.epochs:
+            while state.epoch < state.epochs and not stalled(state.history, state.task.choice, recipe.patience):
                 events.emit("epoch_start", state)
                 begun = time.perf_counter()
-                with seeded(seed, "train/torch", step=state.epoch):
+                with seeded(seed, f"train/torch{ranks().number or ''}", step=state.epoch):
                     learnt = learn(state, recipe, feed, events, fabric)
-                    judged = evaluate(state.task, dev)
+                    take_average(state, feed)
+                    with state.as_judged():
+                        judged = evaluate(state.task, dev)
                 state.epoch += 1
                 seconds = time.perf_counter() - begun
                 state.history.append(Epoch.of(state.epoch, learnt, judged, rate=state.rate, seconds=seconds))
@@ -144,20 +153,11 @@ def learn(state: State, recipe: Recipe, feed: Feed, events: Events, fabric: Fabr
     Raises:
         RunError: The loss is no number; the message holds epoch, step and learning rate.
     """
-    task, seen, sums = state.task, 0, dict.fromkeys(state.task.figures, 0.0)
-
-    def update(loss: Tensor, name: str) -> None:
-        optimizer = state.optimizers[name]
-        optimizer.zero_grad()
-        fabric.backward(loss)
-        optimizer.step()
-
-    set_mode(task, training=True)
+    seen, sums = 0, dict.fromkeys(state.task.figures, 0.0)
+    updates = Updates(state, recipe, fabric)
+    set_mode(state.task, training=True)
     for batch in feed.shuffled(state.epoch):
-        state.rate = recipe.optimizer.rate * recipe.schedule(state.step, state.steps)
-        for optimizer in state.optimizers.values():
-            set_rate(optimizer, state.rate)
-        figures = task.step(replace(batch, done=state.step / state.steps), update)
+        figures = updates.step(replace(batch, done=state.step / state.steps))
         count = len(batch.rows)
         state.figures = {name: float(figures[name].sum()) / count for name in sums}
         if not math.isfinite(state.figures["loss"]):
@@ -167,7 +167,7 @@ def learn(state: State, recipe: Recipe, feed: Feed, events: Events, fabric: Fabr
             sums[name] += state.figures[name] * count
         state.step += 1
         events.emit("step", state)
-    return {name: total / seen for name, total in sums.items()}
+    return means(sums, dict.fromkeys(sums, seen))
 
 
 @torch.no_grad()
@@ -184,9 +184,31 @@ def evaluate(task: Task, feed: Feed) -> dict[str, float]:
         for name in sums:
             sums[name] += float(judged[name].sum())
             counts[name] += len(judged[name])
-    if not math.isfinite(sums["loss"]):
-        raise RunError(f"the loss on the {feed.data.split} split is {sums['loss']}", hint="a lower learning rate")
-    return {name: total / max(counts[name], 1) for name, total in sums.items()}
+    found = means(sums, counts)
+    if not math.isfinite(found["loss"]):
+        raise RunError(f"the loss on the {feed.data.split} split is {found['loss']}", hint="a lower learning rate")
+    return found
+
+
+def means(sums: Mapping[str, float], counts: Mapping[str, int]) -> dict[str, float]:
+    """The mean of each figure over all ranks."""
+    both = torch.tensor([[sums[name], counts[name]] for name in sums], dtype=torch.float64)
+    total = ranks().sum_(both).tolist()
+    return {name: value / max(count, 1) for name, (value, count) in zip(sums, total, strict=True)}
+
+
+@torch.no_grad()
+def take_average(state: State, feed: Feed) -> None:
+    """The mean of the weights after an epoch, and BatchNorm's statistics by training images where it needs them."""
+    average = state.average
+    if average is None or not average.after_epoch(state.epoch + 1, state.epochs):
+        return
+    with average.in_place(), measuring(state.nets.values()) as needed:
+        if needed:
+            set_mode(state.task, training=True)
+            for batch in islice(feed.shuffled(state.epoch), PASSED):
+                state.task.predict(batch)
+            average.keep_statistics()
 
 
 def set_mode(task: Task, *, training: bool) -> None:

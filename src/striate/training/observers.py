@@ -6,12 +6,14 @@ import io
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from striate.core.codec import from_json, to_json
 from striate.core.errors import RunError
 from striate.core.progress import Progress, Step
+from striate.core.ranks import ranks
 from striate.core.storage import write_bytes
 from striate.nets.load import save_weights
 from striate.nets.net import Net
@@ -94,26 +96,30 @@ def save_best(folder: Path, state: State, record: Record) -> None:
 
 
 def save_nets(folder: Path, state: State, record: Record, *, stem: str) -> None:
-    """``STEM.safetensors`` of the first net, ``STEM.NAME.safetensors`` of others, as they are now."""
+    """``STEM.safetensors`` of the first net, ``STEM.NAME.safetensors`` of others, as they are judged now."""
     said = {"data": record.data, "recipe": record.recipe.name, "epoch": str(state.epoch)}
     if state.history:
         figure = state.task.choice.figure
         said[f"dev_{figure}"] = repr(state.history[-1].dev(figure))
-    for index, (name, net) in enumerate(state.nets.items()):
-        path = folder / (f"{stem}.safetensors" if index == 0 else f"{stem}.{name}.safetensors")
-        if isinstance(net, Net):
-            save_weights(net, path, metadata={**record.about, **said})
-        else:
-            write_weights(net, path, {"striate": FORMAT, "task": record.task, **record.about, **said})
+    with state.as_judged():
+        for index, (name, net) in enumerate(state.nets.items()):
+            path = folder / (f"{stem}.safetensors" if index == 0 else f"{stem}.{name}.safetensors")
+            if isinstance(net, Net):
+                save_weights(net, path, metadata={**record.about, **said})
+            else:
+                write_weights(net, path, {"striate": FORMAT, "task": record.task, **record.about, **said})
 
 
 def save_checkpoint(folder: Path, state: State) -> None:
     """``checkpoints/last.pt``: nets, optimizers, history; ``torch.load(..., weights_only=True)`` reads it."""
-    content = {
+    content: dict[str, Any] = {
         "nets": {name: net.state_dict() for name, net in state.nets.items()},
         "optimizers": {name: each.state_dict() for name, each in state.optimizers.items()},
         "history": to_json(state.history),
+        "average": state.average.state_dict() if state.average else None,
     }
+    if state.scaler is not None:
+        content["scaler"] = state.scaler.state_dict()
 
     buffer = io.BytesIO()  # written straight to a full disk, torch would hide why it failed
     torch.save(content, buffer)
@@ -123,20 +129,38 @@ def save_checkpoint(folder: Path, state: State) -> None:
 def restore(folder: Path, state: State) -> None:
     """Bring nets, optimizers and history to where the last checkpoint left them; without one, leave them at the start.
 
+    Of several ranks the first reads it, and tells the others.
+
     Raises:
         RunError: The checkpoint cannot be read or does not fit.
     """
     path = folder / CHECKPOINT
-    if not path.exists():
+    content = ranks().led(lambda: _checkpoint(path) if path.exists() else None)
+    if content is None:
         return
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
         for name, net in state.nets.items():
             net.load_state_dict(content["nets"][name])
         for name, optimizer in state.optimizers.items():
             optimizer.load_state_dict(content["optimizers"][name])
+        if state.average is not None:
+            state.average.load_state_dict(content["average"])
+        if state.scaler is not None:
+            state.scaler.load_state_dict(content["scaler"])
         state.history[:] = from_json(content["history"], list[Epoch])
     except Exception as error:
-        raise RunError(f"cannot go on from {path}: {error}", hint="--overwrite to begin anew") from error
+        raise _unfit(path, error) from error
     state.epoch = state.saved = len(state.history)
     state.step = state.epoch * (state.steps // state.epochs)
+
+
+def _checkpoint(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise _unfit(path, error) from error
+    return content
+
+
+def _unfit(path: Path, error: Exception) -> RunError:
+    return RunError(f"cannot go on from {path}: {error}", hint="--overwrite to begin anew")

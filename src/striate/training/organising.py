@@ -12,6 +12,7 @@ from striate.core.errors import RunError
 from striate.nets.net import Net
 from striate.nets.own.neocognitron import Neocognitron, organise
 
+from .losses import Loss
 from .task import Batch, Classification, Update
 
 SHARE: Final = 0.5  # of a run in which stages learn; afterwards the head learns from what no longer changes
@@ -24,8 +25,10 @@ class Organising(Classification):
     throughout, the linear layer learns by cross-entropy. Figures are those of classification.
     """
 
-    def __init__(self, net: Net, *, label_smoothing: float = 0.0) -> None:
-        super().__init__(net, label_smoothing=label_smoothing)
+    def __init__(
+        self, net: Net, *, label_smoothing: float = 0.0, loss: Loss | None = None, class_weights: Tensor | None = None
+    ) -> None:
+        super().__init__(net, label_smoothing=label_smoothing, loss=loss, class_weights=class_weights)
         if not isinstance(net.module, Neocognitron):
             raise RunError(f"{net.name} does not organise itself", accepted="striate/neocognitron")
         self._net, self._module = net, net.module

@@ -8,9 +8,11 @@ import platform
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from striate.core.errors import RunError
+from striate.core.ranks import ranks
+from striate.core.rng import Rng
 from striate.data.dataset import Dataset, Splits
 from striate.data.preprocess import measure_normalisation
 from striate.data.transforms import described
@@ -19,11 +21,15 @@ from striate.nets.net import Net
 from striate.nets.own.neocognitron import Neocognitron
 from striate.nets.request import parse_arch
 
-from .init import he_normal, seeded
+from .init import initialise, seeded
+from .losses import balanced_weights
 from .organising import Organising
 from .recipe import Recipe
 from .run import Record, Split
+from .schemes import NEED_IMAGES
 from .task import Classification, Task
+
+PROBED = 256  # training images that a scheme of starting weights may look at
 
 
 def build_task(
@@ -51,16 +57,19 @@ def build_task(
         return subject
     check_splits(splits)
     with seeded(seed, "train/init"):  # for a Python function that draws its weights by itself
-        if isinstance(subject, str) and _from_scratch(subject):
+        if isinstance(subject, str) and from_scratch(subject):
             net = _fresh(subject, splits.train, recipe=recipe, seed=seed)
         elif isinstance(subject, nn.Module):
             net = copy.deepcopy(load_net(subject, classes=splits.train.classes))
         else:
             net = load_net(subject, weights_root=weights_root)
     check_fit(net, splits.train)
-    check_recipe(recipe, splits.train, fresh=isinstance(subject, str) and _from_scratch(subject))
+    check_recipe(recipe, splits.train, fresh=isinstance(subject, str) and from_scratch(subject))
+    weights = None
+    if recipe.class_weights == "balanced":
+        weights = balanced_weights(torch.bincount(splits.train.labels, minlength=len(splits.train.classes)))
     kind = Organising if isinstance(net.module, Neocognitron) else Classification
-    return kind(net, label_smoothing=recipe.label_smoothing)
+    return kind(net, label_smoothing=recipe.label_smoothing, loss=recipe.loss, class_weights=weights)
 
 
 def check_splits(splits: Splits, *, labelled: bool = True) -> None:
@@ -113,7 +122,7 @@ def check_fit(net: Net, data: Dataset) -> None:
         raise RunError(
             f"{name} has {len(net.classes)} classes, {data.name} has {len(data.classes)}",
             accepted="a net with as many outputs as the data have classes",
-            hint="give the net without weights, so that it is built for these classes",
+            hint=f"a new head on its weights: striate transfer {name} DATA; or give it without weights",
         )
     if net.channels != data.channels:
         raise RunError(f"{name} takes {net.channels} channels, images of {data.name} have {data.channels}")
@@ -188,8 +197,8 @@ def describe(
 
 def changes_since(run: Record) -> tuple[str, ...]:
     """Sentences on what is no longer as it was when the run began and may change the last bits of its numbers."""
-    now = {"threads": str(torch.get_num_threads()), **versions()}
-    then = {"threads": str(run.threads), **run.versions}
+    now = {"threads": str(torch.get_num_threads()), "processes": str(ranks().count), **versions()}
+    then = {"threads": str(run.threads), "processes": str(run.processes), **run.versions}
     return tuple(
         f"the run began with {name} {value} and goes on with {now.get(name, 'none')}: the last bits may differ"
         for name, value in then.items()
@@ -205,7 +214,8 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **named}
 
 
-def _from_scratch(name: str) -> bool:
+def from_scratch(name: str) -> bool:
+    """Whether a name is a bare ``SOURCE/ARCH``, with or without options: training begins from random weights."""
     source, _, rest = name.partition("/")
     if not source or not rest or set(rest) & set("/@:") or Path(name).exists():
         return False
@@ -215,7 +225,13 @@ def _from_scratch(name: str) -> bool:
 
 def _fresh(name: str, train: Dataset, *, recipe: Recipe, seed: int) -> Net:
     net = load_net(f"{name}.random", classes=train.classes, channels=train.channels, size=train.size, seed=seed)
-    if recipe.init == "he_normal":
-        he_normal(net.module)
     normal = measure_normalisation(train, recipe.preprocess)
-    return net.adapted(mean=normal.mean, std=normal.std, classes=train.classes, geometry=train.geometry or net.geometry)
+    net = net.adapted(mean=normal.mean, std=normal.std, classes=train.classes, geometry=train.geometry or net.geometry)
+    initialise(net, recipe.init, seed=seed, images=probe_images(train, seed) if recipe.init in NEED_IMAGES else None)
+    return net
+
+
+def probe_images(train: Dataset, seed: int, most: int = PROBED) -> Tensor:
+    """Training images drawn by the seed, as many as there are and at most ``most``."""
+    order = Rng(seed, "train/probe").permutation(len(train))[:most]
+    return train.images(order)

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from typing import Any, Literal
 from striate.core.codec import dumps, from_json, to_json
 from striate.core.errors import RunError, StriateError
 from striate.core.progress import Progress
+from striate.core.ranks import Ranks, RanksError, launched
 from striate.core.storage import write_text
 
 from .events import State, best_of
@@ -70,6 +71,7 @@ class Record:
         task: What is learnt.
         about: What else the task says of it.
         choice: By which figure on dev the best epoch is chosen.
+        processes: How many shared each batch; other counts may change the last bits.
     """
 
     net: str
@@ -94,6 +96,7 @@ class Record:
     about: Mapping[str, str] = field(default_factory=dict)
     choice: Choice = BY_ACCURACY
     format: int = field(default=FORMAT, metadata={"name": "striate"})
+    processes: int = 1
 
 
 @contextmanager
@@ -128,6 +131,33 @@ def opened(folder: Path, record: Record, *, resume: bool, overwrite: bool) -> It
         yield record
 
 
+def agreed(ranks: Ranks, record: Record) -> Record:
+    """The record, with the number of processes, once every rank is seen to mean the same run.
+
+    Raises:
+        RunError: They have other data, options or versions; the message says which.
+    """
+    mine = {name: to_json(getattr(record, name)) for name in (*_IDENTITY, "epochs", "versions")}
+    all_of_them = ranks.gathered(mine)
+    for number, theirs in enumerate(all_of_them):
+        if differ := list(_differences(all_of_them[0], theirs)):
+            error = RunError(
+                f"process {number} of {ranks.count} has other arguments than process 0: "
+                + ", ".join(_telling(differ)).replace("the run's is", "that of process 0"),
+                accepted="the same command, data and versions for every process",
+            )
+            error.shared = True
+            raise error
+    return replace(record, processes=ranks.count)
+
+
+@contextmanager
+def opened_by_first(ranks: Ranks, folder: Path, record: Record, *, resume: bool, overwrite: bool) -> Iterator[Record]:
+    """`opened` by the first of several ranks, which alone holds the folder; the others learn what stands there."""
+    with ExitStack() as stack:
+        yield ranks.led(lambda: stack.enter_context(opened(folder, record, resume=resume, overwrite=overwrite)))
+
+
 @contextmanager
 def guarded(folder: Path, record: Record, state: State, progress: Progress) -> Iterator[None]:
     """Inside, whatever ends a run is noted in its ``run.json``, and what can be used of it is said.
@@ -140,15 +170,21 @@ def guarded(folder: Path, record: Record, state: State, progress: Progress) -> I
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         why = "interrupted" if interrupted else f"{type(error).__name__}: {error}"
-        try:
-            save_record(folder, replace(record, state="stopped", why=why.replace(f"{folder}{os.sep}", "")))
-        except StriateError as second:
-            progress.say(f"{folder / RECORD} could not be brought up to date: {second}")
-        kept = f"{state.saved} of {state.epochs} epochs are kept in {folder}"
+        if launched().leads:  # the others leave the folder to it
+            try:
+                save_record(folder, replace(record, state="stopped", why=why.replace(f"{folder}{os.sep}", "")))
+            except StriateError as second:
+                progress.say(f"{folder / RECORD} could not be brought up to date: {second}")
+        saved = state.saved if launched().leads else state.epoch
+        kept = f"{saved} of {state.epochs} epochs are kept in {folder}"
         if interrupted:
             progress.say(f"stopped: {kept}; the same command with --resume goes on")
         if isinstance(error, StriateError):
-            raise RunError(f"{error.given}; {kept}", accepted=error.accepted, hint=error.hint) from error
+            again = "the same command with --resume, on as many processes as you like"
+            hint = again if isinstance(error, RanksError) else error.hint
+            told = RunError(f"{error.given}; {kept}", accepted=error.accepted, hint=hint)
+            told.shared = error.shared
+            raise told from error
         raise
 
 

@@ -106,7 +106,10 @@ class Placed(Shared, total=False):
     seed: Annotated[int, Option("seed of every random draw", "N", default=0)]
     device: Annotated[str, Option("where to compute: cpu, cuda, cuda:1, mps", "NAME", default="cpu")]
     threads: Annotated[int | None, Option("threads to compute with (default: torch's choice)", "N", parse=count)]
-    precision: Annotated[Literal["float32", "bfloat16"], Option("arithmetic of the passes", default="float32")]
+    precision: Annotated[
+        Literal["float32", "bfloat16", "float16"],
+        Option("arithmetic of the passes; float16 scales losses and leaves out steps that overflow", default="float32"),
+    ]
     weights_root: Annotated[str | Path | None, Option("where weights are looked for first", "DIR")]
 
 

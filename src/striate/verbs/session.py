@@ -19,6 +19,7 @@ from striate.core.cite import bibtex
 from striate.core.errors import StriateError
 from striate.core.finding import Finding, ranked
 from striate.core.progress import Progress
+from striate.core.ranks import joined, launched
 from striate.core.report import Cost, Origin, Report
 from striate.core.storage import check_place, write_bytes, write_text
 
@@ -38,7 +39,8 @@ ABOUT_DATA = (  # options that say which data are meant, and how they come to a 
 )  # fmt: skip
 PAGE = "report.html"
 MARK = "report.json"  # a folder that holds it is ours to write over
-OWN_PLACES = {"convert", "demo", "examine", "train"}  # verbs that look after their own place
+OWN_PLACES = {"convert", "demo", "examine", "search", "train"}  # verbs that look after their own place
+TOGETHER = ("train", "evaluate", "attack")  # verbs that several processes of a launcher share
 
 
 @dataclass
@@ -286,7 +288,12 @@ def session(verb: str, arguments: Mapping[str, Any], shared: Mapping[str, Any], 
         kind: The TypedDict of shared options that the verb takes; the defaults are read from it.
     """
     settings = with_defaults(shared, kind)
-    progress = Progress(quiet=bool(settings["quiet"]))
+    here = launched()
+    if here.count > 1 and verb not in TOGETHER:
+        raise StriateError(
+            f"{verb} is started as {here.count} processes", accepted=f"one; several for {', '.join(TOGETHER)}"
+        )
+    progress = Progress(quiet=bool(settings["quiet"]) or not here.leads)
     given = {**arguments, **shared}
     if arguments.get("out") is not None and verb not in OWN_PLACES:
         check_folder(Path(arguments["out"]), overwrite=bool(settings["overwrite"]))
@@ -296,6 +303,7 @@ def session(verb: str, arguments: Mapping[str, Any], shared: Mapping[str, Any], 
             from striate.nets.budget import at_most
             from striate.nets.passes import counting
 
+            stack.enter_context(joined(str(settings["device"])))
             stack.enter_context(_arithmetic(settings))
             if "memory" in settings:  # elsewhere --batch is the images a step of training
                 stack.enter_context(at_most(settings["batch"]))
@@ -328,7 +336,8 @@ def _arithmetic(settings: Mapping[str, Any]) -> Iterator[None]:
     try:
         if settings["threads"] is not None:
             torch.set_num_threads(settings["threads"])
-        with torch.autocast(kind, torch.bfloat16, enabled=settings["precision"] == "bfloat16"):
+        half = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(settings["precision"])
+        with torch.autocast(kind, half or torch.bfloat16, enabled=half is not None):
             yield
     finally:
         torch.set_num_threads(before)
@@ -456,9 +465,13 @@ def claim_folder(folder: Path, *, overwrite: bool) -> Path:
 
 def write_out(report: Report[T], out: str | Path | None, *, overwrite: bool) -> Report[T]:
     """Write a report into ``out``: JSON, page, pictures, arrays, citations; gives it with its files named."""
-    if out is None:
+    if out is None or not launched().leads:  # of several processes the first alone writes
         return report
-    folder = claim_folder(Path(out), overwrite=overwrite)
+    return write_into(report, claim_folder(Path(out), overwrite=overwrite))
+
+
+def write_into(report: Report[T], folder: Path) -> Report[T]:
+    """Write a report into a folder that may hold other things: what has its files' names is written over."""
     files = dict(report.files)
     for name, data in report.album.items():
         write_bytes(folder / name, data)

@@ -109,9 +109,7 @@ def _check_units(found: Sequence[Watched], units: Sequence[int], *, named: bool)
     for unit in units:
         without = [each.layer for each in found if not 0 <= unit < each.layer.units]
         if without and (named or len(without) == len(found)):
-            raise StriateError(
-                f"unit {unit} of {without[0].name}", accepted=f"0 to {without[0].units - 1}", hint="--layer SITE"
-            )
+            raise StriateError(f"unit {unit} of {without[0].name}", accepted=f"0 to {without[0].units - 1}")
 
 
 def _told(

@@ -11,6 +11,70 @@ if TYPE_CHECKING:
     from .blueprint import Blueprint
 
 _HERE = "striate.nets.own"
+
+
+def _family(module: str, cites: tuple[str, ...], **summaries: str) -> dict[str, Entry]:
+    return {name: Entry(f"{_HERE}.{module}:{name}", summary, cites) for name, summary in summaries.items()}
+
+
+_RESIDUAL = {
+    **_family(
+        "preact",
+        ("he2016identity",),
+        **{
+            f"preact_resnet{depth}": f"residual network of {depth} layers for CIFAR, activations before convolutions"
+            for depth in (20, 32, 44, 56, 110, 164, 1001)
+        },
+    ),
+    **_family(
+        "preact",
+        ("zagoruyko2016wide",),
+        **{
+            f"wrn{depth}_{widen}": f"wide residual network for CIFAR: {depth} layers, {widen} times as wide"
+            for depth, widen in ((40, 1), (40, 4), (16, 8), (28, 10))
+        },
+    ),
+    **_family(
+        "residual", ("xie2017aggregated",), resnext29_8x64d="ResNeXt of 29 layers for CIFAR: blocks of 8 parallel paths"
+    ),
+    **_family(
+        "densenet",
+        ("huang2017densely",),
+        densenet40_12="densely connected network for CIFAR: 40 layers, growth 12",
+        densenet100_12="densely connected network for CIFAR: 100 layers, growth 12",
+        densenet_bc100_12="the same with bottlenecks and halved channels: 100 layers, growth 12",
+        densenet_bc190_40="the same with bottlenecks and halved channels: 190 layers, growth 40",
+    ),
+    **_family(
+        "residual",
+        ("he2016deep",),
+        plain18="plain network of 18 layers for ImageNet: the residual one without its shortcuts",
+        plain34="plain network of 34 layers for ImageNet: the residual one without its shortcuts",
+    ),
+    **_family(
+        "residual",
+        ("hu2018squeeze",),
+        se_resnet18="residual network of 18 layers for ImageNet that weighs channels (squeeze and excitation)",
+        se_resnet50="residual network of 50 layers for ImageNet that weighs channels (squeeze and excitation)",
+    ),
+    **_family(
+        "residual",
+        ("woo2018cbam",),
+        cbam_resnet18="residual network of 18 layers for ImageNet that weighs channels and places; order=...",
+        cbam_resnet50="residual network of 50 layers for ImageNet that weighs channels and places; order=...",
+    ),
+    **_family("resnet", ("hu2018squeeze",), se_resnet20="residual network of 20 layers for CIFAR that weighs channels"),
+    **_family(
+        "resnet",
+        ("woo2018cbam",),
+        cbam_resnet20="residual network of 20 layers for CIFAR that weighs channels and places; order=...",
+    ),
+    **_family(
+        "efficientnet",
+        ("tan2019efficientnet",),
+        **{f"efficientnet_b{number}": f"EfficientNet-B{number}, scaled from B0 as published" for number in range(8)},
+    ),
+}
 OWN: Registry[Callable[..., Blueprint]] = Registry(
     "network of striate",
     {
@@ -88,6 +152,10 @@ OWN: Registry[Callable[..., Blueprint]] = Registry(
             "vision transformer for images of 8 to 96 px: class token, learnt positions, four blocks",
             ("dosovitskiy2021image",),
         ),
+        "cell": Entry(
+            f"{_HERE}.cell:cell", "a cell of four nodes, repeated, its six edges chosen by a code", ("dong2020bench",)
+        ),
+        "stages": Entry(f"{_HERE}.cell:stages", "plain stages, the depth, width and kernel of each chosen"),
         **{
             f"resnet{depth}": Entry(
                 f"{_HERE}.resnet:resnet{depth}",
@@ -104,6 +172,7 @@ OWN: Registry[Callable[..., Blueprint]] = Registry(
             )
             for depth in (8, 20, 32, 44, 56)
         },
+        **_RESIDUAL,
     },
     hint="striate models lists all",
 )

@@ -21,23 +21,19 @@ from striate.nets.weights import SUFFIXES, WeightsFile, find_weights, fit_weight
 # silent. Source: Idelbayev 2018, pytorch_resnet_cifar10.
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CENTRED = ((0.5,), (0.25,))  # brings pixels in [0, 1] to about zero mean and unit spread, for weights not yet trained
-_GREY = frozenset(
-    {"linear", "mlp", "lenet5", "lenet1", "lenet5_1998", "neocognitron"}
-)  # by default for grey images, as MNIST has them
-_SIZES = {  # by default; 32 x 32 for the others
-    "linear": (28, 28),
-    "mlp": (28, 28),
-    "lenet1": (28, 28),
-    "neocognitron": (28, 28),
-    "alexnet": (227, 227),
-    **dict.fromkeys(
-        ("zfnet", "vgg_a", "vgg_b", "vgg_c", "vgg_d", "vgg_e", "nin", "googlenet", "mobilenet1"), (224, 224)
-    ),
-}
-# By default; 10 for the others.
-_CLASSES = dict.fromkeys(
-    ("alexnet", "zfnet", "vgg_a", "vgg_b", "vgg_c", "vgg_d", "vgg_e", "nin", "googlenet", "mobilenet1"), 1000
+# By default for grey images, as MNIST has them.
+_GREY = frozenset({"linear", "mlp", "lenet5", "lenet1", "lenet5_1998", "neocognitron"})
+_IMAGENET_NETS = (
+    *("alexnet", "zfnet", "vgg_a", "vgg_b", "vgg_c", "vgg_d", "vgg_e", "nin", "googlenet", "mobilenet1"),
+    *("plain18", "plain34", "se_resnet18", "se_resnet50", "cbam_resnet18", "cbam_resnet50"),
+    *(f"efficientnet_b{number}" for number in range(8)),
 )
+_SIZES = {  # by default; 32 x 32 for the others
+    **dict.fromkeys(("linear", "mlp", "lenet1", "neocognitron"), (28, 28)),
+    **dict.fromkeys(_IMAGENET_NETS, (224, 224)),
+    "alexnet": (227, 227),
+}
+_CLASSES = dict.fromkeys(_IMAGENET_NETS, 1000)  # by default; 10 for the others
 
 
 def load(request: Request) -> Net:
@@ -123,6 +119,38 @@ _PARAMETERS = {
     "plain32": 464_154,
     "plain44": 658_586,
     "plain56": 853_018,
+    "preact_resnet20": 269_722,
+    "preact_resnet32": 464_154,
+    "preact_resnet44": 658_586,
+    "preact_resnet56": 853_018,
+    "preact_resnet110": 1_727_962,
+    "preact_resnet164": 1_703_258,
+    "preact_resnet1001": 10_327_706,
+    "wrn40_1": 563_930,
+    "wrn40_4": 8_949_210,
+    "wrn16_8": 10_961_370,
+    "wrn28_10": 36_479_194,
+    "resnext29_8x64d": 34_426_698,
+    "densenet40_12": 1_019_722,
+    "densenet100_12": 6_979_642,
+    "densenet_bc100_12": 769_162,
+    "densenet_bc190_40": 25_624_430,
+    "plain18": 11_515_688,
+    "plain34": 21_623_848,
+    "se_resnet18": 11_778_592,
+    "se_resnet50": 28_088_024,
+    "cbam_resnet18": 11_779_392,
+    "cbam_resnet50": 28_089_624,
+    "se_resnet20": 272_095,
+    "cbam_resnet20": 272_995,
+    "efficientnet_b0": 5_288_548,
+    "efficientnet_b1": 7_794_184,
+    "efficientnet_b2": 9_109_994,
+    "efficientnet_b3": 12_233_232,
+    "efficientnet_b4": 19_341_616,
+    "efficientnet_b5": 30_389_784,
+    "efficientnet_b6": 43_040_704,
+    "efficientnet_b7": 66_347_960,
 }
 
 

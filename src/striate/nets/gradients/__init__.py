@@ -1,0 +1,1 @@
+"""Gradients checked against differences, and graphs with values and local gradients."""
