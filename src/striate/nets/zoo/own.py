@@ -106,6 +106,8 @@ _PARAMETERS = {
     "googlenet": 6_998_552,
     "mobilenet1": 4_231_976,
     "neocognitron": 24 * (1 + 24 + 24) * 25 + 3 * 24 + 250,
+    "cell": 267_738,
+    "stages": 24346,
     "hog": 3_250,
     "vit_tiny": 142_026,
     "resnet8": 75_290,
