@@ -21,7 +21,7 @@ from striate.nets.weights import SUFFIXES, WeightsFile, find_weights, fit_weight
 # silent. Source: Idelbayev 2018, pytorch_resnet_cifar10.
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CENTRED = ((0.5,), (0.25,))  # brings pixels in [0, 1] to about zero mean and unit spread, for weights not yet trained
-# by default for grey images, as MNIST has them
+# By default for grey images, as MNIST has them.
 _GREY = frozenset({"linear", "mlp", "lenet5", "lenet1", "lenet5_1998", "neocognitron"})
 _IMAGENET_NETS = (
     *("alexnet", "zfnet", "vgg_a", "vgg_b", "vgg_c", "vgg_d", "vgg_e", "nin", "googlenet", "mobilenet1"),
