@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-COSTS = (0.1, 1.0, 10.0, 100.0)  # C, where centred codes have a mean square length of 1
+COSTS = (0.01, 0.1, 1.0, 10.0, 100.0)  # C, where centred codes have a mean square length of 1
 ITERATIONS = 300
 TOLERANCE = 1e-4  # of the objective, relative, at which a search ends: 1e-6 moves dev accuracy by .1 points on MNIST
 
