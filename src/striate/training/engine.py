@@ -12,9 +12,12 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.wrappers import _FabricModule
+from torch import nn
 
 from striate.core.errors import RunError
 from striate.core.ranks import launched, ranks
+from striate.nets.net import Net
 
 from .batchnorm import shared_batch_norm
 from .events import State
@@ -136,6 +139,34 @@ def average_gradients(optimizer: torch.optim.Optimizer) -> None:
     if ranks().count > 1:
         every = [each for group in optimizer.param_groups for each in group["params"]]
         ranks().average_([each.grad for each in every if each.grad is not None])
+
+
+@contextmanager
+def compiled(task: Task, *, on: bool) -> Iterator[None]:
+    """Inside, the nets of a task run as code that torch.compile makes of them at their first pass.
+
+    Weights, names and what hangs on a net stay as they are. Compiling takes seconds to minutes and needs a compiler on
+    the machine; numbers agree in all but the last bits.
+
+    Raises:
+        RunError: The nets cannot be compiled here.
+    """
+    inner = [each.module if isinstance(each, Net) else each for each in _plain(task)] if on else []
+    for each in inner:
+        each.compile()
+    try:
+        yield
+    except torch._dynamo.exc.TorchDynamoException as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise RunError(f"the net cannot be compiled here ({reason})", hint="leave out --compile") from error
+    finally:
+        for each in inner:
+            each._compiled_call_impl = None
+
+
+def _plain(task: Task) -> list[nn.Module]:
+    """The nets of a task without what Fabric puts around them."""
+    return [each.module if isinstance(each, _FabricModule) else each for each in task.nets.values()]
 
 
 @contextmanager

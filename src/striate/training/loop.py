@@ -20,7 +20,7 @@ from striate.core.ranks import joined, ranks
 from striate.data.dataset import Splits
 
 from .catalog import RECIPES
-from .engine import Precision, average_gradients, build_fabric, exact, set_up
+from .engine import Precision, average_gradients, build_fabric, compiled, exact, set_up
 from .events import Events, Observer, State
 from .feed import Feed, MemoryFormat
 from .init import seeded
@@ -45,6 +45,7 @@ def fit(
     device: str = "cpu",
     precision: Precision = "float32",
     memory_format: MemoryFormat = "channels_last",
+    compile: bool = False,
     workers: int = 0,
     threads: int | None = None,
     weights_root: Path | None = None,
@@ -73,6 +74,7 @@ def fit(
         device: ``cpu``, ``cuda``, ``mps``.
         precision: ``bfloat16`` computes in it where that is safe; weights stay float32.
         memory_format: Layout of weights and images; on a CPU ``channels_last`` is faster.
+        compile: Let torch.compile make faster code of the nets first, which takes a while.
         workers: Processes that decode images of data that do not fit in memory.
         threads: Threads of torch; None takes what is set.
         weights_root: Where the weights of a net are looked for that is given by the name of weights.
@@ -109,11 +111,16 @@ def fit(
             watching = [saving, metrics_file(folder), progress_bar(progress), *observers] if together.leads else []
             with (
                 set_up(fabric, task, how, epochs=run.epochs, feed=feed, memory_format=memory_format) as state,
+                compiled(task, on=compile),
                 guarded(folder, run, state, progress),
             ):
                 restore(folder, state)
                 train(state, how, feed, dev, observers=watching, seed=seed, fabric=fabric)
                 together.led(lambda: save_record(folder, replace(run, state="complete")))
+                if state.scaler is not None and state.scaler.skipped:
+                    progress.say(
+                        f"note: {state.scaler.skipped} of {state.steps} steps overflowed float16 and were left out"
+                    )
         return together.led(lambda: read_run(out))
 
 

@@ -82,6 +82,7 @@ def train(
     attack_steps: StepsOption = None,
     beta: BetaOption = None,
     replays: ReplaysOption = None,
+    compile: Annotated[bool, Option("let torch.compile make faster code of the net first: for long runs")] = False,
     keep: Annotated[
         int | None,
         Option("keep the weights of every Nth epoch too, as nets by their path", "N", lambda text: count(text, "keep")),
@@ -148,6 +149,7 @@ def trained(
         overwrite=run["overwrite"],
         device=run["device"],
         precision=run["precision"],
+        compile=given["compile"],
         workers=run["workers"],
         weights_root=weights_root,
         asked=asked_for(given, options),
