@@ -45,7 +45,7 @@ def fit(
     device: str = "cpu",
     precision: Precision = "float32",
     memory_format: MemoryFormat = "channels_last",
-    compile: bool = False,
+    compile: bool = False,  # noqa: A002  the word for it
     workers: int = 0,
     threads: int | None = None,
     weights_root: Path | None = None,
