@@ -27,7 +27,7 @@ Every verb is a command and a function of the same name: `striate evaluate runs/
 
 def reference() -> str:
     """The whole page."""
-    names = [name for name in striate.__all__ if name not in VERBS and not name.startswith("__")]
+    names = [name for name in striate.__all__ if name.replace("_", "-") not in VERBS and not name.startswith("__")]
     parts = [HEAD, *map(_verb, VERBS), "# Public names\n", *(_name(name, getattr(striate, name)) for name in names)]
     return "\n".join(parts).rstrip() + "\n"
 

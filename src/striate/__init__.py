@@ -34,9 +34,13 @@ if TYPE_CHECKING:
     from striate.verbs.evaluate import evaluate
     from striate.verbs.examine import examine
     from striate.verbs.explain import explain
+    from striate.verbs.find_rate import find_rate
     from striate.verbs.gradcheck import gradcheck
+    from striate.verbs.graph import graph
+    from striate.verbs.init_stats import init_stats
     from striate.verbs.read import read_report
     from striate.verbs.reproduce import reproduce
+    from striate.verbs.search import search
     from striate.verbs.summary import summary
     from striate.verbs.synthesize import synthesize
     from striate.verbs.train import train
@@ -61,7 +65,10 @@ _PLACES = {
     "evaluate": "striate.verbs.evaluate",
     "examine": "striate.verbs.examine",
     "explain": "striate.verbs.explain",
+    "find_rate": "striate.verbs.find_rate",
+    "init_stats": "striate.verbs.init_stats",
     "gradcheck": "striate.verbs.gradcheck",
+    "graph": "striate.verbs.graph",
     "load_data": "striate.data.load",
     "load_net": "striate.nets.load",
     "load_splits": "striate.data.load",
@@ -70,6 +77,7 @@ _PLACES = {
     "read_image": "striate.core.image",
     "read_report": "striate.verbs.read",
     "reproduce": "striate.verbs.reproduce",
+    "search": "striate.verbs.search",
     "summary": "striate.verbs.summary",
     "synthesize": "striate.verbs.synthesize",
     "train": "striate.verbs.train",
@@ -96,7 +104,10 @@ __all__ = [
     "evaluate",
     "examine",
     "explain",
+    "find_rate",
     "gradcheck",
+    "graph",
+    "init_stats",
     "load_data",
     "load_net",
     "load_splits",
@@ -105,6 +116,7 @@ __all__ = [
     "read_image",
     "read_report",
     "reproduce",
+    "search",
     "summary",
     "synthesize",
     "train",

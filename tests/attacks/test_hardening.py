@@ -109,11 +109,11 @@ def test_radius_and_weight_of_the_bounds_follow_their_schedule() -> None:
     plain, seen = Classification(tiny_net().train()), []
     for net in (task.nets["net"], plain.nets["net"]):
         net.module[5].p = 0.0
-    plain_loss = plain.step(batch, lambda loss, name: seen.append(loss))["loss"]
-    at_start = task.step(replace(batch, done=0.1), lambda loss, name: seen.append(loss))["loss"]
+    plain_loss = plain.step(batch, lambda loss, *_: seen.append(loss))["loss"]
+    at_start = task.step(replace(batch, done=0.1), lambda loss, *_: seen.append(loss))["loss"]
     assert torch.equal(at_start, plain_loss)
     losses = [
-        float(task.step(replace(batch, done=done), lambda loss, name: seen.append(loss))["loss"].mean())
+        float(task.step(replace(batch, done=done), lambda loss, *_: seen.append(loss))["loss"].mean())
         for done in (0.2, 0.3, 0.4, 0.6, 0.9)
     ]
     assert losses[0] < losses[1] < losses[2] < losses[3]

@@ -21,7 +21,8 @@ REFERENCE = TOP / "docs" / "reference.md"
 def test_every_public_name_has_a_docstring_and_a_place_in_the_reference(name: str) -> None:
     assert inspect.getdoc(getattr(striate, name))
     text = REFERENCE.read_text(encoding="utf-8")
-    assert f"## striate {name}\n" in text if name in VERBS else f"## `{name}" in text
+    verb = name.replace("_", "-")
+    assert f"## striate {verb}\n" in text if verb in VERBS else f"## `{name}" in text
 
 
 @pytest.mark.parametrize("verb", list(VERBS))

@@ -24,9 +24,11 @@ VAGUE = {"utils", "util", "misc", "common", "helpers", "helper", "manager", "bas
 ONLY_IN_ADAPTERS = {
     "timm": ("nets/zoo",),
     "torchvision": ("nets/zoo", "data"),
-    "cv2": ("synthesis/flow.py", "inside/objects.py"),
+    "cv2": ("synthesis/flow.py", "inside/objects.py", "learn/baselines/words.py"),
     "umap": ("inside/embedding/projection.py",),
     "starlette": ("web",),
+    "optuna": ("learn/search",),
+    "sqlalchemy": ("learn/search",),
 }
 SOURCES = sorted(ROOT.rglob("*.py"))
 

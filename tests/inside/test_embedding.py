@@ -21,10 +21,10 @@ from striate.inside.embedding.embed import Beside, Given, Wish, embed_split
 from striate.inside.embedding.findings import embedding_findings
 from striate.inside.embedding.invariance import Sweep, invariance, scaled, shifted, turned
 from striate.inside.embedding.layers import code_layer, depth_of, find_layer, spread_layers
-from striate.inside.embedding.nearest import agreement, compare_agreement, nearest
 from striate.inside.embedding.probing import Labelled, fit_ridges, folds_of, linear_probe, nearest_probe
 from striate.inside.embedding.projection import METHODS, kept_neighbours, principal_axes, project
 from striate.inside.embedding.similarity import cka, debiased_cka, svcca
+from striate.measure.nearest import agreement, compare_agreement, nearest
 from striate.nets.load import load_net
 from striate.nets.net import Net
 

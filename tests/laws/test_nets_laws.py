@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from nets.own_small import ALL, small
 from striate.nets.load import load_net
 from striate.nets.net import Net
-from striate.nets.own import OWN
 from striate.nets.site import Site
 from striate.nets.undisturbed import undisturbed
 
-# Name and side of the images; own nets are taken at the side they were built for.
+# Name and side of the images; 0 stands for the side that an own net is built for.
 LAW_SET: dict[str, int] = {
-    **{f"striate/{name}": 0 for name in OWN if name not in ("resnet32", "resnet44", "resnet56", "resnet110")},
+    **{name: side or 0 for name, side in map(small, ALL)},
     "torchvision/squeezenet1_1": 64,
     "torchvision/resnet18": 64,
     "torchvision/mobilenet_v2": 64,
@@ -38,7 +38,8 @@ NAMES = list(LAW_SET)
 
 @cache
 def _net(name: str) -> Net:
-    net = load_net(f"{name}.random", classes=7)
+    size = LAW_SET[name] or None if name.startswith("striate/") else None
+    net = load_net(f"{name}.random", classes=7, size=size)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.default_generator.manual_seed(3)
         for module in net.modules():  # running statistics that are not the trivial ones

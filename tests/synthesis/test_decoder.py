@@ -59,7 +59,7 @@ def test_a_linear_decoder_of_a_linear_net_learns_the_least_squares_solution() ->
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        return task.step(batch, lambda loss, name: loss.backward())["loss"].mean()
+        return task.step(batch, lambda loss, *_: loss.backward())["loss"].mean()
 
     before = float(closure())
     optimizer.step(closure)

@@ -75,7 +75,7 @@ def test_loss_and_accuracy_of_mixed_labels_are_those_of_their_shares():
 
     net = tiny_net()
     images = torch.rand(5, 1, 8, 8)
-    judged = Classification(net).step(Batch(images, one_hot, torch.arange(5), torch.arange(5)), lambda loss, _: loss)
+    judged = Classification(net).step(Batch(images, one_hot, torch.arange(5), torch.arange(5)), lambda loss, *_: loss)
     assert judged["accuracy"].shape == (5,)
     assert set(judged["accuracy"].tolist()) <= {0.0, 1.0}
 

@@ -9,6 +9,7 @@ from torch import nn
 from striate.core.errors import RunError
 from striate.training.engine import Scaled, compiled
 from striate.training.loop import fit
+from striate.training.optimizers.specs import Lbfgs
 from striate.training.recipe import AdamW
 from striate.training.task import Classification
 from training.tiny import RECIPE, bits, tiny_net, tiny_splits
@@ -25,6 +26,21 @@ def test_half_precision_learns_as_float32_up_to_rounding(tmp_path, precision, op
     for row, other in zip(whole.history, half.history, strict=True):
         assert other.train_loss == pytest.approx(row.train_loss, rel=0.02)
         assert other.train_loss != row.train_loss  # it did compute otherwise
+
+
+@pytest.mark.parametrize("norm", [1e-3, 1e3])
+def test_gradients_are_clipped_as_they_are_not_as_they_are_scaled(tmp_path, norm):
+    how = replace(TWO, clip_norm=norm, clip_value=1e2, epochs=1)
+    runs = [
+        fit(tiny_net(), tiny_splits(), out=tmp_path / kind, recipe=how, precision=kind, threads=1).history[-1]
+        for kind in ("float32", "float16")
+    ]
+    assert runs[1].dev_loss == pytest.approx(runs[0].dev_loss, rel=0.02)
+
+
+def test_lbfgs_in_float16_is_refused(tmp_path):
+    with pytest.raises(RunError, match="lbfgs in float16"):
+        fit(tiny_net(), tiny_splits(), out=tmp_path, recipe=replace(TWO, optimizer=Lbfgs(1.0)), precision="float16")
 
 
 def test_a_float16_run_goes_on_with_the_scale_and_the_count_that_it_had(tmp_path):

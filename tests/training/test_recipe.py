@@ -39,8 +39,10 @@ def test_the_budget_of_samples_sets_the_epochs_unless_they_are_given():
         ({"epochs": 0}, "epochs is 0"),
         ({"batch": 0}, "batch is 0"),
         ({"samples": -1}, "samples is -1"),
-        ({"optimizer": Sgd(0.0)}, "learning rate is 0.0"),
-        ({"optimizer": Sgd(float("nan"))}, "learning rate is nan"),
+        ({"patience": 0}, "patience is 0"),
+        ({"accumulate": 0}, "accumulate is 0"),
+        ({"l1": -1.0}, "l1 is -1.0"),
+        ({"clip_norm": 0.0}, "clip_norm is 0.0"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
     ],
 )

@@ -15,8 +15,8 @@ from striate.data.division import Division
 from striate.data.load import load_data
 from striate.inside.embedding.codes import codes_of, shrunk
 from striate.inside.embedding.layers import code_layer
-from striate.inside.embedding.nearest import Agreement, compare_agreement, nearest
 from striate.inside.embedding.projection import kept_neighbours, project
+from striate.measure.nearest import Agreement, compare_agreement, nearest
 from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.nets.weights import weights_folder

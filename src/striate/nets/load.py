@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -14,6 +15,7 @@ from striate.core.script import call_script
 
 from .catalog import SOURCES, archs
 from .described import described, written_image
+from .head import replace_head
 from .net import Net, WeightsOrigin
 from .request import Request, parse_arch
 from .site import Pair
@@ -192,8 +194,10 @@ def _function_with_weights(arch: str, file: Path, *, weights: bool) -> Net:
     if not weights:
         return net
     content = read_weights(file)
-    fit_weights(net.module, content, name=arch)
     said = described(content.metadata, file=file.name)
+    if said.classes and len(said.classes) != len(net.classes):
+        net = replace_head(net, said.classes)
+    fit_weights(net.module, content, name=arch)
     return net.adapted(
         mean=said.mean,
         std=said.std,
@@ -207,8 +211,8 @@ def _function_with_weights(arch: str, file: Path, *, weights: bool) -> Net:
 def _from_function(text: str, classes: tuple[str, ...] | None, channels: int | None, size: Pair | None) -> Net:
     net = call_script(text)
     file, _, function = text.rpartition(":")
-    if isinstance(net, Net):
-        return net
+    if isinstance(net, Net):  # what is trained from it says where its architecture comes from
+        return net if net.origin.arch else net.adapted(origin=replace(net.origin, arch=text))
     if not isinstance(net, nn.Module):
         raise StriateError(f"{text} gave a {type(net).__name__}", accepted="a striate Net or a torch.nn.Module")
     return Net(

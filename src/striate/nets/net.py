@@ -111,7 +111,7 @@ class Net(nn.Module):
             self.size = _fitting(centre, self.size)
         self.register_buffer("mean", centre, persistent=False)
         self.register_buffer("std", _per_channel(std, self.channels, "std"), persistent=False)
-        if self.std is not None and not bool((self.std > 0).all()):
+        if self.std is not None and not self.std.is_meta and not bool((self.std > 0).all()):
             raise StriateError(f"std is {self.std.flatten().tolist()}", accepted="positive numbers")
         self._traces: dict[tuple[Any, ...], Trace] = {}
         self._trusted = False

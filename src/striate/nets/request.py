@@ -80,7 +80,7 @@ class Request:
         if self.classes is not None and len(self.classes) != count:
             raise StriateError(
                 f"{len(self.classes)} classes for the weights of {self.name}, which have {count}",
-                hint=f"{self.plain}.random, or train a new head on them",
+                hint=f"{self.plain}.random, or a new head: striate transfer {self.name} DATA",
             )
 
     def check_channels(self, channels: int) -> None:

@@ -24,11 +24,27 @@ from striate.inside.ablation.payload import Ablation, Removal
 from striate.inside.embedding.payload import Embedding
 from striate.inside.payload import Explanation
 from striate.inside.units.payload import Units
+from striate.learn.search.payload import Search
 from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
+from striate.training.rates.payload import RateSearch
+from striate.training.signals.payload import InitStats
 
-from . import ablated, attacked, attacked_whole, checked, compared, examined, explained, painted, units
+from . import (
+    ablated,
+    attacked,
+    attacked_whole,
+    checked,
+    compared,
+    examined,
+    explained,
+    painted,
+    rates,
+    searched,
+    started,
+    units,
+)
 from . import embedded as codes
 from .format import behind, count, fixed, interval_of, is_share, named, norm, points, radius, readable, shown, value_of
 from .glossary import Terms
@@ -56,6 +72,9 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Units: units.outline,
     Ablation: ablated.outline,
     Removal: ablated.removal_outline,
+    InitStats: started.outline,
+    RateSearch: rates.outline,
+    Search: searched.outline,
 }
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
 
@@ -98,7 +117,7 @@ def outline_of(report: Report[Any]) -> Outline:
             return outline(report)
     raise StriateError(
         f"a report of {report.verb} has no page",
-        accepted="reports of examine, evaluate, check, compare, explain, units, ablate, synthesize, attack, embed",
+        accepted="a report of a verb that writes one, such as examine, evaluate, explain",
     )
 
 

@@ -19,10 +19,13 @@ from striate.core.errors import RunError
 from striate.core.ranks import launched, ranks
 from striate.nets.net import Net
 
+from .averages import Average
 from .batchnorm import shared_batch_norm
 from .events import State
 from .feed import FORMATS, Feed, MemoryFormat
+from .groups import Grouped, divide
 from .optim import build_optimizer
+from .optimizers.specs import Lbfgs
 from .recipe import Recipe
 from .task import Task
 
@@ -85,11 +88,9 @@ def build_fabric(device: str, precision: str, memory_format: str) -> Fabric:
     if not there.get(kind):
         raise RunError(f"device {device!r} is not there", accepted=", ".join(name for name in there if there[name]))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    own = (
-        LightningEnvironment()
-    )  # one device here, whatever a launcher started: ranks speak to each other by themselves
     card = int(index) if index else launched().local
-    plugins: list[Any] = [own]
+    # one device here, whatever a launcher started: ranks speak to each other by themselves
+    plugins: list[Any] = [LightningEnvironment()]
     if precision == "float16":
         plugins.append(Scaled(kind))
         return Fabric(accelerator=kind, devices=[card] if kind == "cuda" else 1, plugins=plugins)
@@ -114,6 +115,13 @@ class Scaled(MixedPrecision):
     def __init__(self, device: str) -> None:
         super().__init__("16-mixed", device, torch.amp.GradScaler(device, init_scale=2.0**16))
         self.skipped = 0
+        self._unscaled = False
+
+    def unscale_gradients(self, optimizer: Any) -> None:
+        """The gradients as they are, for clipping; the step then takes them so."""
+        if not self._unscaled and self.scaler is not None:
+            self.scaler.unscale_(getattr(optimizer, "optimizer", optimizer))
+            self._unscaled = True
 
     def optimizer_step(self, optimizer: Any, **kwargs: Any) -> Any:
         """A step, unless a gradient is not finite."""
@@ -121,6 +129,7 @@ class Scaled(MixedPrecision):
         assert scaler is not None
         before = scaler.get_scale()
         result = super().optimizer_step(optimizer, **kwargs)
+        self._unscaled = False
         self.skipped += scaler.get_scale() < before
         return result
 
@@ -177,12 +186,17 @@ def set_up(
     nets = dict(task.nets)
     optimizers = {}
     scaler = fabric._precision if isinstance(fabric._precision, Scaled) else None
+    if scaler is not None and isinstance(recipe.optimizer, Lbfgs):
+        raise RunError("the optimizer lbfgs in float16", accepted="float32 or bfloat16, or another optimizer")
     with ExitStack() as stack:
         stack.callback(task.nets.update, nets)
         for name, net in nets.items():
             net.to(memory_format=FORMATS[memory_format])
+            optimizer = build_optimizer(recipe.optimizer, net)
+            if isinstance(task, Grouped):
+                divide(optimizer, task.groups(name))
             stack.enter_context(shared_batch_norm(net, ranks()))
-            task.nets[name], optimizers[name] = fabric.setup(net, build_optimizer(recipe.optimizer, net))
+            task.nets[name], optimizers[name] = fabric.setup(net, optimizer)
         yield State(
             task=task,
             nets=nets,
@@ -190,5 +204,6 @@ def set_up(
             epochs=epochs,
             steps=epochs * feed.steps,
             batch=min(feed.batch, len(feed.data)),
+            average=Average(recipe.average, nets) if recipe.average else None,
             scaler=scaler,
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
+from .averages import Average
 from .payload import BY_ACCURACY, Best, Choice, Epoch
 from .task import Task
 
@@ -45,6 +46,7 @@ class State:
         rate: Learning rate of the latest step.
         figures: The task's figures of the latest step, means over its batch.
         history: One row for each finished epoch.
+        average: Mean of the weights, where the recipe wants one.
         scaler: What scales the losses of float16; None elsewhere.
     """
 
@@ -60,7 +62,18 @@ class State:
     rate: float = 0.0
     figures: Mapping[str, float] = field(default_factory=dict)
     history: list[Epoch] = field(default_factory=list)
+    average: Average | None = None
     scaler: Scaler | None = None
+
+    @property
+    def figures_on_dev(self) -> list[float]:
+        """What chooses the epoch, of each finished one, turned so that the lowest is best."""
+        choice = self.task.choice
+        return [row.dev(choice.figure) * (-1.0 if choice.highest else 1.0) for row in self.history]
+
+    def as_judged(self) -> AbstractContextManager[None]:
+        """Inside, the nets have the weights that dev judges and the run keeps: the mean, where there is one."""
+        return nullcontext() if self.average is None else self.average.in_place()
 
 
 Call = Callable[[State], None]
@@ -104,3 +117,11 @@ def best_of(history: list[Epoch] | tuple[Epoch, ...], choice: Choice = BY_ACCURA
     sign = 1 if choice.highest else -1
     best = max(history, key=lambda row: (sign * row.dev(choice.figure), -row.dev_loss, -row.epoch))
     return Best(f"dev {choice.figure}", best.dev(choice.figure), best.epoch)
+
+
+def stalled(history: list[Epoch] | tuple[Epoch, ...], choice: Choice, patience: int | None) -> bool:
+    """Whether the last ``patience`` epochs brought no new best on dev; never where there is no patience set.
+
+    Source: Prechelt 1998, "Early stopping - but when?", the third criterion, with dev measured every epoch.
+    """
+    return bool(history) and patience is not None and history[-1].epoch - best_of(history, choice).epoch >= patience

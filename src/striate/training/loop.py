@@ -7,30 +7,32 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from striate.core.errors import RunError
 from striate.core.progress import SILENT, Progress
 from striate.core.ranks import joined, ranks
 from striate.data.dataset import Splits
 
-from .catalog import RECIPES
-from .engine import Precision, average_gradients, build_fabric, compiled, exact, set_up
-from .events import Events, Observer, State
+from .averages import PASSED, measuring
+from .engine import Precision, build_fabric, compiled, exact, set_up
+from .events import Events, Observer, State, stalled
 from .feed import Feed, MemoryFormat
 from .init import seeded
 from .observers import checkpoints, metrics_file, progress_bar, restore
-from .optim import set_rate
 from .payload import Epoch, Training
 from .prepare import build_task, changes_since, describe
 from .recipe import Recipe
+from .request import load_recipe
 from .run import agreed, guarded, opened_by_first, read_run, save_record
 from .task import Batch, Task
+from .updates import Updates
 
 
 def fit(
@@ -67,7 +69,7 @@ def fit(
         subject: A net by name (``striate/small``: from scratch), a net (a copy is trained), or a `Task`.
         splits: What to learn from and to choose by.
         out: The run folder.
-        recipe: How; by name or as a value.
+        recipe: How; by name, ``FILE.py:function``, ``FILE.json``, or as a value.
         seed: Of starting weights, order, random changes, dropout.
         resume: Go on with the run in ``out``; one that is complete is left as it is.
         overwrite: Delete the run in ``out`` first; other folders are never deleted.
@@ -87,7 +89,7 @@ def fit(
         RunError: Net, data, recipe and folder do not fit together, the loss is no number, the disk is full...
         KeyboardInterrupt: Ctrl-C, once the folder says that the run was stopped.
     """
-    how = RECIPES.load(recipe) if isinstance(recipe, str) else recipe
+    how = load_recipe(recipe) if isinstance(recipe, str) else recipe
     folder = Path(out)
     with exact(device, threads), joined(device) as together:
         fabric = build_fabric(device, precision, memory_format)
@@ -134,12 +136,14 @@ def train(
             stack.enter_context(observer(events))
         events.emit("run_start", state)
         try:
-            while state.epoch < state.epochs:
+            while state.epoch < state.epochs and not stalled(state.history, state.task.choice, recipe.patience):
                 events.emit("epoch_start", state)
                 begun = time.perf_counter()
                 with seeded(seed, f"train/torch{ranks().number or ''}", step=state.epoch):
                     learnt = learn(state, recipe, feed, events, fabric)
-                    judged = evaluate(state.task, dev)
+                    take_average(state, feed)
+                    with state.as_judged():
+                        judged = evaluate(state.task, dev)
                 state.epoch += 1
                 seconds = time.perf_counter() - begun
                 state.history.append(Epoch.of(state.epoch, learnt, judged, rate=state.rate, seconds=seconds))
@@ -156,21 +160,11 @@ def learn(state: State, recipe: Recipe, feed: Feed, events: Events, fabric: Fabr
     Raises:
         RunError: The loss is no number; the message holds epoch, step and learning rate.
     """
-    task, seen, sums = state.task, 0, dict.fromkeys(state.task.figures, 0.0)
-
-    def update(loss: Tensor, name: str) -> None:
-        optimizer = state.optimizers[name]
-        optimizer.zero_grad()
-        fabric.backward(loss)
-        average_gradients(optimizer)
-        optimizer.step()
-
-    set_mode(task, training=True)
+    seen, sums = 0, dict.fromkeys(state.task.figures, 0.0)
+    updates = Updates(state, recipe, fabric)
+    set_mode(state.task, training=True)
     for batch in feed.shuffled(state.epoch):
-        state.rate = recipe.optimizer.rate * recipe.schedule(state.step, state.steps)
-        for optimizer in state.optimizers.values():
-            set_rate(optimizer, state.rate)
-        figures = task.step(replace(batch, done=state.step / state.steps), update)
+        figures = updates.step(replace(batch, done=state.step / state.steps))
         count = len(batch.rows)
         state.figures = {name: float(figures[name].sum()) / count for name in sums}
         if not math.isfinite(state.figures["loss"]):
@@ -208,6 +202,20 @@ def means(sums: Mapping[str, float], counts: Mapping[str, int]) -> dict[str, flo
     both = torch.tensor([[sums[name], counts[name]] for name in sums], dtype=torch.float64)
     total = ranks().sum_(both).tolist()
     return {name: value / max(count, 1) for name, (value, count) in zip(sums, total, strict=True)}
+
+
+@torch.no_grad()
+def take_average(state: State, feed: Feed) -> None:
+    """The mean of the weights after an epoch, and BatchNorm's statistics by training images where it needs them."""
+    average = state.average
+    if average is None or not average.after_epoch(state.epoch + 1, state.epochs):
+        return
+    with average.in_place(), measuring(state.nets.values()) as needed:
+        if needed:
+            set_mode(state.task, training=True)
+            for batch in islice(feed.shuffled(state.epoch), PASSED):
+                state.task.predict(batch)
+            average.keep_statistics()
 
 
 def set_mode(task: Task, *, training: bool) -> None:

@@ -96,17 +96,18 @@ def save_best(folder: Path, state: State, record: Record) -> None:
 
 
 def save_nets(folder: Path, state: State, record: Record, *, stem: str) -> None:
-    """``STEM.safetensors`` of the first net, ``STEM.NAME.safetensors`` of others, as they are now."""
+    """``STEM.safetensors`` of the first net, ``STEM.NAME.safetensors`` of others, as they are judged now."""
     said = {"data": record.data, "recipe": record.recipe.name, "epoch": str(state.epoch)}
     if state.history:
         figure = state.task.choice.figure
         said[f"dev_{figure}"] = repr(state.history[-1].dev(figure))
-    for index, (name, net) in enumerate(state.nets.items()):
-        path = folder / (f"{stem}.safetensors" if index == 0 else f"{stem}.{name}.safetensors")
-        if isinstance(net, Net):
-            save_weights(net, path, metadata={**record.about, **said})
-        else:
-            write_weights(net, path, {"striate": FORMAT, "task": record.task, **record.about, **said})
+    with state.as_judged():
+        for index, (name, net) in enumerate(state.nets.items()):
+            path = folder / (f"{stem}.safetensors" if index == 0 else f"{stem}.{name}.safetensors")
+            if isinstance(net, Net):
+                save_weights(net, path, metadata={**record.about, **said})
+            else:
+                write_weights(net, path, {"striate": FORMAT, "task": record.task, **record.about, **said})
 
 
 def save_checkpoint(folder: Path, state: State) -> None:
@@ -115,6 +116,7 @@ def save_checkpoint(folder: Path, state: State) -> None:
         "nets": {name: net.state_dict() for name, net in state.nets.items()},
         "optimizers": {name: each.state_dict() for name, each in state.optimizers.items()},
         "history": to_json(state.history),
+        "average": state.average.state_dict() if state.average else None,
     }
     if state.scaler is not None:
         content["scaler"] = state.scaler.state_dict()
@@ -141,6 +143,8 @@ def restore(folder: Path, state: State) -> None:
             net.load_state_dict(content["nets"][name])
         for name, optimizer in state.optimizers.items():
             optimizer.load_state_dict(content["optimizers"][name])
+        if state.average is not None:
+            state.average.load_state_dict(content["average"])
         if state.scaler is not None:
             state.scaler.load_state_dict(content["scaler"])
         state.history[:] = from_json(content["history"], list[Epoch])

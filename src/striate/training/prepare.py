@@ -8,10 +8,11 @@ import platform
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from striate.core.errors import RunError
 from striate.core.ranks import ranks
+from striate.core.rng import Rng
 from striate.data.dataset import Dataset, Splits
 from striate.data.preprocess import measure_normalisation
 from striate.data.transforms import described
@@ -19,10 +20,14 @@ from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.nets.request import parse_arch
 
-from .init import he_normal, seeded
+from .init import initialise, seeded
+from .losses import balanced_weights
 from .recipe import Recipe
 from .run import Record, Split
+from .schemes import NEED_IMAGES
 from .task import Classification, Task
+
+PROBED = 256  # training images that a scheme of starting weights may look at
 
 
 def build_task(
@@ -58,7 +63,10 @@ def build_task(
             net = load_net(subject, weights_root=weights_root)
     check_fit(net, splits.train)
     check_recipe(recipe, splits.train, fresh=isinstance(subject, str) and from_scratch(subject))
-    return Classification(net, label_smoothing=recipe.label_smoothing)
+    weights = None
+    if recipe.class_weights == "balanced":
+        weights = balanced_weights(torch.bincount(splits.train.labels, minlength=len(splits.train.classes)))
+    return Classification(net, label_smoothing=recipe.label_smoothing, loss=recipe.loss, class_weights=weights)
 
 
 def check_splits(splits: Splits, *, labelled: bool = True) -> None:
@@ -111,7 +119,7 @@ def check_fit(net: Net, data: Dataset) -> None:
         raise RunError(
             f"{name} has {len(net.classes)} classes, {data.name} has {len(data.classes)}",
             accepted="a net with as many outputs as the data have classes",
-            hint="give the net without weights, so that it is built for these classes",
+            hint=f"a new head on its weights: striate transfer {name} DATA; or give it without weights",
         )
     if net.channels != data.channels:
         raise RunError(f"{name} takes {net.channels} channels, images of {data.name} have {data.channels}")
@@ -214,7 +222,13 @@ def from_scratch(name: str) -> bool:
 
 def _fresh(name: str, train: Dataset, *, recipe: Recipe, seed: int) -> Net:
     net = load_net(f"{name}.random", classes=train.classes, channels=train.channels, size=train.size, seed=seed)
-    if recipe.init == "he_normal":
-        he_normal(net.module)
     normal = measure_normalisation(train, recipe.preprocess)
-    return net.adapted(mean=normal.mean, std=normal.std, classes=train.classes, geometry=train.geometry or net.geometry)
+    net = net.adapted(mean=normal.mean, std=normal.std, classes=train.classes, geometry=train.geometry or net.geometry)
+    initialise(net, recipe.init, seed=seed, images=probe_images(train, seed) if recipe.init in NEED_IMAGES else None)
+    return net
+
+
+def probe_images(train: Dataset, seed: int, most: int = PROBED) -> Tensor:
+    """Training images drawn by the seed, as many as there are and at most ``most``."""
+    order = Rng(seed, "train/probe").permutation(len(train))[:most]
+    return train.images(order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .averages import Ema
 from .recipe import AdamW, Augment, Recipe, Sgd
 from .schedules import Schedule
 
@@ -15,6 +16,48 @@ QUICK = Recipe(
     schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
     samples=240_000,
     batch=128,
+    label_smoothing=0.05,
+    augment=Augment(mirror=0.5),
+)
+
+THOROUGH = Recipe(
+    name="thorough",
+    states="TODO %",
+    optimizer=Sgd(rate=0.2, momentum=0.9, nesterov=True, weight_decay=5e-4),
+    schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
+    samples=720_000,
+    batch=128,
+    label_smoothing=0.05,
+    augment=Augment(mirror=0.5),
+    average=Ema(0.995),
+)
+LINEAR = Recipe(
+    name="linear",
+    states="TODO %",
+    optimizer=Sgd(rate=0.02, momentum=0.9, nesterov=True, weight_decay=0.0),
+    schedule=Schedule("one_cycle", {"warm": 0.1, "start": 0.1, "end": 0.0}),
+    samples=480_000,
+    batch=128,
+)
+ADAM = Recipe(
+    name="adam",
+    states="TODO %",
+    optimizer=AdamW(rate=2e-3, weight_decay=0.05),
+    schedule=Schedule("cosine", {"warm": 0.1}),
+    samples=240_000,
+    batch=128,
+    label_smoothing=0.05,
+    augment=Augment(mirror=0.5),
+    clip_norm=5.0,
+)
+FINETUNE = Recipe(
+    name="finetune",
+    states="TODO %",
+    optimizer=Sgd(rate=2e-3, momentum=0.9, nesterov=True, weight_decay=1e-4),
+    schedule=Schedule("cosine", {"warm": 0.1}),
+    samples=60_000,
+    most=20,
+    batch=64,
     label_smoothing=0.05,
     augment=Augment(mirror=0.5),
 )

@@ -11,12 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from striate.core.errors import RunError
+from striate.nets.auxiliary import take_auxiliary
 from striate.nets.net import Net
 
-from .losses import cross_entropy
+from .losses import Loss, cross_entropy
 from .payload import BY_ACCURACY, Choice
 
-Update = Callable[[Tensor, str], None]
+
+class Update(Protocol):
+    """Backward from a loss, and the step of the optimizer of the net that is named."""
+
+    def __call__(self, loss: Tensor, name: str, again: Callable[[], Tensor] | None = None) -> None:
+        """``again`` computes the same loss with the weights as they are by then; some optimizers (L-BFGS) ask."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,8 @@ class Task(Protocol):
     def step(self, batch: Batch, update: Update) -> Mapping[str, Tensor]:
         """Learn from one batch; ``update(loss, name)`` runs backward and the step of that net's optimizer.
 
-        Gives the task's figures, detached, one number per image.
+        A task that can compute the loss of the batch again gives ``update(loss, name, again)``; without it, optimizers
+        that ask more than once a batch refuse the task. Gives the task's figures, detached, one number per image.
         """
 
     def predict(self, batch: Batch) -> Any:
@@ -69,7 +76,14 @@ class Task(Protocol):
 
 
 class Classification:
-    """One net, cross-entropy, the share of images whose largest logit is the label's."""
+    """One net, a loss, the share of images whose largest logit is the label's.
+
+    Args:
+        net: The net.
+        label_smoothing: Share of the target spread evenly over all classes.
+        loss: What is learnt by; dev is always judged by plain cross-entropy.
+        class_weights: Weight of each class's images in the mean loss (K,), of mixed images by shares; None: alike.
+    """
 
     nets: MutableMapping[str, nn.Module]
     name = "classify"
@@ -78,21 +92,38 @@ class Classification:
     labelled = True
     about: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, net: Net, *, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self, net: Net, *, label_smoothing: float = 0.0, loss: Loss | None = None, class_weights: Tensor | None = None
+    ) -> None:
         if net.outputs == "other":
             raise RunError(
                 f"outputs of {net.name or 'the net'} are {net.outputs!r}", accepted="a net that gives logits of classes"
             )
         self.nets = {"net": net}
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.loss, self.class_weights = label_smoothing, loss or Loss(), class_weights
         self._as_logits = net.as_logits
 
     def step(self, batch: Batch, update: Update) -> Mapping[str, Tensor]:
-        """Cross-entropy with label smoothing; ``loss`` is what is minimised, smoothing included."""
-        logits = self.predict(batch)
-        losses = cross_entropy(logits, batch.labels, smoothing=self.label_smoothing)
-        update(losses.mean(), "net")
+        """The loss, its smoothing, class weights and auxiliary heads; ``loss`` is what is minimised, one an image."""
+        logits, losses = self.answered(batch)
+        update(losses.mean(), "net", lambda: torch.mean(self.answered(batch)[1]))
         return {"loss": losses.detach(), "accuracy": _right(logits.detach(), batch.labels)}
+
+    def answered(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Logits (n, K), and what is minimised (n,), with what auxiliary heads add to it."""
+        logits = self.predict(batch)
+        losses = self.losses(logits, batch.labels)
+        for auxiliary, weight in take_auxiliary(self.nets["net"]):
+            losses = losses + weight * self.losses(auxiliary, batch.labels)
+        return logits, losses
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """What is minimised, one number per image (N,)."""
+        losses = self.loss(logits, labels, smoothing=self.label_smoothing)
+        if self.class_weights is None:
+            return losses
+        weights = self.class_weights.to(losses)
+        return losses * (weights[labels] if labels.dim() == 1 else labels.to(weights) @ weights)
 
     def predict(self, batch: Batch) -> Tensor:
         """Logits (n, K), or log-probabilities where that is what the net's outputs give."""

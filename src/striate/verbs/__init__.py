@@ -13,6 +13,11 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
     {
         "demo": Entry("striate.verbs.demo:demo", "train a small net, examine it, show the page"),
         "train": Entry("striate.verbs.train:train", "train a net on labelled images"),
+        "init-stats": Entry(
+            "striate.verbs.init_stats:init_stats", "look at a net before training, by starting weights"
+        ),
+        "find-rate": Entry("striate.verbs.find_rate:find_rate", "look for the learning rate to train with"),
+        "search": Entry("striate.verbs.search:search", "find parameters of a recipe, or an architecture"),
         "evaluate": Entry("striate.verbs.evaluate:evaluate", "measure a net on one split"),
         "check": Entry("striate.verbs.check:check", "look for what is wrong with labelled images"),
         "augment": Entry("striate.verbs.augment:augment", "show images under transforms, and what those take away"),
@@ -27,6 +32,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
         "examine": Entry("striate.verbs.examine:examine", "all of it, on one page"),
         "summary": Entry("striate.verbs.summary:summary", "list what a net executes, and what it costs"),
         "gradcheck": Entry("striate.verbs.gradcheck:gradcheck", "check every gradient of a net against differences"),
+        "graph": Entry("striate.verbs.graph:graph", "draw a computational graph with values and gradients"),
         "reproduce": Entry("striate.verbs.reproduce:reproduce", "compute the lectures' and papers' figures"),
         "models": Entry("striate.verbs.catalogue:models", "list the nets there are"),
         "datasets": Entry("striate.verbs.catalogue:datasets", "list the data sets there are"),
@@ -36,11 +42,14 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
 
 FOLDERS = {  # where the command line writes what it is given no place for; {data} stands for the name of the data
     "train": "runs/{data}",
+    "init-stats": "striate-init-stats",
+    "find-rate": "striate-find-rate",
     "augment": "striate-augment",
     "explain": "striate-explain",
     "units": "striate-units",
     "ablate": "striate-ablate",
     "embed": "striate-embed",
+    "graph": "striate-graph",
     "synthesize": "striate-synthesize",
     "examine": "report.html",
 }

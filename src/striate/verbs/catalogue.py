@@ -69,7 +69,7 @@ def methods(
     out: OutArgument = None,
     **shared: Unpack[Shared],
 ) -> Report[Catalogue]:
-    """List the methods there are, with papers: recipes, transforms, attributions, measures, attacks, syntheses."""
+    """List the methods there are, with papers: of training, of looking inside, of breaking, of painting."""
     with session("methods", {"pattern": pattern, "out": out}, shared, Shared) as run:
         from striate.attacks.catalog import ATTACKS
         from striate.data.transforms import TRANSFORMS
@@ -77,11 +77,13 @@ def methods(
         from striate.inside.faithfulness import MEASURES
         from striate.synthesis.catalog import METHODS as SYNTHESES
         from striate.training.catalog import RECIPES
+        from striate.training.schemes import INITS
 
         rows = tuple(
             CatalogueRow(name, entry.summary, verb, entry.licence, entry.cites, {})
             for verb, registry in (
                 ("train", RECIPES),
+                ("init-stats --init", INITS),
                 ("augment", TRANSFORMS),
                 ("explain", ATTRIBUTIONS),
                 ("explain --faithfulness", MEASURES),

@@ -39,8 +39,8 @@ ABOUT_DATA = (  # options that say which data are meant, and how they come to a 
 )  # fmt: skip
 PAGE = "report.html"
 MARK = "report.json"  # a folder that holds it is ours to write over
+OWN_PLACES = {"convert", "demo", "examine", "search", "train"}  # verbs that look after their own place
 TOGETHER = ("train", "evaluate", "attack")  # verbs that several processes of a launcher share
-OWN_PLACES = {"convert", "demo", "examine", "train"}  # verbs that look after their own place
 
 
 @dataclass
@@ -467,7 +467,11 @@ def write_out(report: Report[T], out: str | Path | None, *, overwrite: bool) -> 
     """Write a report into ``out``: JSON, page, pictures, arrays, citations; gives it with its files named."""
     if out is None or not launched().leads:  # of several processes the first alone writes
         return report
-    folder = claim_folder(Path(out), overwrite=overwrite)
+    return write_into(report, claim_folder(Path(out), overwrite=overwrite))
+
+
+def write_into(report: Report[T], folder: Path) -> Report[T]:
+    """Write a report into a folder that may hold other things: what has its files' names is written over."""
     files = dict(report.files)
     for name, data in report.album.items():
         write_bytes(folder / name, data)

@@ -19,10 +19,11 @@ from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.nets.weights import fit_weights, read_weights
 from striate.training.engine import Precision
-from striate.training.init import he_normal, seeded
+from striate.training.init import seeded
 from striate.training.loop import fit
 from striate.training.recipe import Recipe
 from striate.training.run import WEIGHTS
+from striate.training.schemes import INITS, NEED_IMAGES
 
 from .payload import Removal, Variant
 from .without import without
@@ -72,14 +73,16 @@ def retrain_without(
     """
     if not removals or not all(removals):
         raise StriateError("no layers to remove were named", accepted="one or more of them, such as fc7; conv3,conv4")
+    if recipe.init in NEED_IMAGES:
+        raise StriateError(f"layers retrained from init {recipe.init}", accepted="a scheme that looks at no images")
     whole = _whole(net, splits.train, recipe=recipe, seed=seed)
     made: list[tuple[tuple[str, ...], Net, tuple[str, ...]]] = [((), whole, ())]
     for removed in removals:  # a mistake in the last one is told before the first is trained
         variant, adapted = without(whole, removed, seed=seed)
-        if recipe.init == "he_normal" and isinstance(net, str):
+        if isinstance(net, str):
             with seeded(seed, "ablation/init"):
                 for path in adapted:
-                    he_normal(variant.module.get_submodule(path))
+                    INITS.load(recipe.init)(variant.module.get_submodule(path))
         made.append((tuple(removed), variant, adapted))
     rows: list[Variant] = []
     first: Table | None = None
@@ -123,8 +126,7 @@ def _whole(net: str | Net, train: Dataset, *, recipe: Recipe, seed: int) -> Net:
     bare = net if ":" in net else f"{net}.random"
     with seeded(seed, "train/init"):
         built = load_net(bare, classes=train.classes, channels=train.channels, size=train.size, seed=seed)
-        if recipe.init == "he_normal":
-            he_normal(built.module)
+        INITS.load(recipe.init)(built.module)
     normal = measure_normalisation(train, recipe.preprocess)
     return built.adapted(
         mean=normal.mean, std=normal.std, classes=train.classes, geometry=train.geometry or built.geometry,

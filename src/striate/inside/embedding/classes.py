@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from striate.core.number import Number
+from striate.measure.nearest import Metric
 
-from .nearest import Metric
 from .payload import ClassTree, Merge
 
 LINKAGE = "average"  # the mean distance between members: no chains, and it needs no squares of Euclidean distances

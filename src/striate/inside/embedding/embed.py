@@ -20,6 +20,7 @@ from striate.core.errors import StriateError
 from striate.core.number import Number
 from striate.core.progress import SILENT, Progress
 from striate.data.dataset import Dataset
+from striate.measure.nearest import Agreement, Metric, agreement, compare_agreement, nearest
 from striate.metrics.bootstrap import bootstrapped
 from striate.metrics.intervals import wilson
 from striate.metrics.paired import mcnemar
@@ -30,7 +31,6 @@ from .classes import class_tree
 from .codes import SIDE, Codes, codes_of, codes_of_images, fitting_side, shrunk
 from .invariance import IMAGES, invariance
 from .layers import code_layer, depth_of, find_layer, full_name, parted, pooling_words, spread_layers
-from .nearest import Agreement, Metric, agreement, compare_agreement, nearest
 from .payload import Embedding, Near, Neighbours, Place, Probe, Probes, Projection, Query, Similar, Similarity
 from .pictures import draw_plane, key_of, thumbnail, thumbnails
 from .probing import FOLDS, Fitted, Labelled, linear_probe, nearest_probe, probed_by_folds

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from striate.core.errors import StriateError
 from striate.core.rng import Rng
-
-from .nearest import nearest
+from striate.measure.nearest import nearest
 
 PENALTIES = tuple(10.0**power for power in range(-4, 4))  # times the mean variance of the codes
 FOLDS = 5  # where the data have no other split to fit on

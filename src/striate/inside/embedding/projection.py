@@ -13,8 +13,7 @@ from striate.core.errors import StriateError
 from striate.core.number import Number
 from striate.core.principal import principal
 from striate.core.rng import Rng
-
-from .nearest import Metric, nearest
+from striate.measure.nearest import Metric, nearest
 
 Method = Literal["pca", "tsne", "umap"]
 METHODS: dict[str, tuple[str, ...]] = {"pca": ("pearson1901lines",), "tsne": ("vandermaaten2008visualizing",), "umap": (

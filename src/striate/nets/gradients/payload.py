@@ -1,4 +1,4 @@
-"""What `gradcheck` gives: each gradient that was checked, and where a backward is wrong."""
+"""What `gradcheck` and `graph` give: checked gradients; gates and operations with values and gradients."""
 
 from __future__ import annotations
 
@@ -62,3 +62,72 @@ class GradientCheck:
     def checks(self) -> tuple[SlopeCheck, ...]:
         """All of them: input, parameters, sites."""
         return (self.input, *self.parameters, *self.sites)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate of an expression.
+
+    Attributes:
+        op: ``leaf``, ``number``, ``+``, ``*``, ``max``, ``sigmoid``, ...
+        name: Name of a leaf.
+        inputs: Places of what it takes, in the order of the forward pass.
+        value: What it gives.
+        local: Its slope by each input.
+        grad: Slope of the output by what it gives.
+    """
+
+    op: str
+    name: str
+    inputs: tuple[int, ...]
+    value: float
+    local: tuple[float, ...]
+    grad: float
+
+
+@dataclass(frozen=True)
+class Block:
+    """One box of the graph of a net: an operation, or several of one module folded into one.
+
+    Attributes:
+        name: Of the site, or of the module.
+        op: The operation, or the class of the module.
+        sites: Operations in it.
+        inputs: Places of the blocks that it takes from; -1 is the image.
+        shape: Of what it gives for one image.
+        parameters: In it; shared ones count where they are met first.
+        macs: Multiply-adds for one image.
+        mean: Mean of what it gives, over images and units; None where it was not looked at.
+        std: Its standard deviation.
+        grad_std: Standard deviation of the gradient of the loss by it.
+    """
+
+    name: str
+    op: str
+    sites: int
+    inputs: tuple[int, ...]
+    shape: tuple[int, ...]
+    parameters: int
+    macs: int
+    mean: float | None = None
+    std: float | None = None
+    grad_std: float | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A computational graph: of an expression, or of a net.
+
+    Attributes:
+        subject: The expression, or the name of the net.
+        gates: Of an expression.
+        blocks: Of a net.
+        depth: To how many steps of a module's path a net is unfolded.
+        picture: Key of the drawing.
+    """
+
+    subject: str
+    gates: tuple[Gate, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    depth: int = 0
+    picture: str = "graph.svg"

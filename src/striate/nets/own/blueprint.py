@@ -33,3 +33,9 @@ def within(name: str, size: Pair, least: int, greatest: int | None = None) -> No
         accepted = f"{least} to {greatest} px" if greatest else f"at least {least} px"
         hint = f"--size {min(greatest, 64)}" if greatest and max(size) > greatest else ""
         raise StriateError(f"striate/{name} for images of {size[0]} x {size[1]}", accepted=accepted, hint=hint)
+
+
+def check_width(name: str, width: float) -> None:
+    """Raises where a number of channels is no number of channels."""
+    if width < 1:
+        raise StriateError(f"width of striate/{name} is {width}", accepted="at least 1 channel")

@@ -1,4 +1,4 @@
-"""LeNet-5."""
+"""LeNet-5 as it is built now; `lenet_historic` has the networks as they were published."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def lenet5(classes: int, channels: int, size: Pair) -> Blueprint:
 
     Source: LeCun, Bottou, Bengio & Haffner 1998, section II.B. Ours has full connections in the second convolution
     (the paper's table I leaves some out), max pooling without weights, ReLU and a linear output, where the paper has
-    trained subsampling, scaled tanh and radial basis functions (60,000 weights).
+    trained subsampling, scaled tanh and radial basis functions: that one is ``striate/lenet5_1998``.
     """
     within("lenet5", size, 12)
     padding = 2 if min(size) < 32 else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from striate.nets.site import Pair
 
 from . import OWN
 from .blueprint import Blueprint
+from .parts import PARTS, put_parts
 
 _READ: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "int": (int, "a whole number"),
@@ -23,18 +25,25 @@ _READ: Mapping[str, tuple[Callable[[str], Any], str]] = {
 
 
 def built(request: Request, classes: int, channels: int, size: Pair) -> Blueprint:
-    """The architecture that is asked for, with its options.
+    """The architecture that is asked for, with its options and its parts; an option of the builder goes first.
 
     Raises:
-        StriateError: An option is none of the architecture's, or its value cannot be read.
+        StriateError: An option is none of the architecture's and no part, or its value cannot be read, or the
+            architecture has nothing that a part could replace.
     """
     builder = OWN.load(request.arch)
     known = builder_options(builder)
     own = {key: _read(request, key, value, known[key]) for key, value in request.options.items() if key in known}
-    unknown = [key for key in request.options if key not in known]
+    parts = {key: value for key, value in request.options.items() if key not in known}
+    unknown = [key for key in parts if key not in PARTS]
     if unknown:
-        raise UnknownNameError(f"option of striate/{request.arch}", unknown[0], list(known))
-    return builder(classes, channels, size, **own)
+        raise UnknownNameError(f"option of striate/{request.arch}", unknown[0], [*known, *PARTS])
+    blueprint = builder(classes, channels, size, **own)
+    if not parts:
+        return blueprint
+    name = f"striate/{request.arch}"
+    module = put_parts(blueprint.module, parts, name=name, classes=classes, channels=channels, size=size)
+    return replace(blueprint, module=module)
 
 
 def builder_options(builder: Callable[..., Blueprint]) -> dict[str, inspect.Parameter]:

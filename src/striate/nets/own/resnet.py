@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.core.errors import StriateError
 from striate.nets.site import Pair
 
-from .blueprint import Blueprint, within
+from .blueprint import Blueprint, check_width, within
+from .layers.dropping import StochasticDepth
+from .layers.gates import gate_maker
+
+Make = Callable[[int], nn.Module] | None
 
 
 class Block(nn.Module):
     """Two 3 x 3 convolutions around which the input is carried on; of a plain network they stand alone.
 
     Where the size halves and the channels grow, the shortcut takes every second pixel and fills the new channels with
-    zeros, half of them before and half behind: option A, without weights.
+    zeros, half of them before and half behind: option A, without weights. A gate may weigh the branch at its end.
     """
 
-    def __init__(self, channels: int, width: int, stride: int, *, residual: bool = True) -> None:
+    def __init__(self, channels: int, width: int, stride: int, *, residual: bool = True, gate: Make = None) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -29,12 +33,17 @@ class Block(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.stride, self.spare, self.residual = stride, width - channels, residual
+        self.gate = gate(width) if gate else None
+        if residual:
+            self.survive = StochasticDepth()
 
     def forward(self, x: Tensor) -> Tensor:
         """Features of the next block, (N, width, H / stride, W / stride)."""
         made = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        if self.gate is not None:
+            made = self.gate(made)
         if self.residual:
-            made = made + self.carried(x)
+            made = self.survive(made) + self.carried(x)
         out: Tensor = self.relu(made)
         return out
 
@@ -52,15 +61,24 @@ class CifarResNet(nn.Module):
     Source: He, Zhang, Ren & Sun 2016, section 4.2; weights start as in He et al. 2015, equation 10.
     """
 
-    def __init__(self, depth: int, classes: int, channels: int, *, width: int = 16, residual: bool = True) -> None:
+    def __init__(
+        self,
+        depth: int,
+        classes: int,
+        channels: int,
+        *,
+        width: int = 16,
+        residual: bool = True,
+        gate: Make = None,
+    ) -> None:
         super().__init__()
         blocks = (depth - 2) // 6
         self.conv1 = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU()
-        self.layer1 = _stage(width, width, blocks, 1, residual=residual)
-        self.layer2 = _stage(width, 2 * width, blocks, 2, residual=residual)
-        self.layer3 = _stage(2 * width, 4 * width, blocks, 2, residual=residual)
+        self.layer1 = _stage(width, width, blocks, 1, residual=residual, gate=gate)
+        self.layer2 = _stage(width, 2 * width, blocks, 2, residual=residual, gate=gate)
+        self.layer3 = _stage(2 * width, 4 * width, blocks, 2, residual=residual, gate=gate)
         self.linear = nn.Linear(4 * width, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -74,9 +92,9 @@ class CifarResNet(nn.Module):
         return logits
 
 
-def _stage(channels: int, width: int, blocks: int, stride: int, *, residual: bool) -> nn.Sequential:
-    first = Block(channels, width, stride, residual=residual)
-    return nn.Sequential(first, *(Block(width, width, 1, residual=residual) for _ in range(blocks - 1)))
+def _stage(channels: int, width: int, blocks: int, stride: int, *, residual: bool, gate: Make) -> nn.Sequential:
+    first = Block(channels, width, stride, residual=residual, gate=gate)
+    return nn.Sequential(first, *(Block(width, width, 1, residual=residual, gate=gate) for _ in range(blocks - 1)))
 
 
 def build(classes: int, channels: int, size: Pair, *, depth: int, residual: bool = True, width: int = 16) -> Blueprint:
@@ -92,9 +110,32 @@ def build(classes: int, channels: int, size: Pair, *, depth: int, residual: bool
     """
     name = f"{'resnet' if residual else 'plain'}{depth}"
     within(name, size, 8)
-    if width < 1:
-        raise StriateError(f"width of striate/{name} is {width}", accepted="at least 1 channel")
+    check_width(name, width)
     module = CifarResNet(depth, classes, channels, width=width, residual=residual)
+    return Blueprint(module, any_size=True, least_size=8)
+
+
+def se_resnet20(classes: int, channels: int, size: Pair, *, width: int = 16) -> Blueprint:
+    """The residual network of 20 layers whose blocks squeeze and excite.
+
+    Source: Hu, Shen & Sun 2018, section 3, ratio 16 (one channel in the middle of the first stage's gates).
+    """
+    within("se_resnet20", size, 8)
+    check_width("se_resnet20", width)
+    module = CifarResNet(20, classes, channels, width=width, gate=gate_maker("se", ""))
+    return Blueprint(module, any_size=True, least_size=8)
+
+
+def cbam_resnet20(
+    classes: int, channels: int, size: Pair, *, width: int = 16, order: str = "channel_first"
+) -> Blueprint:
+    """The residual network of 20 layers with convolutional attention at the end of its branches.
+
+    Source: Woo et al. 2018; ``order`` as in `striate.nets.own.layers.gates.ConvolutionalAttention`.
+    """
+    within("cbam_resnet20", size, 8)
+    check_width("cbam_resnet20", width)
+    module = CifarResNet(20, classes, channels, width=width, gate=gate_maker("cbam", order))
     return Blueprint(module, any_size=True, least_size=8)
 
 

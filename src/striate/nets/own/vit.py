@@ -12,6 +12,7 @@ from striate.core.errors import StriateError
 from striate.nets.site import Pair
 
 from .blueprint import Blueprint, within
+from .layers.dropping import StochasticDepth
 
 _WIDTH, _DEPTH, _HEADS, _HIDDEN = 64, 4, 4, 128
 _ACROSS = 8  # patches along a side, about
@@ -43,11 +44,12 @@ class Block(nn.Module):
         self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads)
         self.norm2 = nn.LayerNorm(width)
         self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.survive = StochasticDepth()
 
     def forward(self, x: Tensor) -> Tensor:
         """The tokens of the next block, (N, T, width)."""
-        x = x + self.attention(self.norm1(x))
-        carried: Tensor = x + self.mlp(self.norm2(x))
+        x = x + self.survive(self.attention(self.norm1(x)))
+        carried: Tensor = x + self.survive(self.mlp(self.norm2(x)))
         return carried
 
 

@@ -21,8 +21,18 @@ from striate.nets.weights import SUFFIXES, WeightsFile, find_weights, fit_weight
 # silent. Source: Idelbayev 2018, pytorch_resnet_cifar10.
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CENTRED = ((0.5,), (0.25,))  # brings pixels in [0, 1] to about zero mean and unit spread, for weights not yet trained
-_GREY = frozenset({"linear", "mlp", "lenet5"})  # by default for grey images, as MNIST has them
-_SIZES = {"linear": (28, 28), "mlp": (28, 28)}  # by default; 32 x 32 for the others
+_GREY = frozenset({"linear", "mlp", "lenet5", "lenet1", "lenet5_1998"})  # by default for grey images, as MNIST has them
+_IMAGENET_NETS = (
+    *("alexnet", "zfnet", "vgg_a", "vgg_b", "vgg_c", "vgg_d", "vgg_e", "nin", "googlenet", "mobilenet1"),
+    *("plain18", "plain34", "se_resnet18", "se_resnet50", "cbam_resnet18", "cbam_resnet50"),
+    *(f"efficientnet_b{number}" for number in range(8)),
+)
+_SIZES = {  # by default; 32 x 32 for the others
+    **dict.fromkeys(("linear", "mlp", "lenet1"), (28, 28)),
+    **dict.fromkeys(_IMAGENET_NETS, (224, 224)),
+    "alexnet": (227, 227),
+}
+_CLASSES = dict.fromkeys(_IMAGENET_NETS, 1000)  # by default; 10 for the others
 
 
 def load(request: Request) -> Net:
@@ -46,7 +56,7 @@ def load(request: Request) -> Net:
         request.check_channels(said.channels or request.channels or 3)
     size = (None if content else request.size) or said.size or request.size or _SIZES.get(request.arch, (32, 32))
     channels = request.channels or said.channels or (1 if request.arch in _GREY else 3)
-    classes = request.classes or said.classes or tuple(str(index) for index in range(10))
+    classes = request.classes or said.classes or tuple(map(str, range(_CLASSES.get(request.arch, 10))))
     with request.drawing():
         blueprint = built(request, len(classes), channels, size)
     if content:
@@ -74,12 +84,26 @@ def rows() -> list[Row]:
     ]
 
 
-# Of the default build: ten classes, 32 x 32 (28 x 28 for linear and mlp), grey where the net is for grey images.
+# Of the default build: the classes, size and channels from above.
 _PARAMETERS = {
     "small": 169_954,
     "linear": 7_850,
     "mlp": 235_146,
     "lenet5": 61_706,
+    "lenet1": 2_578,
+    "lenet5_1998": 60_000,
+    "alexnet": 62_378_344,
+    "zfnet": 62_357_608,
+    "vgg_a": 132_863_336,
+    "vgg_b": 133_047_848,
+    "vgg_c": 133_638_952,
+    "vgg_d": 138_357_544,
+    "vgg_e": 143_667_240,
+    "nin": 7_595_176,
+    "nin_cifar": 966_986,
+    "allconv": 1_369_738,
+    "googlenet": 6_998_552,
+    "mobilenet1": 4_231_976,
     "hog": 3_250,
     "vit_tiny": 142_026,
     "resnet8": 75_290,
@@ -93,6 +117,38 @@ _PARAMETERS = {
     "plain32": 464_154,
     "plain44": 658_586,
     "plain56": 853_018,
+    "preact_resnet20": 269_722,
+    "preact_resnet32": 464_154,
+    "preact_resnet44": 658_586,
+    "preact_resnet56": 853_018,
+    "preact_resnet110": 1_727_962,
+    "preact_resnet164": 1_703_258,
+    "preact_resnet1001": 10_327_706,
+    "wrn40_1": 563_930,
+    "wrn40_4": 8_949_210,
+    "wrn16_8": 10_961_370,
+    "wrn28_10": 36_479_194,
+    "resnext29_8x64d": 34_426_698,
+    "densenet40_12": 1_019_722,
+    "densenet100_12": 6_979_642,
+    "densenet_bc100_12": 769_162,
+    "densenet_bc190_40": 25_624_430,
+    "plain18": 11_515_688,
+    "plain34": 21_623_848,
+    "se_resnet18": 11_778_592,
+    "se_resnet50": 28_088_024,
+    "cbam_resnet18": 11_779_392,
+    "cbam_resnet50": 28_089_624,
+    "se_resnet20": 272_095,
+    "cbam_resnet20": 272_995,
+    "efficientnet_b0": 5_288_548,
+    "efficientnet_b1": 7_794_184,
+    "efficientnet_b2": 9_109_994,
+    "efficientnet_b3": 12_233_232,
+    "efficientnet_b4": 19_341_616,
+    "efficientnet_b5": 30_389_784,
+    "efficientnet_b6": 43_040_704,
+    "efficientnet_b7": 66_347_960,
 }
 
 

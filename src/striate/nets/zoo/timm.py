@@ -33,11 +33,12 @@ def load(request: Request) -> Net:
         content = _local(timm, request, name)
         said = described(content.metadata, file=content.path.name) if content else Described()
     download = not request.fresh and content is None
-    module = _build(timm, request, name, download=download)
+    counted = request.classes or (said.classes if request.file else None)
+    module = _build(timm, request, name, download=download, classes=counted)
     config: Mapping[str, Any] = vars(module)["pretrained_cfg"]
     if content is not None:
         fit_weights(module, content, name=request.plain)
-    classes = request.classes or (said.classes if request.file else None) or _classes(timm, module, config)
+    classes = counted or _classes(timm, module, config)
     size = tuple(config["input_size"][1:])
     return Net(
         module,
@@ -47,7 +48,7 @@ def load(request: Request) -> Net:
         name=request.plain,
         channels=request.channels or config["input_size"][0],
         size=size if config.get("fixed_input_size") else None,
-        geometry=_geometry(size, config),
+        geometry=(said.geometry if request.file else None) or _geometry(size, config),
         origin=_origin(request, name, config, content, said),
         least_size=min(config["min_input_size"][1:]) if config.get("min_input_size") else 1,
     )
@@ -74,10 +75,10 @@ def _tagged(timm: Any, request: Request) -> str:
     return f"{request.arch}.{request.tag}"
 
 
-def _build(timm: Any, request: Request, name: str, *, download: bool) -> nn.Module:
+def _build(timm: Any, request: Request, name: str, *, download: bool, classes: tuple[str, ...] | None) -> nn.Module:
     options: dict[str, Any] = {}
-    if request.classes is not None:
-        options["num_classes"] = len(request.classes)
+    if classes is not None:
+        options["num_classes"] = len(classes)
     if request.channels is not None:
         options["in_chans"] = request.channels
     with request.drawing():

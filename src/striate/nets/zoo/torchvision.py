@@ -39,13 +39,14 @@ def load(request: Request) -> Net:
     if request.fresh:
         classes = request.classes or classes
     said, content = Described(), None
-    module = _build(models, request, len(request.classes or classes))
     if not request.fresh:
         content = _content(request, published)
         said = described(content.metadata, file=content.path.name)
-        fit_weights(module, _without_auxiliary(content, request.arch), name=request.plain)
         classes = request.classes or (classes if request.file is None else said.classes or classes)
         request.check_classes(len(meta["categories"]) if request.file is None else len(classes))
+    module = _build(models, request, len(request.classes or classes))
+    if content is not None:
+        fit_weights(module, _without_auxiliary(content, request.arch), name=request.plain)
         if said.padding.startswith("TF SAME"):
             pad_as_tensorflow(module)
     size = (preset.crop_size[0], preset.crop_size[0])
@@ -58,7 +59,8 @@ def load(request: Request) -> Net:
         name=request.plain,
         channels=3,
         size=size if fixed else None,
-        geometry=Geometry(
+        geometry=(said.geometry if request.file else None)
+        or Geometry(
             size,
             resize=preset.resize_size[0],
             interpolation=preset.interpolation.value,

@@ -1,0 +1,1 @@
+"""What is learnt from data beyond one run: baselines, transfer, search, curves, ensembles."""

@@ -1,0 +1,1 @@
+"""Optimizers: what they are as frozen values, and one page each for those that torch lacks."""
