@@ -25,12 +25,12 @@ from .engine import Precision, build_fabric, compiled, exact, set_up
 from .events import Events, Observer, State, stalled
 from .feed import Feed, MemoryFormat
 from .init import seeded
-from .observers import checkpoints, metrics_file, progress_bar, restore
+from .observers import restore, writing
 from .payload import Epoch, Training
 from .prepare import build_task, changes_since, describe
 from .recipe import Recipe
 from .request import load_recipe
-from .run import agreed, guarded, opened_by_first, read_run, save_record
+from .run import guarded, opened_by_first, read_run, save_record
 from .task import Batch, Task
 from .updates import Updates
 
@@ -60,10 +60,8 @@ def fit(
 
     The run lies in the folder ``out``; a kill at any moment loses at most the epoch that was running, and ``resume``
     with the same arguments ends, bit for bit, where the uninterrupted run would have ended (on the same machine with
-    as many threads; seconds apart). As the best of several epochs, its figure on dev is a little too good.
-
-    Under torchrun or SLURM the processes share every batch and end with the numbers of one (see `striate.core.ranks`);
-    the first alone writes, shows and calls ``observers``.
+    as many threads; seconds apart). As the best of several epochs, its figure on dev is a little too good. Processes
+    that a launcher started share every batch, with the numbers of one; the first alone writes, shows and is observed.
 
     Args:
         subject: A net by name (``striate/small``: from scratch), a net (a copy is trained), or a `Task`.
@@ -98,19 +96,17 @@ def fit(
             Feed(part, how.batch, seed, fabric.device, memory_format, workers, how.augment, together)
             for part in (splits.train, splits.dev)
         )
-        together.each(feed.check)
         record = describe(
             subject, task, splits, how, seed=seed, device=device, precision=precision, memory_format=memory_format
         )
-        record = agreed(together, replace(record, asked=dict(asked or {})))
+        record = replace(record, asked=dict(asked or {}))
         with opened_by_first(together, folder, record, resume=resume, overwrite=overwrite) as run:
             if run.state == "complete":
                 progress.say(f"the run in {folder} is complete: nothing is left to do")
                 return together.led(lambda: read_run(out))
             for note in (*run.notes, *changes_since(run)):
                 progress.say(f"note: {note}")
-            saving = checkpoints(folder, run, keep=keep)
-            watching = [saving, metrics_file(folder), progress_bar(progress), *observers] if together.leads else []
+            watching = [*writing(folder, run, keep, progress), *observers] if together.leads else []
             with (
                 set_up(fabric, task, how, epochs=run.epochs, feed=feed, memory_format=memory_format) as state,
                 compiled(task, on=compile),
@@ -119,10 +115,6 @@ def fit(
                 restore(folder, state)
                 train(state, how, feed, dev, observers=watching, seed=seed, fabric=fabric)
                 together.led(lambda: save_record(folder, replace(run, state="complete")))
-                if state.scaler is not None and state.scaler.skipped:
-                    progress.say(
-                        f"note: {state.scaler.skipped} of {state.steps} steps overflowed float16 and were left out"
-                    )
         return together.led(lambda: read_run(out))
 
 
