@@ -72,7 +72,7 @@ def fit(
         resume: Go on with the run in ``out``; one that is complete is left as it is.
         overwrite: Delete the run in ``out`` first; other folders are never deleted.
         device: ``cpu``, ``cuda``, ``mps``.
-        precision: ``bfloat16`` computes in it where that is safe; weights stay float32.
+        precision: ``bfloat16`` and ``float16`` compute in it where that is safe; weights stay float32.
         memory_format: Layout of weights and images; on a CPU ``channels_last`` is faster.
         compile: Let torch.compile make faster code of the nets first, which takes a while.
         workers: Processes that decode images of data that do not fit in memory.
@@ -87,8 +87,7 @@ def fit(
         RunError: Net, data, recipe and folder do not fit together, the loss is no number, the disk is full...
         KeyboardInterrupt: Ctrl-C, once the folder says that the run was stopped.
     """
-    how = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    folder = Path(out)
+    how, folder = load_recipe(recipe) if isinstance(recipe, str) else recipe, Path(out)
     with exact(device, threads), joined(device) as together:
         fabric = build_fabric(device, precision, memory_format)
         task = build_task(subject, splits, recipe=how, seed=seed, weights_root=weights_root)
