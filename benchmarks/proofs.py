@@ -160,6 +160,34 @@ def plain_residual() -> dict[str, Any]:
     return plain_against_residual(KEPT)
 
 
+def own_architectures() -> dict[str, Any]:
+    """Every own network beside softmax regression on the same images."""
+    from architectures import beside_linear
+
+    return beside_linear(KEPT)
+
+
+def compared_parts() -> dict[str, Any]:
+    """Test accuracy of `small` with other activations and normalisations."""
+    from parts import parts_compared
+
+    return parts_compared(KEPT)
+
+
+def budgets() -> dict[str, Any]:
+    """What optimizers and batch sizes reach in equal CPU seconds."""
+    from budgets import budgets as measured
+
+    return measured(KEPT)
+
+
+def started_nets() -> dict[str, Any]:
+    """What nets reach from each scheme of starting weights."""
+    from starting import from_schemes
+
+    return from_schemes(KEPT)
+
+
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
@@ -185,6 +213,20 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "plain-residual": (
         "plain and residual nets of width 8 on 20,000 images of FashionMNIST, ten epochs (needs STRIATE_DATA)",
         plain_residual,
+    ),
+    "architectures": (
+        "every own network, narrow where it is large, beside softmax regression on the first images of MNIST "
+        "(needs STRIATE_DATA)",
+        own_architectures,
+    ),
+    "parts": (
+        "`small` with other activations and normalisations, 10,000 images of FashionMNIST (needs STRIATE_DATA)",
+        compared_parts,
+    ),
+    "budgets": ("optimizers, and batch sizes, at equal CPU seconds (needs STRIATE_DATA)", budgets),
+    "inits": (
+        "nets without norm from each start, two epochs of 10,000 images of FashionMNIST (needs STRIATE_DATA)",
+        started_nets,
     ),
     "units": ("share of units of `small` that follow a concept of each kind, two tasks on `shapes`", dissected_units),
 }

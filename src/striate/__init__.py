@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from striate.verbs.compare import compare
     from striate.verbs.convert import convert
     from striate.verbs.demo import demo
+    from striate.verbs.descend import descend
     from striate.verbs.embed import embed
     from striate.verbs.evaluate import evaluate
     from striate.verbs.examine import examine
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from striate.verbs.gradcheck import gradcheck
     from striate.verbs.graph import graph
     from striate.verbs.init_stats import init_stats
+    from striate.verbs.learning_curve import learning_curve
     from striate.verbs.read import read_report
     from striate.verbs.reproduce import reproduce
     from striate.verbs.search import search
@@ -61,6 +63,7 @@ _PLACES = {
     "convert": "striate.verbs.convert",
     "datasets": "striate.verbs.catalogue",
     "demo": "striate.verbs.demo",
+    "descend": "striate.verbs.descend",
     "embed": "striate.verbs.embed",
     "evaluate": "striate.verbs.evaluate",
     "examine": "striate.verbs.examine",
@@ -69,6 +72,7 @@ _PLACES = {
     "init_stats": "striate.verbs.init_stats",
     "gradcheck": "striate.verbs.gradcheck",
     "graph": "striate.verbs.graph",
+    "learning_curve": "striate.verbs.learning_curve",
     "load_data": "striate.data.load",
     "load_net": "striate.nets.load",
     "load_splits": "striate.data.load",
@@ -100,6 +104,7 @@ __all__ = [
     "convert",
     "datasets",
     "demo",
+    "descend",
     "embed",
     "evaluate",
     "examine",
@@ -108,6 +113,7 @@ __all__ = [
     "gradcheck",
     "graph",
     "init_stats",
+    "learning_curve",
     "load_data",
     "load_net",
     "load_splits",

@@ -70,6 +70,15 @@ def test_a_machine_on_histograms_of_gradients_is_fooled_by_small_changes(
     assert len(album) == 1
 
 
+def test_nets_from_zero_stall_and_deep_ones_learn_from_hes_weights_alone(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIATE_DATA", str(data_root))
+    result, album = reproduce_figures(["zero-init", "he-30-layers"])
+    assert all(row.passed for row in result.figures), [row.claims for row in result.figures]
+    assert len(album) == 1
+
+
 @pytest.mark.parametrize("name", [name for name in FIGURES if figure(name).needs])
 def test_a_figure_whose_files_are_missing_says_what_it_needs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -15,8 +15,30 @@ SMALL: dict[str, tuple[str, int]] = {
     "allconv": ("+width=0.08", 16),
     "googlenet": ("+width=0.125", 32),
     "mobilenet1": ("+width=0.125", 32),
+    "neocognitron": ("+planes=4", 16),
+    "preact_resnet20": ("+width=4", 16),
+    "preact_resnet164": ("+width=2", 16),
+    "wrn40_1": ("+width=4", 16),
+    "wrn16_8": ("+width=1", 16),
+    "densenet40_12": ("+growth=3", 16),
+    "densenet_bc100_12": ("+growth=2", 16),
+    "resnext29_8x64d": ("+cardinality=2+width=4+stem=4", 16),
+    "plain18": ("+width=8", 64),
+    # at widths whose drawn weights leave no gate without a rectified unit that is on
+    "se_resnet18": ("+width=12", 64),
+    "se_resnet20": ("+width=4", 16),
+    "se_resnet50": ("+width=16", 64),
+    "cbam_resnet18": ("+width=16", 64),
+    "cbam_resnet20": ("+width=16", 16),
+    "cbam_resnet50": ("+width=16", 64),
+    "efficientnet_b0": ("+width=0.25", 64),
 }
-DEEP = ("resnet32", "resnet44", "resnet56", "resnet110", "plain32", "plain44", "plain56")  # as their shallow kin
+DEEP = (  # as their shallow kin
+    *("resnet32", "resnet44", "resnet56", "resnet110", "plain32", "plain44", "plain56", "plain34"),
+    *(f"preact_resnet{depth}" for depth in (32, 44, 56, 110, 1001)),
+    *("wrn40_4", "wrn28_10", "densenet100_12", "densenet_bc190_40"),
+    *(f"efficientnet_b{number}" for number in range(1, 8)),
+)
 
 
 def small(name: str) -> tuple[str, int | None]:

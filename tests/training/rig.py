@@ -22,12 +22,22 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 
 from striate.core.rng import Rng
+from striate.training.averages import Ema
 from striate.training.loop import fit
+from striate.training.schedules import Schedule
 from training.tiny import RECIPE as FOUR
 from training.tiny import bits, tiny_net, tiny_splits
 
 MOMENTS = 10
-RECIPE = replace(FOUR, epochs=8)
+RECIPE = replace(
+    FOUR,
+    epochs=8,
+    schedule=Schedule("plateau", {"patience": 0, "factor": 0.5}),
+    average=Ema(0.9),
+    clip_norm=1.0,
+    patience=7,
+    l1=1e-4,
+)
 WRITES = 2 * RECIPE.epochs + 3  # and one more for each epoch that is the best so far
 
 
@@ -91,8 +101,9 @@ def content(out: Path) -> dict[str, object]:
         rows = [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(lines)]
     tensors = {name: value.numpy().tobytes() for name, value in checkpoint["nets"]["net"].items()}
     momenta = [each["momentum_buffer"].numpy().tobytes() for each in checkpoint["optimizers"]["net"]["state"].values()]
+    means = {name: value.numpy().tobytes() for name, value in checkpoint["average"]["weights"]["net"].items()}
     state = json.loads((out / "run.json").read_text())["state"]
-    return {"weights": bits(out), "last": tensors, "momenta": momenta, "rows": rows, "state": state}
+    return {"weights": bits(out), "last": tensors, "momenta": momenta, "means": means, "rows": rows, "state": state}
 
 
 def main(folder: Path) -> None:
@@ -105,7 +116,7 @@ def main(folder: Path) -> None:
     shares = ((each + rng.uniform(each)) / MOMENTS).tolist()  # at random, one in each tenth of a run
     writes = (1 + (each + rng.uniform(each, step=1)) * WRITES / MOMENTS).long().tolist()
     plans = [("moment", share, None) for share in shares]
-    plans += [("write", number, (number, bool(index % 2))) for index, number in enumerate(writes)]
+    plans += [("write", number, (number, index % 2 == 0)) for index, number in enumerate(writes)]
     for index, (kind, where, write) in enumerate(plans):
         out = folder / f"{index}"
         how = killed_after(out, where * whole) if write is None else ended(run(out, resume=False, write=write))

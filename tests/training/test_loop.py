@@ -12,15 +12,33 @@ from striate.core.progress import Progress
 from striate.data.dataset import Dataset
 from striate.nets.load import load_net
 from striate.nets.net import Net
+from striate.training.averages import Ema, Swa
 from striate.training.events import EVENTS
 from striate.training.loop import fit
-from striate.training.recipe import AdamW, Sgd
+from striate.training.optimizers.specs import Adadelta, Adagrad, Adam, AdamW, Lbfgs, Lion, Muon, RmsProp, Sgd
 from striate.training.run import read_record, read_run
 from striate.training.schedules import Schedule
 from striate.training.task import Classification
 from training.tiny import RECIPE, bits, saved, tiny_net, tiny_split, tiny_splits
 
 SHORT = replace(RECIPE, epochs=2)
+CHANGES = [
+    {"optimizer": Sgd(0.1)},
+    {"optimizer": AdamW(0.01), "name": "contiguous"},
+    {"optimizer": Sgd(0.1, form="mean")},
+    {"optimizer": Sgd(0.1, form="inside", decay="decoupled")},
+    {"optimizer": Adam(0.01)},
+    {"optimizer": Adagrad(0.03)},
+    {"optimizer": Adadelta(1.0)},
+    {"optimizer": RmsProp(0.003)},
+    {"optimizer": Lion(0.002)},
+    {"optimizer": Muon(0.02)},
+    {"optimizer": Lbfgs(0.3, iterations=3, line_search=False), "batch": 64},
+    {"average": Ema(0.9)},
+    {"average": Swa(0.25)},
+    {"schedule": Schedule("plateau", {"patience": 0, "factor": 0.5})},
+    {"clip_norm": 0.5, "clip_value": 0.1, "l1": 1e-3, "l2": 1e-3, "accumulate": 2},
+]
 
 
 def rows(training):
@@ -313,11 +331,11 @@ def test_settings_that_do_not_exist_are_named(tmp_path, changes, words):
         fit(tiny_net(), tiny_splits(), out=tmp_path / "run", **{"recipe": SHORT, **changes})
 
 
-@pytest.mark.parametrize("optimizer", [Sgd(0.1), AdamW(0.01)])
-@pytest.mark.parametrize("memory_format", ["channels_last", "contiguous"])
-def test_every_optimizer_and_format_learns_and_resumes(tmp_path, optimizer, memory_format):
-    recipe = replace(RECIPE, optimizer=optimizer)
-    settings = {"recipe": recipe, "memory_format": memory_format}
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
+def test_every_optimizer_format_and_average_learns_and_resumes(tmp_path, changes):
+    settings = {"recipe": replace(RECIPE, **changes), "memory_format": "channels_last"}
+    if "contiguous" in changes.get("name", ""):
+        settings["memory_format"] = "contiguous"
     whole = fit(tiny_net(), tiny_splits(), out=tmp_path / "whole", **settings)
     assert whole.history[-1].train_loss < whole.history[0].train_loss
 
@@ -329,6 +347,7 @@ def test_every_optimizer_and_format_learns_and_resumes(tmp_path, optimizer, memo
     with pytest.raises(KeyboardInterrupt):
         fit(tiny_net(), tiny_splits(), out=tmp_path / "run", observers=observers, **settings)
     assert rows(fit(tiny_net(), tiny_splits(), out=tmp_path / "run", resume=True, **settings)) == rows(whole)
+    assert bits(tmp_path / "run") == bits(tmp_path / "whole")
 
 
 def test_bfloat16_learns_within_an_autocast_of_the_caller_what_it_learns_without(tmp_path):

@@ -21,8 +21,12 @@ from striate.verbs import VERBS
 FEW: dict[str, Any] = {"limit": 60, "quiet": True, "seed": 1}
 CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "train": lambda run, _: st.train("digits", net="striate/linear", epochs=1, out=run.parent / "other", **FEW),
+    "learning-curve": lambda run, _: st.learning_curve(
+        "digits", net="striate/linear", sizes=(30, 60, 120), epochs=1, human=0.01, out=run.parent / "curve", **FEW
+    ),
     "evaluate": lambda run, _: st.evaluate(run, "shapes", **FEW),
     "find-rate": lambda *_: st.find_rate("digits", net="striate/linear", steps=20, seeds=1, batch=16, **FEW),
+    "descend": lambda *_: st.descend(surface="valley", optimizer="sgd,muon", rate=0.05, steps=4, quiet=True),
     "init-stats": lambda *_: st.init_stats("striate/mlp", "digits", init="he_normal,zeros", **FEW),
     "compare": lambda run, _: st.compare(run, "striate/linear.random", data="shapes", untimed=True, **FEW),
     "check": lambda *_: st.check("digits", fast=True, **FEW),
@@ -51,6 +55,7 @@ KEYS = {
         "suspects", "mistakes",
     },
     "find-rate": {"suggested", "sweeps"},
+    "descend": {"scenes", "rule"},
     "init-stats": {"starts", "chance"},
     "compare": {"nets", "pairs", "disagreements", "differences"},
     "check": {"layout", "counts", "duplicates", "leaks", "suspects", "statistics"},

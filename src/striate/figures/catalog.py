@@ -321,6 +321,24 @@ _FIGURES: dict[str, Figure] = {
         needs="the test images of CIFAR-10, weights of ResNet-20 and ResNet-32",
     ),
     **_figures(
+        "budgets",
+        (
+            "batch-sizes",
+            "Batches of 1, of 128, of everything",
+            "K5 mini-batch gradient descent",
+            "E",
+            "robbins1951stochastic",
+        ),
+        needs="FashionMNIST",
+        cost="m",
+    ),
+    **_figures(
+        "budgets",
+        ("lenet5-mnist", "LeNet-5 on MNIST", "V LeNet-5; K4 LeNet-5", "E", "lecun1998gradient"),
+        needs="MNIST",
+        cost="m",
+    ),
+    **_figures(
         "attended",
         (
             "vit-positions",
@@ -342,6 +360,11 @@ _FIGURES: dict[str, Figure] = {
             "bau2017network zhou2015object",
         ),
         needs="the street scenes of CamVid, weights of SqueezeNet 1.0",
+        cost="m",
+    ),
+    **_figures(
+        "organised",
+        ("neocognitron", "A neocognitron and digits that move", "V neocognitron", "E", "fukushima1980neocognitron"),
         cost="m",
     ),
     **_figures(
@@ -484,6 +507,31 @@ _FIGURES: dict[str, Figure] = {
             "dalal2005histograms madry2018towards",
         ),
         needs="patches with and without faces (LFW)",
+    ),
+    **_figures(
+        "starting",
+        ("zero-init", "A net whose weights start at zero", "K3 initialization; B zero weights", "E", "he2015delving"),
+        (
+            "bn-mnist",
+            "Batch normalisation wakes sigmoid layers",
+            "V batch normalization; C batch normalization",
+            "E",
+            "ioffe2015batch",
+        ),
+        needs="the digits of MNIST",
+        cost="m",
+    ),
+    **_figures(
+        "starting",
+        (
+            "he-30-layers",
+            "Thirty layers with two kinds of starting weights",
+            "K4 figures 2 and 3",
+            "E",
+            "he2015delving",
+        ),
+        needs="FashionMNIST",
+        cost="m",
     ),
     **_figures(
         "trees",

@@ -8,15 +8,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from striate.training.descent.surfaces import valley as bowl
+
 from .claims import SAME, Computed, claim, holds
 from .draw import curves
 
 Rule = Callable[[Tensor, Tensor, dict[str, Tensor], int], Tensor]  # weights, gradient, memory, step from 1 -> weights
-
-
-def bowl(w: Tensor) -> Tensor:
-    """Loss (x^2 + 25 y^2)/2, 25 times as steep in y."""
-    return (w[0] ** 2 + 25 * w[1] ** 2) / 2
 
 
 def walk(loss: Callable[[Tensor], Tensor], start: Sequence[float], rule: Rule, steps: int) -> list[Tensor]:

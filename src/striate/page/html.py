@@ -24,10 +24,12 @@ from striate.inside.ablation.payload import Ablation, Removal
 from striate.inside.embedding.payload import Embedding
 from striate.inside.payload import Explanation
 from striate.inside.units.payload import Units
+from striate.learn.curves.payload import LearningCurve
 from striate.learn.search.payload import Search
 from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
+from striate.training.descent.payload import Descent
 from striate.training.rates.payload import RateSearch
 from striate.training.signals.payload import InitStats
 
@@ -37,8 +39,10 @@ from . import (
     attacked_whole,
     checked,
     compared,
+    descended,
     examined,
     explained,
+    grown,
     painted,
     rates,
     searched,
@@ -72,8 +76,10 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Units: units.outline,
     Ablation: ablated.outline,
     Removal: ablated.removal_outline,
+    LearningCurve: grown.outline,
     InitStats: started.outline,
     RateSearch: rates.outline,
+    Descent: descended.outline,
     Search: searched.outline,
 }
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign

@@ -28,6 +28,7 @@ def outline(report: Report[RateSearch]) -> Outline:
             each
             for each in (
                 Headline("", "rate suggested", result.suggested, percent=False),
+                Headline("", "careful, without a schedule", result.careful, percent=False),
                 Headline("", "steepest fall", result.steepest, percent=False),
                 Headline("", "the recipe's own", Number(result.own, why="as it stands in the recipe"), percent=False),
             )

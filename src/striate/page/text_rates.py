@@ -26,6 +26,10 @@ def _rates(result: RateSearch, width: int, color: bool) -> list[str]:
     ]
     names = ("seed", "lowest loss at", "steepest at", "diverged at", "first loss", "lowest")
     lines += table(names, body, width=width, numbers=frozenset(range(6)))
-    lines += wrap(f"suggested: {readable(result.rule)}; the recipe's own rate is {result.own:g}", width)
+    careful = "none" if result.careful.value is None else f"{result.careful.value:.2g}"
+    words = (
+        f"suggested: {readable(result.rule)}, as the peak of a schedule; a tenth, {careful}, where the rate stays as "
+    )
+    lines += wrap(f"{words}it is; the recipe's own is {result.own:g}", width)
     next_step = command(result, net=result.net, data=result.data)
     return [*lines, f"  $ {readable(next_step)}"] if next_step else lines

@@ -31,6 +31,7 @@ from .prepare import build_task, changes_since, describe
 from .recipe import Recipe
 from .request import load_recipe
 from .run import guarded, opened_by_first, read_run, save_record
+from .start import starting_notes
 from .task import Batch, Task
 from .updates import Updates
 
@@ -95,10 +96,9 @@ def fit(
             Feed(part, how.batch, seed, fabric.device, memory_format, workers, how.augment, together)
             for part in (splits.train, splits.dev)
         )
-        record = describe(
-            subject, task, splits, how, seed=seed, device=device, precision=precision, memory_format=memory_format
-        )
-        record = replace(record, asked=dict(asked or {}))
+        settings = {"device": device, "precision": precision, "memory_format": memory_format}
+        record = describe(subject, task, splits, how, seed=seed, asked=asked or {}, **settings)
+        record = replace(record, notes=record.notes + starting_notes(task, how, feed, seed=seed))
         with opened_by_first(together, folder, record, resume=resume, overwrite=overwrite) as run:
             if run.state == "complete":
                 progress.say(f"the run in {folder} is complete: nothing is left to do")

@@ -48,11 +48,13 @@ def progress_bar(progress: Progress) -> Observer:
                 epoch = f"epoch {min(state.epoch + 1, state.epochs)}/{state.epochs}"
                 steps[0](state.batch, f"{epoch}, loss {state.figures['loss']:.3f}{dev}")
 
-            def note(state: State) -> None:
+            def end(state: State) -> None:
+                if state.epoch < state.epochs:
+                    progress.say(f"ended after epoch {state.epoch} of {state.epochs}: no new best on dev for a while")
                 if state.scaler is not None and state.scaler.skipped:
                     progress.say(f"note: {state.scaler.skipped} of {state.step} steps overflowed and were left out")
 
-            with events.attached(run_start=begin, step=count, run_end=note):
+            with events.attached(run_start=begin, step=count, run_end=end):
                 yield
 
     return watch

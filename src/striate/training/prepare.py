@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import hashlib
 import platform
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +20,12 @@ from striate.data.preprocess import measure_normalisation
 from striate.data.transforms import described
 from striate.nets.load import load_net
 from striate.nets.net import Net
+from striate.nets.own.neocognitron import Neocognitron
 from striate.nets.request import parse_arch
 
 from .init import initialise, seeded
-from .losses import balanced_weights
+from .losses import Loss, balanced_weights
+from .organising import Organising
 from .recipe import Recipe
 from .run import Record, Split
 from .schemes import NEED_IMAGES
@@ -51,6 +55,11 @@ def build_task(
         check_splits(splits, labelled=subject.labelled)
         if recipe.augment.mixer and not subject.labelled:
             raise RunError(f"{recipe.augment.mixer} mixes labels", accepted="transforms of images, for this task")
+        if subject.name != Classification.name and (recipe.loss != Loss() or recipe.class_weights != "none"):
+            raise RunError(
+                f"the loss {recipe.loss.name} and class weights {recipe.class_weights} with the task {subject.name!r}",
+                accepted="a recipe without them: the task has a loss of its own",
+            )
         check_recipe(recipe, splits.train, fresh=True)
         return subject
     check_splits(splits)
@@ -62,11 +71,13 @@ def build_task(
         else:
             net = load_net(subject, weights_root=weights_root)
     check_fit(net, splits.train)
-    check_recipe(recipe, splits.train, fresh=isinstance(subject, str) and from_scratch(subject))
+    fresh = isinstance(subject, str) and from_scratch(subject)
+    check_recipe(recipe, splits.train, fresh=fresh)
     weights = None
     if recipe.class_weights == "balanced":
         weights = balanced_weights(torch.bincount(splits.train.labels, minlength=len(splits.train.classes)))
-    return Classification(net, label_smoothing=recipe.label_smoothing, loss=recipe.loss, class_weights=weights)
+    kind = Organising if isinstance(net.module, Neocognitron) else Classification
+    return kind(net, label_smoothing=recipe.label_smoothing, loss=recipe.loss, class_weights=weights, fresh=fresh)
 
 
 def check_splits(splits: Splits, *, labelled: bool = True) -> None:
@@ -134,6 +145,10 @@ def check_recipe(recipe: Recipe, train: Dataset, *, fresh: bool) -> None:
             f"preprocess is {recipe.preprocess} for a net with weights",
             accepted="a net that starts from scratch: weights keep the normalisation that they were trained with",
         )
+    if not fresh and recipe.init != "built":
+        raise RunError(
+            f"init {recipe.init} for a net with weights", accepted="a net that starts from scratch, or init built"
+        )
     wasted = [name for name in recipe.augment.transforms if described(name).needs_colour and train.channels == 1]
     if wasted:
         raise RunError(
@@ -166,6 +181,7 @@ def describe(
     device: str,
     precision: str,
     memory_format: str,
+    asked: Mapping[str, Any],
 ) -> Record:
     """What ``run.json`` says of a run that begins."""
     first = next(iter(task.nets.values()))
@@ -189,6 +205,7 @@ def describe(
         device=device,
         precision=precision,
         memory_format=memory_format,
+        asked=dict(asked),
     )
 
 

@@ -83,6 +83,7 @@ class Classification:
         label_smoothing: Share of the target spread evenly over all classes.
         loss: What is learnt by; dev is always judged by plain cross-entropy.
         class_weights: Weight of each class's images in the mean loss (K,), of mixed images by shares; None: alike.
+        fresh: Whether the net starts from weights that know nothing yet.
     """
 
     nets: MutableMapping[str, nn.Module]
@@ -93,7 +94,13 @@ class Classification:
     about: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
-        self, net: Net, *, label_smoothing: float = 0.0, loss: Loss | None = None, class_weights: Tensor | None = None
+        self,
+        net: Net,
+        *,
+        label_smoothing: float = 0.0,
+        loss: Loss | None = None,
+        class_weights: Tensor | None = None,
+        fresh: bool = False,
     ) -> None:
         if net.outputs == "other":
             raise RunError(
@@ -101,6 +108,7 @@ class Classification:
             )
         self.nets = {"net": net}
         self.label_smoothing, self.loss, self.class_weights = label_smoothing, loss or Loss(), class_weights
+        self.fresh = fresh
         self._as_logits = net.as_logits
 
     def step(self, batch: Batch, update: Update) -> Mapping[str, Tensor]:

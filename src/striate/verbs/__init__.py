@@ -17,7 +17,11 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
             "striate.verbs.init_stats:init_stats", "look at a net before training, by starting weights"
         ),
         "find-rate": Entry("striate.verbs.find_rate:find_rate", "look for the learning rate to train with"),
+        "descend": Entry("striate.verbs.descend:descend", "draw and film optimisers on surfaces"),
         "search": Entry("striate.verbs.search:search", "find parameters of a recipe, or an architecture"),
+        "learning-curve": Entry(
+            "striate.verbs.learning_curve:learning_curve", "measure what more data buys, and which lever comes next"
+        ),
         "evaluate": Entry("striate.verbs.evaluate:evaluate", "measure a net on one split"),
         "check": Entry("striate.verbs.check:check", "look for what is wrong with labelled images"),
         "augment": Entry("striate.verbs.augment:augment", "show images under transforms, and what those take away"),
@@ -42,8 +46,10 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
 
 FOLDERS = {  # where the command line writes what it is given no place for; {data} stands for the name of the data
     "train": "runs/{data}",
+    "learning-curve": "striate-learning-curve",
     "init-stats": "striate-init-stats",
     "find-rate": "striate-find-rate",
+    "descend": "striate-descend",
     "augment": "striate-augment",
     "explain": "striate-explain",
     "units": "striate-units",

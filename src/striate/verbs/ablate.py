@@ -160,7 +160,7 @@ def _removed(
 ) -> Report[Removal]:
     from striate.inside.ablation.removal import parse_removals, retrain_without
 
-    from .train import cites_of, varied
+    from .recipes import cites_of, varied
 
     name = recipe or "quick"
     how = varied(name, epochs=epochs, rate=None, batch=None)

@@ -76,14 +76,18 @@ def methods(
         from striate.inside.attribution import METHODS as ATTRIBUTIONS
         from striate.inside.faithfulness import MEASURES
         from striate.synthesis.catalog import METHODS as SYNTHESES
-        from striate.training.catalog import RECIPES
+        from striate.training.catalog import AVERAGES, LOSSES, OPTIMIZERS, RECIPES, SCHEDULES
         from striate.training.schemes import INITS
 
         rows = tuple(
             CatalogueRow(name, entry.summary, verb, entry.licence, entry.cites, {})
             for verb, registry in (
-                ("train", RECIPES),
-                ("init-stats --init", INITS),
+                ("train --recipe", RECIPES),
+                ("train --optimizer", OPTIMIZERS),
+                ("train --schedule", SCHEDULES),
+                ("train --loss", LOSSES),
+                ("train --ema, --swa", AVERAGES),
+                ("train --init, init-stats", INITS),
                 ("augment", TRANSFORMS),
                 ("explain", ATTRIBUTIONS),
                 ("explain --faithfulness", MEASURES),

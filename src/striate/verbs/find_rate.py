@@ -23,6 +23,9 @@ def find_rate(
     recipe: Annotated[
         str, Option("whose optimiser, batch and loss; `striate methods` lists recipes", "NAME")
     ] = "quick",
+    optimizer: Annotated[
+        str | None, Option("optimiser in place of the recipe's, such as adamw or sgd+momentum=0.8", "NAME")
+    ] = None,
     low: Annotated[float, LOW] = 1e-5,
     high: Annotated[float, HIGH] = 10.0,
     steps: Annotated[int, Option("steps of a sweep", "N", lambda text: count(text, "steps"))] = 100,
@@ -37,8 +40,9 @@ def find_rate(
     """Look for the learning rate to train with: raise it step by step until the loss diverges (Smith 2017).
 
     Each sweep starts as `striate train` would and learns from training batches while the rate grows by the same factor
-    a step. What is suggested is a tenth of the rate at which the smoothed loss is lowest, the geometric mean of the
-    seeds; the rate of its steepest fall stands beside it. A recipe's rate is the peak of its schedule, and so is this.
+    a step. What is suggested is a third of the rate at which the smoothed loss is lowest, the geometric mean of the
+    seeds, as the peak of a schedule; beside it stand a tenth, for a rate that stays as it is, and the rate at which the
+    loss falls fastest.
     Nothing of the net is changed, and neither dev nor test images are looked at.
 
     Cost: at most STEPS batches forward and back for each seed.
@@ -49,15 +53,16 @@ def find_rate(
     True
     """
     given = {
-        "data": data, "net": net, "recipe": recipe, "low": low, "high": high, "steps": steps, "seeds": seeds,
-        "size": size, "out": out,
+        "data": data, "net": net, "recipe": recipe, "optimizer": optimizer, "low": low, "high": high, "steps": steps,
+        "seeds": seeds, "size": size, "out": out,
     }  # fmt: skip
     with session("find-rate", given, shared, Learning) as run:
-        from striate.training.catalog import RECIPES
         from striate.training.rates.findings import rate_findings
         from striate.training.rates.sweep import search_rate
+        from striate.training.request import load_optimizer, load_recipe, recipe_cites
 
-        how = RECIPES.load(recipe)
+        how = load_recipe(recipe)
+        how = how if optimizer is None else replace(how, optimizer=load_optimizer(optimizer))
         how = how if run["batch"] is None else replace(how, batch=run["batch"])
         splits = run.splits(data, size=size)
         result = search_rate(
@@ -73,7 +78,7 @@ def find_rate(
             weights_root=Path(run["weights_root"]) if run["weights_root"] else None,
             progress=run.progress,
         )
-        result = replace(result, net=str(shown(net)), data=str(shown(data)))
+        result = replace(result, net=str(shown(net)), data=str(shown(data)), instead=optimizer or "")
         findings = rate_findings(result, net=result.net, data=result.data)
-        cites = ("smith2017cyclical", "kingma2015adam", *RECIPES[recipe].cites)
+        cites = ("smith2017cyclical", "kingma2015adam", *recipe_cites(recipe))
         return write_out(run.report(result, findings=findings, cites=cites), out, overwrite=run["overwrite"])

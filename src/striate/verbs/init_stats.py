@@ -41,7 +41,7 @@ def init_stats(
     Cost: one pass forward and one back for each image and scheme.
 
     >>> import striate
-    >>> report = striate.init_stats("striate/mlp", "digits", init="he_normal,zeros", limit=32, quiet=True)
+    >>> report = striate.init_stats("striate/mlp", "digits", init="zeros", limit=32, quiet=True)
     >>> [finding.check for finding in report.findings]
     ['symmetric_units']
     """

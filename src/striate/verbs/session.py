@@ -39,7 +39,14 @@ ABOUT_DATA = (  # options that say which data are meant, and how they come to a 
 )  # fmt: skip
 PAGE = "report.html"
 MARK = "report.json"  # a folder that holds it is ours to write over
-OWN_PLACES = {"convert", "demo", "examine", "search", "train"}  # verbs that look after their own place
+OWN_PLACES = {
+    "convert",
+    "demo",
+    "examine",
+    "learning-curve",
+    "search",
+    "train",
+}  # verbs that look after their own place
 TOGETHER = ("train", "evaluate", "attack")  # verbs that several processes of a launcher share
 
 

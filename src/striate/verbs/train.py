@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
+from typing import Annotated, Any, Literal, Unpack
 
 from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.training.payload import Training
 
 from . import FOLDERS
-from .options import DataArgument, Learning, NetLike, Option, count, number, words
+from .options import DataArgument, NetLike, Option, count, number, words
+from .recipes import PARTS, Teaching, cites_of, prepared, varied
 from .session import Session, number_folder, session, shown
 from .signature import read_signature
 from .tasks import HARDENING, check_task, hardening_for, splits_for, subject_for
-
-if TYPE_CHECKING:
-    from striate.training.recipe import Recipe
 
 PreprocessOption = Annotated[
     Literal["mean_std", "channel_mean", "mean_image", "min_max"] | None,
@@ -45,6 +43,7 @@ ReplaysOption = Annotated[
 CompileOption = Annotated[bool, Option("let torch.compile make faster code of the net first: for long runs")]
 SHAPING = (  # shared options that shape a run
     "limit", "batch", "seed", "partial", "skip_broken", "layout", "shares", "fold", "splits", "precision", "device",
+    *PARTS,
 )  # fmt: skip
 
 
@@ -59,7 +58,8 @@ def train(
     ] = None,
     layer: Annotated[str | None, Option("site of that net whose code is decoded (task decode)", "SITE")] = None,
     recipe: Annotated[
-        str | None, Option("how to train; `striate methods` lists recipes (default: the task's)", "NAME")
+        str | None,
+        Option("how to train: a name, FILE.py:function or FILE.json, as `striate methods` lists them", "RECIPE"),
     ] = None,
     epochs: Annotated[
         int | None,
@@ -90,7 +90,7 @@ def train(
     ] = None,
     out: Annotated[str | Path | None, Option("run folder", "RUN")] = None,
     resume: Annotated[bool, Option("go on where the run in this folder stopped")] = False,
-    **shared: Unpack[Learning],
+    **shared: Unpack[Teaching],
 ) -> Report[Training]:
     """Train a net; the run folder then holds its weights, its history, and all that is needed to go on or do it again.
 
@@ -109,7 +109,7 @@ def train(
     begun = resume and out is not None and (Path(out) / "run.json").is_file()
     if begun:
         given, options = taken_up(given, options, Path(str(out)))
-    with session("train", given, options, Learning) as run:
+    with session("train", given, options, Teaching) as run:
         if resume and out is None:
             raise StriateError("--resume is given without --out", accepted="the run folder to go on with")
         folder = Path(out if out is not None else number_folder(FOLDERS["train"], {"data": data}))
@@ -127,7 +127,9 @@ def trained(
     teaching = check_task(given, defaults_of("train"))
     hardening = hardening_for(given, defaults_of("train"))
     name = given["recipe"] or (teaching.recipe if hardening is None else hardening.recipe)
-    how = varied(name, epochs=given["epochs"], rate=given["rate"], batch=run["batch"])
+    how = varied(
+        name, epochs=given["epochs"], rate=given["rate"], batch=run["batch"], **{part: run[part] for part in PARTS}
+    )
     how = prepared(how, augment=given["augment"], preprocess=given["preprocess"])
     splits, judge = splits_for(run, given)
     weights_root = Path(run["weights_root"]) if run["weights_root"] else None
@@ -160,15 +162,6 @@ def trained(
     files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
     cites = (*teaching.cites, *(hardening.cites if hardening else ()), *cites_of(name, how))
     return run.report(replace(result, run=str(shown(folder))), files=files, cites=cites)
-
-
-def cites_of(name: str, recipe: Recipe) -> tuple[str, ...]:
-    """Keys of the papers behind the recipe of this name and the transforms that it makes."""
-    from striate.data.transforms import TRANSFORMS
-    from striate.training.catalog import RECIPES
-
-    named = [*recipe.augment.transforms, *([recipe.augment.mixer] if recipe.augment.mixer else [])]
-    return (*RECIPES[name].cites, *(key for each in named for key in TRANSFORMS[each].cites))
 
 
 def asked_for(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,42 +205,3 @@ def taken_up(
 def defaults_of(verb: str) -> dict[str, Any]:
     """The default of each option."""
     return {name: parameter.default for name, parameter in read_signature(verb)[1].items()}
-
-
-def varied(name: str, *, epochs: int | None, rate: float | None, batch: int | None) -> Recipe:
-    """The recipe of this name with what the caller wants otherwise; a variation says so in its name."""
-    from striate.training.catalog import RECIPES
-
-    recipe = RECIPES.load(name)
-    given = {"epochs": epochs, "rate": rate, "batch": batch}
-    words = [f"{key} {value}" for key, value in given.items() if value is not None]
-    if not words:
-        return recipe
-    return replace(
-        recipe,
-        name=f"{name} with {', '.join(words)}",
-        states="",
-        epochs=recipe.epochs if epochs is None else epochs,
-        batch=recipe.batch if batch is None else batch,
-        optimizer=recipe.optimizer if rate is None else replace(recipe.optimizer, rate=rate),
-    )
-
-
-def prepared(recipe: Recipe, *, augment: str | None, preprocess: str | None) -> Recipe:
-    """The recipe with other transforms and another preprocessing where they are given; its name says so."""
-    from striate.data.preprocess import CHOICES, Preprocess
-
-    given = {"augment": augment, "preprocess": preprocess}
-    added = [f"{key} {value}" for key, value in given.items() if value is not None]
-    if not added:
-        return recipe
-    chosen: dict[str, Preprocess] = {name: name for name in CHOICES}
-    if preprocess is not None and preprocess not in chosen:
-        raise StriateError(f"preprocess is {preprocess!r}", accepted=", ".join(CHOICES))
-    return replace(
-        recipe,
-        name=f"{recipe.name}{', ' if ' with ' in recipe.name else ' with '}{', '.join(added)}",
-        states="",
-        augment=recipe.augment if augment is None else recipe.augment.named(words(augment)),
-        preprocess=recipe.preprocess if preprocess is None else chosen[preprocess],
-    )

@@ -14,7 +14,7 @@ from striate.core.errors import RunError, StriateError
 from striate.data.dataset import Splits
 from striate.nets.net import Net
 from striate.training.engine import Precision
-from striate.training.losses import cross_entropy
+from striate.training.losses import Loss, cross_entropy
 from striate.training.payload import Choice
 from striate.training.prepare import build_task
 from striate.training.recipe import Recipe
@@ -159,6 +159,14 @@ def hardened(
     Raises:
         RunError: Net and data do not fit, or the task is none of classification.
     """
+    if how.scheme in ("trades", "ibp") and (recipe.loss != Loss() or recipe.class_weights != "none"):
+        raise RunError(
+            f"hardening by {how.scheme}, which is made of cross-entropies, with the loss {recipe.loss.name} and class "
+            f"weights {recipe.class_weights}",
+            accepted="a recipe of plain cross-entropy",
+        )
+    if how.scheme == "free" and recipe.optimizer.name == "lbfgs":
+        raise RunError("hardening by free, whose images move with each gradient, with the optimizer lbfgs")
     task = build_task(subject, splits, recipe=recipe, seed=seed, weights_root=weights_root)
     if not isinstance(task, Classification):
         raise RunError(f"the task {task.name!r} is to be hardened", accepted="a classifier")

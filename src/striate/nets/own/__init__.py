@@ -137,6 +137,11 @@ OWN: Registry[Callable[..., Blueprint]] = Registry(
             "MobileNet of 2017: depthwise and 1 x 1 convolutions; width is its alpha",
             ("howard2017mobilenets",),
         ),
+        "neocognitron": Entry(
+            f"{_HERE}.neocognitron:neocognitron",
+            "neocognitron: S-cells that learn without labels, C-cells that allow for shifts, a linear layer at the end",
+            ("fukushima1980neocognitron",),
+        ),
         "hog": Entry(
             f"{_HERE}.hog:hog",
             "histograms of oriented gradients, fixed, and a linear layer: the head of a support vector machine",

@@ -118,7 +118,7 @@ def build(classes: int, channels: int, size: Pair, *, depth: int, residual: bool
 def se_resnet20(classes: int, channels: int, size: Pair, *, width: int = 16) -> Blueprint:
     """The residual network of 20 layers whose blocks squeeze and excite.
 
-    Source: Hu, Shen & Sun 2018, section 3, ratio 16 (one channel in the middle of the first stage's gates).
+    Source: Hu, Shen & Sun 2018, section 3, ratio 16, but at least four channels in the middle of a gate.
     """
     within("se_resnet20", size, 8)
     check_width("se_resnet20", width)

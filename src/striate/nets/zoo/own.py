@@ -21,14 +21,15 @@ from striate.nets.weights import SUFFIXES, WeightsFile, find_weights, fit_weight
 # silent. Source: Idelbayev 2018, pytorch_resnet_cifar10.
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CENTRED = ((0.5,), (0.25,))  # brings pixels in [0, 1] to about zero mean and unit spread, for weights not yet trained
-_GREY = frozenset({"linear", "mlp", "lenet5", "lenet1", "lenet5_1998"})  # by default for grey images, as MNIST has them
+# by default for grey images, as MNIST has them
+_GREY = frozenset({"linear", "mlp", "lenet5", "lenet1", "lenet5_1998", "neocognitron"})
 _IMAGENET_NETS = (
     *("alexnet", "zfnet", "vgg_a", "vgg_b", "vgg_c", "vgg_d", "vgg_e", "nin", "googlenet", "mobilenet1"),
     *("plain18", "plain34", "se_resnet18", "se_resnet50", "cbam_resnet18", "cbam_resnet50"),
     *(f"efficientnet_b{number}" for number in range(8)),
 )
 _SIZES = {  # by default; 32 x 32 for the others
-    **dict.fromkeys(("linear", "mlp", "lenet1"), (28, 28)),
+    **dict.fromkeys(("linear", "mlp", "lenet1", "neocognitron"), (28, 28)),
     **dict.fromkeys(_IMAGENET_NETS, (224, 224)),
     "alexnet": (227, 227),
 }
@@ -104,6 +105,7 @@ _PARAMETERS = {
     "allconv": 1_369_738,
     "googlenet": 6_998_552,
     "mobilenet1": 4_231_976,
+    "neocognitron": 24 * (1 + 24 + 24) * 25 + 3 * 24 + 250,
     "hog": 3_250,
     "vit_tiny": 142_026,
     "resnet8": 75_290,
@@ -139,8 +141,8 @@ _PARAMETERS = {
     "se_resnet50": 28_088_024,
     "cbam_resnet18": 11_779_392,
     "cbam_resnet50": 28_089_624,
-    "se_resnet20": 272_095,
-    "cbam_resnet20": 272_995,
+    "se_resnet20": 272_782,
+    "cbam_resnet20": 273_682,
     "efficientnet_b0": 5_288_548,
     "efficientnet_b1": 7_794_184,
     "efficientnet_b2": 9_109_994,

@@ -17,6 +17,7 @@ FALLS = 0.05  # share of the first loss by which it must fall, or nothing was le
 def rate_findings(result: RateSearch, *, net: str, data: str) -> list[Finding]:
     """Findings, each with its numbers and a command."""
     again = ["striate", "find-rate", data, "--net", net]
+    again += ["--optimizer", result.instead] if result.instead else []
     return [*_falls(result, again), *_short(result, again), *_own(result, net, data), *_apart(result, again)]
 
 
@@ -25,6 +26,7 @@ def command(result: RateSearch, *, net: str, data: str) -> str:
     if result.suggested.value is None:
         return ""
     words = ["striate", "train", data, "--net", net, "--rate", f"{result.suggested.value:.2g}"]
+    words += ["--optimizer", result.instead] if result.instead else []
     return shlex.join(words if result.recipe == "quick" else [*words, "--recipe", result.recipe])
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from striate.core.number import Number
 
-RULE = "a tenth of the rate at which the smoothed loss is lowest, geometric mean over the seeds"
+RULE = "a third of the rate at which the smoothed loss is lowest, geometric mean over the seeds"
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,11 @@ class RateSearch:
         smoothing: Share that the moving average of the loss keeps at each step.
         limit: The test ends where the smoothed loss is so many times its lowest.
         suggested: The rate to train with; ``low`` and ``high`` are the lowest and highest of the seeds.
-        steepest: The other rule's rate, likewise.
+        careful: A tenth of the rate of the lowest loss, likewise: for a rate that does not fall.
+        steepest: Where the loss falls fastest, likewise.
         rule: How the suggestion is made.
         sweeps: One for each seed.
+        instead: Optimiser that was given in place of the recipe's, as it was written.
     """
 
     net: str
@@ -71,6 +73,8 @@ class RateSearch:
     smoothing: float
     limit: float
     suggested: Number
+    careful: Number
     steepest: Number
     rule: str
     sweeps: tuple[Sweep, ...]
+    instead: str = ""

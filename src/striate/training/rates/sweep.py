@@ -16,6 +16,7 @@ from striate.data.dataset import Splits
 from striate.training.feed import FORMATS, Feed
 from striate.training.init import seeded
 from striate.training.optim import build_optimizer, set_rate
+from striate.training.optimizers.specs import Lbfgs
 from striate.training.prepare import build_task
 from striate.training.recipe import Recipe
 from striate.training.task import Batch
@@ -118,6 +119,9 @@ def search_rate(
     Every run starts as `striate train` would with that seed; weights, order, random changes and dropout depend on it
     alone. A net that is given as an object is copied and left as it is.
 
+    The rate suggested is the peak of a schedule: Smith (2017, section 3.3) takes the rate at which getting better ends
+    as the upper bound and a third or a quarter of it as the lower one, and cycles between them.
+
     Cost: at most ``steps`` batches forward and back for each seed.
 
     Raises:
@@ -125,6 +129,8 @@ def search_rate(
         RunError: The net has nothing to train, or no loss was a number.
     """
     check_range(low, high, steps)
+    if isinstance(recipe.optimizer, Lbfgs):
+        raise StriateError("a range test of lbfgs", accepted="an optimizer that takes one step a batch")
     if not seeds:
         raise StriateError("no seed is given", accepted="at least one")
     sweeps, name, batch = [], "", recipe.batch
@@ -138,7 +144,9 @@ def search_rate(
             optimizer, batches = build_optimizer(recipe.optimizer, net), endless(feed)
             net.train()
 
-            def update(loss: Tensor, _name: str, optimizer: torch.optim.Optimizer = optimizer) -> None:
+            def update(
+                loss: Tensor, _name: str, _again: object = None, optimizer: torch.optim.Optimizer = optimizer
+            ) -> None:
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
@@ -165,7 +173,8 @@ def search_rate(
         steps=steps,
         smoothing=SMOOTHING,
         limit=LIMIT,
-        suggested=together([each.lowest for each in sweeps], times=0.1),
+        suggested=together([each.lowest for each in sweeps], times=1 / 3),
+        careful=together([each.lowest for each in sweeps], times=0.1),
         steepest=together([each.steepest for each in sweeps]),
         rule=RULE,
         sweeps=tuple(sweeps),

@@ -18,7 +18,8 @@ from .payload import InitStats, SiteSignal, Start
 
 DRIFT, LOST = 10.0, 1000.0  # times over all hidden layers: a warning, an error
 NORMS = frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"})
-DEAD = 0.1  # share of a layer's rectified units that answer no image
+NORMED_DRIFT = 100.0  # the same where the net normalises: what is reported is then the gradient, as a note
+DEAD = 0.4  # share of a layer's rectified units that answer no image; 1/2 is a net that sees all images alike
 SATURATED = 0.5  # share of a layer's values in the flat ends
 ALIKE = 0.5  # share of a layer's units that have a twin
 SURPRISE = 0.5  # nats of loss above that of saying all classes are alike
@@ -61,13 +62,13 @@ def _drift(case: _Case, better: str) -> list[Finding]:
         if number.value is None:
             continue
         factor = max(number.value, 1 / max(number.value, 1e-300))
-        if factor < DRIFT:
+        normed = any(each.op in NORMS for each in case.start.sites)
+        if factor < (NORMED_DRIFT if normed else DRIFT):
             continue
         way = "explode" if number.value > 1 else "vanish"
         grows = f"grow {factor:,.3g}-fold" if number.value > 1 else f"shrink {min(factor, 1e30):,.3g}-fold"
         forward = check == "signal_forward"
         ends = (hidden[0], hidden[-1]) if forward else (hidden[-1], hidden[0])
-        normed = any(each.op in NORMS for each in case.start.sites)
         severity: Severity = "error" if factor >= LOST else "note" if normed else "warning"
         mend = f"Start from {better}, or normalise after each layer (batch or layer norm), which sets the scale."
         if normed:
@@ -114,8 +115,8 @@ def _dead(case: _Case, better: str) -> list[Finding]:
             check="dead_units",
             severity="warning",
             sure=0.8,
-            seen=f"Under {case.start.init}, {100 * float(share):.0f} % of the units of {site.site} are 0 for every "
-            "image and place: they get no gradient.",
+            seen=f"Under {case.start.init}, {100 * float(share):.0f} % of the units of {site.site} are 0 for each of "
+            "these images: they get no gradient.",
             evidence=(Evidence(f"dead units of {site.site}", share),),
             mend=f"Start from {better}, check that pixels are normalised, or take an activation with a slope below 0 "
             "(leaky ReLU, GELU).",

@@ -24,6 +24,11 @@ class Narrow(nn.Sequential):
         super().__init__(nn.Conv2d(channels, inner, 1), activation(), nn.Conv2d(inner, channels, 1))
 
 
+def narrow(channels: int) -> int:
+    """Channels in the middle of a gate: a sixteenth, but at least 4, as a single rectified one is often never on."""
+    return max(4, channels // 16)
+
+
 class SqueezeExcite(nn.Module):
     """Maps (N, C, H, W) with every channel weighed by a small network of all channels' means.
 
@@ -33,7 +38,7 @@ class SqueezeExcite(nn.Module):
     def __init__(self, channels: int, inner: int = 0, *, activation: Callable[[], nn.Module] = nn.ReLU) -> None:
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.excite = Narrow(channels, inner or max(1, channels // 16), activation)
+        self.excite = Narrow(channels, inner or narrow(channels), activation)
         self.gate = Gate()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,7 +56,7 @@ class ChannelGate(nn.Module):
     def __init__(self, channels: int, inner: int = 0) -> None:
         super().__init__()
         self.mean, self.largest = nn.AdaptiveAvgPool2d(1), nn.AdaptiveMaxPool2d(1)
-        self.excite = Narrow(channels, inner or max(1, channels // 16))
+        self.excite = Narrow(channels, inner or narrow(channels))
         self.gate = Gate()
 
     def forward(self, x: Tensor) -> Tensor:

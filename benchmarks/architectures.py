@@ -1,0 +1,136 @@
+"""Every own network beside a linear classifier: part ``architectures`` of the proofs.
+
+Each is trained on the first images of MNIST, narrow where its paper's width is too much for a minute, and must beat
+softmax regression that saw the same images ten times as often, on the first 4,000 test images. Single rows:
+``python benchmarks/architectures.py NAME...``; each is kept in ``proofs/architectures/NAME.json`` and passed over once
+it is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from striate.data.dataset import Splits
+from striate.data.load import load_splits
+from striate.measure.table import predict
+from striate.metrics.intervals import wilson
+from striate.metrics.paired import mcnemar
+from striate.nets.load import load_net
+from striate.nets.own import OWN
+from striate.training.loop import fit
+from striate.training.recipe import AdamW, Recipe
+from striate.training.schedules import Schedule
+
+BATCH, SEED, LINEAR_EPOCHS, TESTED = 64, 0, 20, 4_000
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How one row is made: options of the net, data, first images of its training split, epochs, peak rate."""
+
+    options: str = ""
+    data: str = "MNIST"
+    images: int = 4_000
+    epochs: int = 2
+    rate: float = 2e-3
+
+    @property
+    def recipe(self) -> Recipe:
+        """AdamW without decay down one cycle; starting weights as the net draws them."""
+        return Recipe(
+            name=f"adamw {self.rate:g}",
+            optimizer=AdamW(rate=self.rate, weight_decay=0.0),
+            schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
+            epochs=self.epochs,
+            batch=BATCH,
+        )
+
+
+_NARROW = "+width=0.08+stem=small"
+SETTINGS: dict[str, Setting] = {  # the others as they are built, under the settings above
+    "lenet1": Setting(epochs=5, rate=1e-2),
+    "lenet5_1998": Setting(epochs=4, rate=5e-3),
+    "alexnet": Setting(_NARROW, rate=1e-3, epochs=3),
+    "zfnet": Setting(_NARROW, rate=1e-3, epochs=4),
+    **{f"vgg_{column}": Setting("+width=0.1+stem=small", rate=1e-3, epochs=3) for column in "abcde"},
+    "nin": Setting(_NARROW, rate=1e-3, epochs=3),
+    "nin_cifar": Setting("+width=0.16", rate=2e-3, epochs=3),
+    "allconv": Setting("+width=0.16", epochs=3),
+    "googlenet": Setting("+width=0.2+auxiliary=yes", epochs=8),
+    "mobilenet1": Setting("+width=0.25+stem=small", epochs=8, rate=5e-3),
+    "neocognitron": Setting("+planes=64", data="digits", epochs=20, rate=2e-2),
+    **{f"resnet{depth}": Setting("+width=8") for depth in (20, 32, 44)},
+    **{f"plain{depth}": Setting("+width=8") for depth in (20, 32, 44)},
+    **{f"resnet{depth}": Setting("+width=4") for depth in (56, 110)},
+    "plain56": Setting("+width=4", epochs=4),
+}
+ROWS = tuple(name for name in OWN if name != "linear")
+
+
+def splits_of(setting: Setting) -> Splits:
+    """The first images to learn from, 500 to choose the epoch by, 4,000 test images."""
+    splits = load_splits(setting.data)
+    train, dev = splits.train.limit(setting.images), splits.dev.limit(500)
+    return replace(splits, train=train, dev=dev, test=splits.test.limit(TESTED))
+
+
+def row(name: str, kept: Path) -> dict[str, Any]:
+    """What one network reaches, with softmax regression on the same split; kept in ``kept/NAME.json``."""
+    place = kept / f"{name}.json"
+    if place.is_file():
+        done: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        return done
+    setting = SETTINGS.get(name, Setting())
+    splits = splits_of(setting)
+    right, seconds, net = trained(f"striate/{name}{setting.options}", setting, splits, kept)
+    plain = replace(setting, epochs=LINEAR_EPOCHS, rate=2e-3)
+    beside, _, _ = trained("striate/linear", plain, splits, kept)
+    accuracy, linear = (wilson(int(each.sum()), len(each)) for each in (right, beside))
+    gain = mcnemar(right, beside).difference
+    done = {
+        "net": f"{name}{setting.options}",
+        "weights": sum(each.numel() for each in net.parameters()),
+        "data": f"{setting.data}, {setting.images} images, {setting.epochs} epochs, {setting.recipe.name}",
+        "test accuracy": accuracy.value,
+        "low": accuracy.low,
+        "high": accuracy.high,
+        "linear": linear.value,
+        "gain at least": gain.low,
+        "CPU seconds": round(seconds, 1),
+    }
+    kept.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(done, indent=1), encoding="utf-8")
+    return done
+
+
+def trained(name: str, setting: Setting, splits: Splits, kept: Path) -> tuple[torch.Tensor, float, torch.nn.Module]:
+    """Which test images it gets right, the CPU seconds of training, and the net."""
+    folder = kept / "runs" / f"{name.replace('/', '-')}-{setting.data}-{setting.images}-{setting.epochs}"
+    begun = time.process_time()
+    resume = (folder / "run.json").is_file()
+    fit(name, splits, out=folder, recipe=setting.recipe, seed=SEED, resume=resume)
+    seconds, net = time.process_time() - begun, load_net(folder)
+    return predict(net, splits.test).correct, seconds, net
+
+
+def beside_linear(kept: Path) -> dict[str, Any]:
+    """The rows of all own networks."""
+    rows = []
+    for name in ROWS:
+        rows.append(row(name, kept / "architectures"))
+        print(json.dumps(rows[-1]), flush=True)
+    return {"rows": rows}
+
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:] or ROWS:
+        found = row(wanted, Path(os.environ.get("STRIATE_PROOFS", "proofs")) / "architectures")
+        print(json.dumps(found), flush=True)

@@ -1,0 +1,1 @@
+"""Optimisers on surfaces of two numbers: where each step takes them, drawn and filmed."""

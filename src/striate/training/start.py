@@ -1,0 +1,45 @@
+"""What is noticed of a net that has not learnt anything yet: whether its loss is that of one who does not know."""
+
+from __future__ import annotations
+
+import torch
+
+from .feed import Feed
+from .init import seeded
+from .losses import expected_at_start
+from .recipe import Recipe
+from .task import Classification, Task
+
+FAR = 2.0  # times the expected loss, or its inverse, from which on it is worth a note
+
+
+def starting_notes(task: Task, recipe: Recipe, feed: Feed, *, seed: int) -> tuple[str, ...]:
+    """A sentence where the loss of a fresh classifier on its first batch is far from that of equal logits.
+
+    Such a net is sure of classes before it saw any: its weights start too large, its pixels are not normalised, or a
+    softmax stands before a loss that has one of its own. One pass of one batch in training mode, BatchNorm's statistics
+    put back; the net, and what is drawn later, stay as they are.
+    """
+    if not isinstance(task, Classification) or not task.fresh:
+        return ()
+    net = task.nets["net"]
+    kept = {name: value.clone() for name, value in net.named_buffers()}
+    mode, batch = net.training, next(iter(feed.shuffled(0)))
+    device = next((each.device for each in net.parameters()), torch.device("cpu"))
+    try:
+        net.train()
+        with torch.no_grad(), seeded(seed, "train/start"):
+            logits = task.predict(type(batch)(batch.images.to(device), batch.labels, batch.ids, batch.rows))
+            loss = float(task.losses(logits, batch.labels.to(device)).mean())
+    finally:
+        net.train(mode)
+        with torch.no_grad():
+            for name, value in net.named_buffers():
+                value.copy_(kept[name])
+    expected = expected_at_start(recipe.loss, logits.shape[1])
+    if expected / FAR <= loss <= expected * FAR:
+        return ()
+    return (
+        f"the loss before the first step is {loss:.3g}; {recipe.loss.name} of {logits.shape[1]} classes begins at "
+        f"{expected:.3g} where a net does not know: its weights start too large, or its logits are no logits",
+    )
