@@ -12,9 +12,12 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.wrappers import _FabricModule
+from torch import nn
 
 from striate.core.errors import RunError
 from striate.core.ranks import launched, ranks
+from striate.nets.net import Net
 
 from .averages import Average
 from .batchnorm import shared_batch_norm
@@ -22,6 +25,7 @@ from .events import State
 from .feed import FORMATS, Feed, MemoryFormat
 from .groups import Grouped, divide
 from .optim import build_optimizer
+from .optimizers.specs import Lbfgs
 from .recipe import Recipe
 from .task import Task
 
@@ -84,11 +88,9 @@ def build_fabric(device: str, precision: str, memory_format: str) -> Fabric:
     if not there.get(kind):
         raise RunError(f"device {device!r} is not there", accepted=", ".join(name for name in there if there[name]))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    own = (
-        LightningEnvironment()
-    )  # one device here, whatever a launcher started: ranks speak to each other by themselves
     card = int(index) if index else launched().local
-    plugins: list[Any] = [own]
+    # one device here, whatever a launcher started: ranks speak to each other by themselves
+    plugins: list[Any] = [LightningEnvironment()]
     if precision == "float16":
         plugins.append(Scaled(kind))
         return Fabric(accelerator=kind, devices=[card] if kind == "cuda" else 1, plugins=plugins)
@@ -113,6 +115,13 @@ class Scaled(MixedPrecision):
     def __init__(self, device: str) -> None:
         super().__init__("16-mixed", device, torch.amp.GradScaler(device, init_scale=2.0**16))
         self.skipped = 0
+        self._unscaled = False
+
+    def unscale_gradients(self, optimizer: Any) -> None:
+        """The gradients as they are, for clipping; the step then takes them so."""
+        if not self._unscaled and self.scaler is not None:
+            self.scaler.unscale_(getattr(optimizer, "optimizer", optimizer))
+            self._unscaled = True
 
     def optimizer_step(self, optimizer: Any, **kwargs: Any) -> Any:
         """A step, unless a gradient is not finite."""
@@ -120,6 +129,7 @@ class Scaled(MixedPrecision):
         assert scaler is not None
         before = scaler.get_scale()
         result = super().optimizer_step(optimizer, **kwargs)
+        self._unscaled = False
         self.skipped += scaler.get_scale() < before
         return result
 
@@ -141,6 +151,34 @@ def average_gradients(optimizer: torch.optim.Optimizer) -> None:
 
 
 @contextmanager
+def compiled(task: Task, *, on: bool) -> Iterator[None]:
+    """Inside, the nets of a task run as code that torch.compile makes of them at their first pass.
+
+    Weights, names and what hangs on a net stay as they are. Compiling takes seconds to minutes and needs a compiler on
+    the machine; numbers agree in all but the last bits.
+
+    Raises:
+        RunError: The nets cannot be compiled here.
+    """
+    inner = [each.module if isinstance(each, Net) else each for each in _plain(task)] if on else []
+    for each in inner:
+        each.compile()
+    try:
+        yield
+    except torch._dynamo.exc.TorchDynamoException as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise RunError(f"the net cannot be compiled here ({reason})", hint="leave out --compile") from error
+    finally:
+        for each in inner:
+            each._compiled_call_impl = None
+
+
+def _plain(task: Task) -> list[nn.Module]:
+    """The nets of a task without what Fabric puts around them."""
+    return [each.module if isinstance(each, _FabricModule) else each for each in task.nets.values()]
+
+
+@contextmanager
 def set_up(
     fabric: Fabric, task: Task, recipe: Recipe, *, epochs: int, feed: Feed, memory_format: MemoryFormat
 ) -> Iterator[State]:
@@ -148,6 +186,8 @@ def set_up(
     nets = dict(task.nets)
     optimizers = {}
     scaler = fabric._precision if isinstance(fabric._precision, Scaled) else None
+    if scaler is not None and isinstance(recipe.optimizer, Lbfgs):
+        raise RunError("the optimizer lbfgs in float16", accepted="float32 or bfloat16, or another optimizer")
     with ExitStack() as stack:
         stack.callback(task.nets.update, nets)
         for name, net in nets.items():

@@ -9,7 +9,6 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 
-from striate.core.errors import RunError
 from striate.core.ranks import ALONE, Ranks
 from striate.core.rng import Rng
 from striate.data.batches import batches
@@ -68,17 +67,6 @@ class Feed:
     def part(self) -> slice:
         """The part of a training batch that is this rank's."""
         return self.ranks.share_of(min(self.batch, len(self.data)))
-
-    def check(self) -> None:
-        """Raises a `RunError` where ranks cannot have equal parts of each training batch."""
-        batch, count = min(self.batch, len(self.data)), self.ranks.count
-        if batch % count:
-            near = [each for each in (batch // count * count, (batch // count + 1) * count) if each]
-            raise RunError(
-                f"a batch is {batch} images, for {count} processes",
-                accepted=f"a batch that {count} divides, such as {' or '.join(map(str, near))}",
-                hint=f"--batch {near[0]}",
-            )
 
     def _own(self, batch: Batch) -> Batch:
         images, labels, ids, rows = (each[self.part] for each in (batch.images, batch.labels, batch.ids, batch.rows))

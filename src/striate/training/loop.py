@@ -21,16 +21,16 @@ from striate.core.ranks import joined, ranks
 from striate.data.dataset import Splits
 
 from .averages import PASSED, measuring
-from .engine import Precision, build_fabric, exact, set_up
+from .engine import Precision, build_fabric, compiled, exact, set_up
 from .events import Events, Observer, State, stalled
 from .feed import Feed, MemoryFormat
 from .init import seeded
-from .observers import checkpoints, metrics_file, progress_bar, restore
+from .observers import restore, writing
 from .payload import Epoch, Training
 from .prepare import build_task, changes_since, describe
 from .recipe import Recipe
 from .request import load_recipe
-from .run import agreed, guarded, opened_by_first, read_run, save_record
+from .run import guarded, opened_by_first, read_run, save_record
 from .start import starting_notes
 from .task import Batch, Task
 from .updates import Updates
@@ -48,6 +48,7 @@ def fit(
     device: str = "cpu",
     precision: Precision = "float32",
     memory_format: MemoryFormat = "channels_last",
+    compile: bool = False,  # noqa: A002  the word for it
     workers: int = 0,
     threads: int | None = None,
     weights_root: Path | None = None,
@@ -60,10 +61,8 @@ def fit(
 
     The run lies in the folder ``out``; a kill at any moment loses at most the epoch that was running, and ``resume``
     with the same arguments ends, bit for bit, where the uninterrupted run would have ended (on the same machine with
-    as many threads; seconds apart). As the best of several epochs, its figure on dev is a little too good.
-
-    Under torchrun or SLURM the processes share every batch and end with the numbers of one (see `striate.core.ranks`);
-    the first alone writes, shows and calls ``observers``.
+    as many threads; seconds apart). As the best of several epochs, its figure on dev is a little too good. Processes
+    that a launcher started share every batch, with the numbers of one; the first alone writes, shows and is observed.
 
     Args:
         subject: A net by name (``striate/small``: from scratch), a net (a copy is trained), or a `Task`.
@@ -74,8 +73,9 @@ def fit(
         resume: Go on with the run in ``out``; one that is complete is left as it is.
         overwrite: Delete the run in ``out`` first; other folders are never deleted.
         device: ``cpu``, ``cuda``, ``mps``.
-        precision: ``bfloat16`` computes in it where that is safe; weights stay float32.
+        precision: ``bfloat16`` and ``float16`` compute in it where that is safe; weights stay float32.
         memory_format: Layout of weights and images; on a CPU ``channels_last`` is faster.
+        compile: Let torch.compile make faster code of the nets first, which takes a while.
         workers: Processes that decode images of data that do not fit in memory.
         threads: Threads of torch; None takes what is set.
         weights_root: Where the weights of a net are looked for that is given by the name of weights.
@@ -96,20 +96,19 @@ def fit(
             Feed(part, how.batch, seed, fabric.device, memory_format, workers, how.augment, together)
             for part in (splits.train, splits.dev)
         )
-        together.each(feed.check)
         settings = {"device": device, "precision": precision, "memory_format": memory_format}
         record = describe(subject, task, splits, how, seed=seed, asked=asked or {}, **settings)
-        record = agreed(together, replace(record, notes=record.notes + starting_notes(task, how, feed, seed=seed)))
+        record = replace(record, notes=record.notes + starting_notes(task, how, feed, seed=seed))
         with opened_by_first(together, folder, record, resume=resume, overwrite=overwrite) as run:
             if run.state == "complete":
                 progress.say(f"the run in {folder} is complete: nothing is left to do")
                 return together.led(lambda: read_run(out))
             for note in (*run.notes, *changes_since(run)):
                 progress.say(f"note: {note}")
-            saving = checkpoints(folder, run, keep=keep)
-            watching = [saving, metrics_file(folder), progress_bar(progress), *observers] if together.leads else []
+            watching = [*writing(folder, run, keep, progress), *observers] if together.leads else []
             with (
                 set_up(fabric, task, how, epochs=run.epochs, feed=feed, memory_format=memory_format) as state,
+                compiled(task, on=compile),
                 guarded(folder, run, state, progress),
             ):
                 restore(folder, state)

@@ -24,6 +24,11 @@ from .payload import Epoch
 from .run import CHECKPOINT, WEIGHTS, Record, save_history
 
 
+def writing(folder: Path, record: Record, keep: int | None, progress: Progress) -> list[Observer]:
+    """What every run is watched by: checkpoints, ``metrics.csv``, a bar."""
+    return [checkpoints(folder, record, keep=keep), metrics_file(folder), progress_bar(progress)]
+
+
 def progress_bar(progress: Progress) -> Observer:
     """Images done of all epochs together, with the loss of the latest step and what chooses the epoch, on dev."""
 
@@ -46,6 +51,8 @@ def progress_bar(progress: Progress) -> Observer:
             def end(state: State) -> None:
                 if state.epoch < state.epochs:
                     progress.say(f"ended after epoch {state.epoch} of {state.epochs}: no new best on dev for a while")
+                if state.scaler is not None and state.scaler.skipped:
+                    progress.say(f"note: {state.scaler.skipped} of {state.step} steps overflowed and were left out")
 
             with events.attached(run_start=begin, step=count, run_end=end):
                 yield

@@ -135,7 +135,8 @@ def agreed(ranks: Ranks, record: Record) -> Record:
     """The record, with the number of processes, once every rank is seen to mean the same run.
 
     Raises:
-        RunError: They have other data, options or versions; the message says which.
+        RunError: They have other data, options or versions, or cannot have equal parts of each training batch; the
+            message says which.
     """
     mine = {name: to_json(getattr(record, name)) for name in (*_IDENTITY, "epochs", "versions")}
     all_of_them = ranks.gathered(mine)
@@ -148,14 +149,25 @@ def agreed(ranks: Ranks, record: Record) -> Record:
             )
             error.shared = True
             raise error
+    batch = min(record.recipe.batch, record.train.count)
+    if batch % ranks.count:
+        near = [each for each in (batch // ranks.count * ranks.count, (batch // ranks.count + 1) * ranks.count) if each]
+        error = RunError(
+            f"a batch is {batch} images, for {ranks.count} processes",
+            accepted=f"a batch that {ranks.count} divides, such as {' or '.join(map(str, near))}",
+            hint=f"--batch {near[0]}",
+        )
+        error.shared = True
+        raise error
     return replace(record, processes=ranks.count)
 
 
 @contextmanager
 def opened_by_first(ranks: Ranks, folder: Path, record: Record, *, resume: bool, overwrite: bool) -> Iterator[Record]:
-    """`opened` by the first of several ranks, which alone holds the folder; the others learn what stands there."""
+    """`opened` by the first of several ranks, once they agree; it alone holds the folder, and tells the others."""
+    meant = agreed(ranks, record)
     with ExitStack() as stack:
-        yield ranks.led(lambda: stack.enter_context(opened(folder, record, resume=resume, overwrite=overwrite)))
+        yield ranks.led(lambda: stack.enter_context(opened(folder, meant, resume=resume, overwrite=overwrite)))
 
 
 @contextmanager

@@ -40,6 +40,7 @@ ReplaysOption = Annotated[
     int | None,
     Option("times a batch is learnt from (--harden free; default: 4)", "N", lambda text: count(text, "replays")),
 ]
+CompileOption = Annotated[bool, Option("let torch.compile make faster code of the net first: for long runs")]
 SHAPING = (  # shared options that shape a run
     "limit", "batch", "seed", "partial", "skip_broken", "layout", "shares", "fold", "splits", "precision", "device",
     *PARTS,
@@ -82,6 +83,7 @@ def train(
     attack_steps: StepsOption = None,
     beta: BetaOption = None,
     replays: ReplaysOption = None,
+    compile: CompileOption = False,  # noqa: A002  the word for it
     keep: Annotated[
         int | None,
         Option("keep the weights of every Nth epoch too, as nets by their path", "N", lambda text: count(text, "keep")),
@@ -150,6 +152,7 @@ def trained(
         overwrite=run["overwrite"],
         device=run["device"],
         precision=run["precision"],
+        compile=given["compile"],
         workers=run["workers"],
         weights_root=weights_root,
         asked=asked_for(given, options),
