@@ -403,6 +403,18 @@ _FIGURES: dict[str, Figure] = {
         cost="m",
     ),
     **_figures(
+        "transferring",
+        (
+            "off-the-shelf",
+            "The code of a net that knows other images, on one to fifteen photographs a class",
+            "V; C; K6 features off the shelf",
+            "E",
+            "donahue2014decaf dalal2005histograms",
+        ),
+        needs="ten textures of DTD, weights of SqueezeNet 1.0",
+        cost="m",
+    ),
+    **_figures(
         "painted",
         (
             "class-images",

@@ -40,6 +40,7 @@ class Teaching:
 
 TASKS: Mapping[str, Teaching] = {
     "classify": Teaching("quick", ("net", "preprocess", "harden", "radius", "norm", "attack_steps", "beta", "replays")),
+    "distil": Teaching("quick", ("net", "teacher", "temperature"), ("teacher",), ("hinton2015distilling",)),
     "style": Teaching(
         "style",
         ("against", "style"),
@@ -83,7 +84,7 @@ def splits_for(run: Session, given: Mapping[str, Any]) -> tuple[Splits, Net | No
     Raises:
         StriateError: Images differ in size, or are not what that net takes.
     """
-    labelled, against = given["task"] == "classify", None
+    labelled, against = given["task"] in {"classify", "distil"}, None
     if not labelled:
         origin = run.net_origin
         against = run.net(given["against"])
@@ -129,6 +130,8 @@ def hardening_for(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Hard
 
 def subject_for(run: Session, given: Mapping[str, Any], splits: Splits, against: Net | None) -> NetLike | Task:
     """What is trained: a net by name or as an object, or a task built for these data."""
+    if given["task"] == "distil":
+        return distilling_for(run, given, splits)
     if against is None:
         net: NetLike = given["net"]
         return net if isinstance(net, (str, Path)) else run.net(net)
@@ -141,6 +144,26 @@ def subject_for(run: Session, given: Mapping[str, Any], splits: Splits, against:
 
     assert splits.train.size is not None
     return Styling(against, style_picture(Path(given["style"]), against, min(splits.train.size)), seed=seed)
+
+
+def distilling_for(run: Session, given: Mapping[str, Any], splits: Splits) -> Task:
+    """The student, as `classify` would build it, taught by ``--teacher``; the recipe's parts that build it count."""
+    from striate.learn.transfer.distil import Distilling
+    from striate.training.catalog import RECIPES
+    from striate.training.prepare import build_task
+
+    origin = run.net_origin
+    teacher = run.net(given["teacher"])
+    run.net_origin = origin  # the report is about the student
+    if splits.train.size is not None and teacher.size not in {None, splits.train.size}:
+        raise StriateError(f"images of {splits.train.size} for the teacher {teacher.name}", accepted=f"{teacher.size}")
+    net: NetLike = given["net"]
+    recipe = RECIPES.load(given["recipe"] or TASKS["distil"].recipe)
+    root = Path(run["weights_root"]) if run["weights_root"] else None
+    subject = net if isinstance(net, (str, Path)) else run.net(net)
+    student = build_task(subject, splits, recipe=recipe, seed=run["seed"], weights_root=root).nets["net"]
+    temperature = 4.0 if given["temperature"] is None else given["temperature"]
+    return Distilling(student, teacher, temperature=temperature, label_smoothing=recipe.label_smoothing)  # type: ignore[arg-type]
 
 
 def style_picture(path: Path, against: Net, side: int) -> Tensor:

@@ -51,12 +51,17 @@ def train(
     data: DataArgument,
     *,
     net: Annotated[NetLike, Option("net to train; a bare SOURCE/ARCH starts from scratch", "NET")] = "striate/small",
-    task: Annotated[Literal["classify", "style", "decode"], Option("what to teach")] = "classify",
+    task: Annotated[Literal["classify", "distil", "style", "decode"], Option("what to teach")] = "classify",
     style: Annotated[str | Path | None, Option("picture whose style is learnt (task style)", "FILE")] = None,
     against: Annotated[
         NetLike | None, Option("net that judges what is learnt (style: loss net; decode: encoder)", "NET")
     ] = None,
     layer: Annotated[str | None, Option("site of that net whose code is decoded (task decode)", "SITE")] = None,
+    teacher: Annotated[NetLike | None, Option("net whose soft targets are learnt (task distil)", "NET")] = None,
+    temperature: Annotated[
+        float | None,
+        Option("that softens them (task distil; default: 4)", "T", lambda text: number(text, "temperature")),
+    ] = None,
     recipe: Annotated[
         str | None,
         Option("how to train: a name, FILE.py:function or FILE.json, as `striate methods` lists them", "RECIPE"),
@@ -98,7 +103,8 @@ def train(
     takes from the run folder what it is not told again; where there is no run yet it begins one. The epoch that is
     best on the dev split is kept; the test split is never looked at.
 
-    classify: a net on labelled images. style: a painter in the style of a picture (Johnson et al. 2016), for `striate
+    classify: a net on labelled images. distil: the same, taught by another net's soft targets too (Hinton et al. 2015).
+    style: a painter in the style of a picture (Johnson et al. 2016), for `striate
     synthesize stylize --prior RUN`; photographs need no labels. decode: a decoder of a layer's code (Dosovitskiy & Brox
     2016), for `striate synthesize class --prior RUN`.
     """
@@ -170,6 +176,7 @@ def asked_for(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str,
         "task",
         "style",
         "layer",
+        "temperature",
         "recipe",
         "epochs",
         "rate",
@@ -181,7 +188,7 @@ def asked_for(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str,
         *HARDENING,
     )
     asked = {name: given[name] for name in names}
-    asked |= {name: str(given[name]) for name in ("net", "against") if isinstance(given[name], (str, Path))}
+    asked |= {name: str(given[name]) for name in ("net", "against", "teacher") if isinstance(given[name], (str, Path))}
     asked |= {name: str(options[name]) if name == "splits" else options[name] for name in SHAPING if name in options}
     return {name: value for name, value in asked.items() if value is not None}
 

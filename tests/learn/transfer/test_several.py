@@ -94,3 +94,18 @@ def test_bad_tasks_are_refused() -> None:
         Distilling(load_net("striate/small.random"), load_net("striate/small.random", classes=2))
     with pytest.raises(StriateError, match="temperature"):
         Distilling(load_net("striate/small.random"), load_net("striate/small.random"), temperature=0.0)
+
+
+def test_a_student_is_taught_from_the_command_line_and_is_a_net(tmp_path: Path) -> None:
+    import striate as st
+
+    few = {"epochs": 1, "limit": 100, "quiet": True}
+    st.train("digits", net="striate/linear", out=tmp_path / "teacher", **few)  # type: ignore[arg-type]
+    made = st.train("digits", net="striate/mlp", task="distil", teacher=tmp_path / "teacher", temperature=3.0,
+                    out=tmp_path / "student", **few)  # type: ignore[arg-type]  # fmt: skip
+    assert made.result.about["temperature"] == "3"
+    assert load_net(tmp_path / "student").name == "striate/mlp"
+    with pytest.raises(StriateError, match="needs --teacher"):
+        st.train("digits", task="distil", out=tmp_path / "none", **few)  # type: ignore[arg-type]
+    with pytest.raises(StriateError, match="teacher does nothing"):
+        st.train("digits", teacher=tmp_path / "teacher", out=tmp_path / "none", **few)  # type: ignore[arg-type]
