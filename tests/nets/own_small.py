@@ -6,7 +6,6 @@ from striate.nets.own import OWN
 
 # Of those that are too large as they are: options, side of the images. The others are taken as they are built.
 SMALL: dict[str, tuple[str, int]] = {
-    "neocognitron": ("+planes=4", 16),
     "lenet5_1998": ("+end=linear", 28),
     "alexnet": ("+width=0.03+stem=small", 16),
     "zfnet": ("+width=0.04+stem=small", 28),
