@@ -15,7 +15,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.samplers import BaseSampler
-from optuna.study import Study as Study  # others name it from here
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -24,6 +24,7 @@ from striate.core.rng import Rng
 
 from .payload import Part, Value
 
+__all__ = ["Study"]  # others name it from here: Optuna stays in its room
 Sampler = Literal["grid", "random", "tpe", "gp"]
 Pruner = Literal["none", "median", "asha"]
 FORMS = "sqlite:///FILE, journal:FILE, postgresql://USER@HOST/NAME, mysql://..."
