@@ -20,9 +20,8 @@ from .session import MARK, PAGE, Session, command_line, session, shown, write_in
 from .train import SHAPING
 
 if TYPE_CHECKING:
-    from optuna.study import Study
-
     from striate.data.dataset import Splits
+    from striate.learn.search.study import Study
     from striate.learn.search.trials import Trying
 
 SPACE = Option(

@@ -24,6 +24,7 @@ from striate.core.rng import Rng
 
 from .payload import Part, Value
 
+__all__ = ["Study"]  # others name it from here: Optuna stays in its room
 Sampler = Literal["grid", "random", "tpe", "gp"]
 Pruner = Literal["none", "median", "asha"]
 FORMS = "sqlite:///FILE, journal:FILE, postgresql://USER@HOST/NAME, mysql://..."
