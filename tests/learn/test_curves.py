@@ -9,9 +9,9 @@ from striate.core.errors import StriateError
 from striate.core.number import Number
 from striate.data.load import load_splits
 from striate.learn.curves.grow import nested, sizes_up_to
-from striate.learn.curves.levers import bought, gaps_of, lever_of, mean_of
+from striate.learn.curves.levers import bought, gaps_of, lever_of, mean_of, size_for
 from striate.learn.curves.payload import Grown
-from striate.learn.curves.power import fit_power, size_for
+from striate.learn.curves.power import fit_power
 from striate.metrics.intervals import wilson
 
 

@@ -74,7 +74,7 @@ def test_options_that_do_nothing_for_a_task_are_errors(tmp_path: Path) -> None:
         ("--layer does nothing for the task 'style'", {**STYLE, "layer": "pool"}),
         ("the task 'style' needs --style", {"task": "style", "against": "striate/small"}),
         ("the task 'decode' needs --layer", {"task": "decode", "against": "striate/small"}),
-        ("task is 'paint'; accepted: classify, style, decode", {"task": "paint"}),
+        ("task is 'paint'; accepted: classify, distil, style, decode", {"task": "paint"}),
     ):
         with pytest.raises(StriateError, match=words):
             st.train("shapes", **{"quiet": True, **options}, out=out)

@@ -551,6 +551,12 @@ _FIGURES: dict[str, Figure] = {
         needs="patches with and without faces (LFW)",
     ),
     **_figures(
+        "depth",
+        ("plain-residual", "Deeper plain nets fit worse, residual ones do not", "C; K6", "E", "he2016deep"),
+        needs="FashionMNIST",
+        cost="m",
+    ),
+    **_figures(
         "starting",
         ("zero-init", "A net whose weights start at zero", "K3 initialization; B zero weights", "E", "he2015delving"),
         (

@@ -9,7 +9,6 @@ from striate.core.finding import Evidence, Finding, Severity
 from striate.core.number import Number
 
 from .payload import Gap, Grown, LearningCurve, Lever, PowerLaw
-from .power import size_for
 
 SMALL = 0.005  # a gap below half a point is not worth a lever
 WORDS: Mapping[Lever, str] = {
@@ -118,6 +117,14 @@ def levers_found(curve: LearningCurve, *, command: str) -> list[Finding]:
         )
     more = bought(curve.law, max(point.size for point in curve.points))
     return [*found, more] if more else found
+
+
+def size_for(law: PowerLaw, error: float) -> float | None:
+    """Training images at which the law reaches ``error``; None where it never does."""
+    floor, scale, exponent = (float(each) for each in (law.floor, law.scale, law.exponent))
+    if not (error > floor and scale > 0 and exponent > 0):
+        return None
+    return float((scale / (error - floor)) ** (1 / exponent))
 
 
 def bought(law: PowerLaw, now: int) -> Finding | None:

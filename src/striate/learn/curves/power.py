@@ -59,14 +59,6 @@ def fit_power(
     return PowerLaw(scale, exponent, floor, forecasts)
 
 
-def size_for(law: PowerLaw, error: float) -> float | None:
-    """Training images at which the law reaches ``error``; None where it never does."""
-    floor, scale, exponent = (float(each) for each in (law.floor, law.scale, law.exponent))
-    if not (error > floor and scale > 0 and exponent > 0):
-        return None
-    return float((scale / (error - floor)) ** (1 / exponent))
-
-
 def _fit(sizes: Array, errors: Array, spread: Array) -> Array:
     """Scale, exponent and floor (D, 3) of the least weighted squares, of each row of ``errors`` (D, S).
 
