@@ -38,7 +38,7 @@ def detectors_emerge(kept: Path) -> dict[str, Any]:
             if task == "outline"
             else Splits(by_ground(splits.train), by_ground(splits.dev), by_ground(splits.test))
         )
-        recipe = replace(RECIPES.load("quick"), name=f"quick with epochs {EPOCHS}", states="", epochs=EPOCHS)
+        recipe = replace(RECIPES.load("momentum"), name=f"momentum with epochs {EPOCHS}", states="", epochs=EPOCHS)
         folder = kept / f"units-{task}"
         begun = time.process_time()
         fit("striate/small", given, out=folder, recipe=recipe, resume=(folder / "run.json").is_file())

@@ -1,6 +1,6 @@
 """Activations and normalisations in the place of those of `small`: part ``parts`` of the proofs.
 
-The first 10,000 training images of FashionMNIST, two epochs of the recipe ``quick`` whatever the part, three seeds.
+The first 10,000 training images of FashionMNIST, two epochs of the recipe ``momentum`` whatever the part, three seeds.
 What is asked is which parts matter at one small budget under one recipe, not which is best when each has its own.
 """
 
@@ -30,7 +30,7 @@ def parts_compared(kept: Path) -> dict[str, Any]:
     """The share of test images right, by part."""
     splits = load_splits("FashionMNIST")
     given = replace(splits, train=splits.train.limit(IMAGES), dev=splits.dev.limit(1000))
-    recipe = replace(RECIPES.load("quick"), name="parts", epochs=EPOCHS)
+    recipe = replace(RECIPES.load("momentum"), name="parts", epochs=EPOCHS)
     rows = []
     for option in OPTIONS:
         rights, begun, count = [], time.process_time(), 0

@@ -14,6 +14,7 @@ from striate.nets.own import OWN
 # Source: He et al. 2016, table 6 (rounded there), and by hand.
 COUNTS = {
     "small": 169_954,
+    "small+pool=max": 169_954,
     "resnet20": 269_722,
     "resnet32": 464_154,
     "resnet44": 658_586,
@@ -65,6 +66,25 @@ def test_small_takes_8_to_96_px_and_stays_under_a_megabyte(size: int, channels: 
     assert net(torch.rand(2, channels, size, size)).shape == (2, 7)
     assert sum(each.numel() for each in net.parameters()) < 250_000
     assert sum(site.macs for site in net.sites(size)) < 25_000_000
+
+
+def test_small_pooled_is_stage1_at_every_place_then_the_largest_of_two_by_two() -> None:
+    plain, pooled = (
+        load_net(name, weights=False, size=30).eval() for name in ("striate/small", "striate/small+pool=max")
+    )
+    pooled.load_state_dict(plain.state_dict())
+    x = torch.rand(2, 24, 15, 15)
+    given, made = plain.module.stage1, pooled.module.stage1(x)
+    given.conv.stride = (1, 1)
+    padded = torch.nn.functional.pad(given(x), (0, 1, 0, 1), value=float("-inf"))
+    expected = padded.unfold(2, 2, 2).unfold(3, 2, 2).amax((-1, -2))
+    assert made.shape == (2, 48, 8, 8)
+    assert torch.equal(made, expected)
+
+
+def test_small_refuses_another_pooling() -> None:
+    with pytest.raises(StriateError, match="pool=mean of striate/small"):
+        load_net("striate/small+pool=mean", weights=False)
 
 
 def test_small_takes_images_that_are_not_square() -> None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from oracles.train_rules import bfgs, quintic, rule_steps
-from striate.core.errors import RunError, StriateError, UnknownNameError
+from striate.core.errors import StriateError, UnknownNameError
 from striate.training.catalog import OPTIMIZERS
 from striate.training.optim import build_optimizer, set_rate
 from striate.training.optimizers.muon import hidden_matrices, orthogonalised
@@ -171,9 +171,20 @@ def test_muon_moves_hidden_matrices_by_it_and_the_rest_as_adamw_does():
     assert bias.tolist() == pytest.approx(expected_bias, rel=1e-9)
 
 
-def test_muon_needs_a_hidden_matrix():
-    with pytest.raises(RunError, match="muon on a net without hidden matrices"):
-        build_optimizer(Muon(0.1), nn.Linear(4, 3))
+def test_muon_on_a_net_of_one_layer_is_adamw_at_the_other_rate():
+    one, other = nn.Linear(4, 3), nn.Linear(4, 3)
+    other.load_state_dict(one.state_dict())
+    optimizers = [
+        build_optimizer(Muon(0.1, other_rate=0.01, weight_decay=0.1), one),
+        build_optimizer(AdamW(0.01, weight_decay=0.1), other),
+    ]
+    for step in range(3):
+        for net, optimizer in zip((one, other), optimizers, strict=True):
+            optimizer.zero_grad()
+            net(torch.full((2, 4), 1.0 + step)).square().sum().backward()
+            optimizer.step()
+    assert torch.allclose(one.weight, other.weight, atol=1e-6)
+    assert torch.allclose(one.bias, other.bias, atol=1e-6)
 
 
 def asked(spec, evaluations):

@@ -26,9 +26,11 @@ def test_options_change_their_part_and_leave_the_others():
     )
     assert recipe.optimizer == AdamW(0.01, second_momentum=0.99)
     assert recipe.schedule == Schedule("cosine", {"warm": 0.1})
-    assert (recipe.batch, recipe.label_smoothing, recipe.augment) == (128, QUICK.label_smoothing, QUICK.augment)
+    assert (recipe.batch, recipe.label_smoothing, recipe.augment) == (QUICK.batch, QUICK.label_smoothing, QUICK.augment)
     assert recipe.name == "quick with rate 0.01, optimizer adamw+second_momentum=0.99, schedule cosine+warm=0.1"
-    assert varied("quick", **NONE, momentum=0.5, weight_decay=0.0).optimizer == Sgd(0.2, momentum=0.5, weight_decay=0.0)
+    assert varied("momentum", **NONE, momentum=0.5, weight_decay=0.0).optimizer == Sgd(
+        0.2, momentum=0.5, weight_decay=0.0
+    )
     kept = varied("quick", **NONE, swa=0.5, patience=3, clip=1.0, accumulate=2, l1=0.1, init="he_normal")
     assert (kept.average, kept.patience, kept.clip_norm, kept.accumulate) == (Swa(0.5), 3, 1.0, 2)
     assert (kept.l1, kept.init) == (0.1, "he_normal")

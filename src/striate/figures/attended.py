@@ -17,7 +17,7 @@ from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.training.loop import fit
 from striate.training.recipe import AdamW, Augment
-from striate.training.recipes import QUICK
+from striate.training.recipes import MOMENTUM
 from striate.training.schedules import Schedule
 
 from .claims import Computed, claim, holds
@@ -69,7 +69,7 @@ def _trained(seed: int) -> Net:
             f"vit-positions needs FashionMNIST ({error})", accepted="FashionMNIST in the folder STRIATE_DATA"
         ) from error
     recipe = replace(
-        QUICK,
+        MOMENTUM,
         name="plain",
         optimizer=AdamW(rate=2e-3, weight_decay=0.05),
         schedule=Schedule("one_cycle", {"warm": 0.1, "start": 0.1, "end": 0.02}),

@@ -23,7 +23,7 @@ from striate.training.loop import fit
 from striate.training.optim import build_optimizer
 from striate.training.optimizers.specs import Lbfgs, Optimizer, Sgd
 from striate.training.recipe import Augment
-from striate.training.recipes import QUICK
+from striate.training.recipes import MOMENTUM
 from striate.training.schedules import Schedule
 
 from .claims import Computed, holds
@@ -114,7 +114,7 @@ def lenet5_mnist() -> Computed:
     """LeNet-5, as built now, on the digits it was made for."""
     splits = _splits("MNIST", "lenet5-mnist")
     recipe = replace(
-        QUICK,
+        MOMENTUM,
         name="lenet5",
         optimizer=Sgd(rate=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4),
         schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),

@@ -18,7 +18,7 @@ from striate.synthesis.made import told
 from striate.synthesis.sheet import contact_sheet
 from striate.training.loop import fit
 from striate.training.recipe import Augment
-from striate.training.recipes import QUICK
+from striate.training.recipes import MOMENTUM
 
 from .claims import Computed, claim, holds
 
@@ -59,8 +59,8 @@ def _lenet() -> Net:
         raise StriateError(
             f"fooling-noise needs the digits of MNIST ({error})", accepted="MNIST in the folder STRIATE_DATA"
         ) from error
-    sgd = replace(QUICK.optimizer, rate=0.05)
-    recipe = replace(QUICK, name="plain", samples=60_000, label_smoothing=0.0, augment=Augment(), optimizer=sgd)
+    sgd = replace(MOMENTUM.optimizer, rate=0.05)
+    recipe = replace(MOMENTUM, name="plain", samples=60_000, label_smoothing=0.0, augment=Augment(), optimizer=sgd)
     with tempfile.TemporaryDirectory() as folder:
         fit("striate/lenet5", splits, out=Path(folder) / "run", recipe=recipe)
         return load_net(str(Path(folder) / "run"))

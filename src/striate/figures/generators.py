@@ -22,7 +22,7 @@ from striate.synthesis.sheet import contact_sheet
 from striate.synthesis.visualise import class_images
 from striate.training.loop import fit
 from striate.training.recipe import AdamW, Augment
-from striate.training.recipes import DECODE, QUICK
+from striate.training.recipes import DECODE, MOMENTUM
 
 from .claims import Computed, holds
 
@@ -72,6 +72,6 @@ def _nearest(images: Tensor, real: Tensor) -> float:
 
 def _trained(name: str, splits: Splits, folder: Path, seed: int) -> Net:
     """A net that has learnt the digits."""
-    recipe = replace(QUICK, epochs=10, batch=32, optimizer=AdamW(3e-3), augment=Augment(shift=2))
+    recipe = replace(MOMENTUM, epochs=10, batch=32, optimizer=AdamW(3e-3), augment=Augment(shift=2))
     fit(name, splits, out=folder, recipe=recipe, seed=seed)
     return load_net(folder)

@@ -79,10 +79,10 @@ def drop_layers() -> Computed:
             f"drop-layers needs FashionMNIST ({error})", accepted="FashionMNIST in the folder STRIATE_DATA"
         ) from error
     splits = replace(splits, train=splits.train.limit(TRAINED_ON))
-    quick = RECIPES.load("quick")
+    usual = RECIPES.load("momentum")
     recipe = replace(
-        quick, name=f"quick at a tenth of its rate, {EPOCHS} epochs", states="", epochs=EPOCHS,
-        optimizer=replace(quick.optimizer, rate=quick.optimizer.rate / 10),
+        usual, name=f"momentum at a tenth of its rate, {EPOCHS} epochs", states="", epochs=EPOCHS,
+        optimizer=replace(usual.optimizer, rate=usual.optimizer.rate / 10),
     )  # fmt: skip
     whole, *rest = retrain_without(small_alexnet(), splits, REMOVED, recipe=recipe).variants
     rises = [100 * (float(row.test) - float(whole.test)) for row in rest]

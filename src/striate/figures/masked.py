@@ -24,7 +24,7 @@ from striate.nets.net import Net
 from striate.synthesis.sheet import contact_sheet
 from striate.training.loop import fit
 from striate.training.recipe import Augment, Recipe, Sgd
-from striate.training.recipes import QUICK
+from striate.training.recipes import MOMENTUM
 from striate.training.schedules import Schedule
 
 from .claims import Computed, claim, holds
@@ -166,8 +166,8 @@ def _digits(figure: str) -> Splits:
 
 
 def _recipe(samples: int) -> Recipe:
-    sgd = replace(QUICK.optimizer, rate=0.05)
-    return replace(QUICK, name="plain", samples=samples, label_smoothing=0.0, augment=Augment(), optimizer=sgd)
+    sgd = replace(MOMENTUM.optimizer, rate=0.05)
+    return replace(MOMENTUM, name="plain", samples=samples, label_smoothing=0.0, augment=Augment(), optimizer=sgd)
 
 
 def _trained(arch: str, splits: Splits, recipe: Recipe) -> Net:

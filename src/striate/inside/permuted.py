@@ -18,7 +18,7 @@ from striate.nets.load import load_net
 from striate.nets.net import Net
 from striate.training.loop import fit
 from striate.training.recipe import Augment
-from striate.training.recipes import QUICK
+from striate.training.recipes import MOMENTUM
 
 from .faithfulness.controls import edge_maps
 from .faithfulness.ranking import mean_of
@@ -107,15 +107,15 @@ def permuted_labels(
 
 
 def _trained(arch: str, data: Dataset, splits: Splits, *, epochs: int, seed: int, progress: Progress) -> Net:
-    """The net after ``epochs`` passes over the data, the quick recipe without what hinders learning by heart."""
+    """The net after ``epochs`` passes over the data, the recipe `momentum` without what hinders learning by heart."""
     recipe = replace(
-        QUICK,
+        MOMENTUM,
         name="by heart",
         samples=len(data) * epochs,
         batch=64,
         label_smoothing=0.0,
         augment=Augment(),
-        optimizer=replace(QUICK.optimizer, rate=0.05, weight_decay=0.0),
+        optimizer=replace(MOMENTUM.optimizer, rate=0.05, weight_decay=0.0),
     )
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"

@@ -18,13 +18,23 @@ RECIPES: Registry[Recipe] = Registry(
     {
         "quick": Entry(
             "striate.training.recipes:QUICK",
-            "a small net on small images in about a minute: SGD, one cycle, label smoothing, mirrored images",
-            ("smith2018super", "sutskever2013importance", "szegedy2016rethinking"),
+            "a small net on small images in about a minute: Muon, one cycle, label smoothing, mirrored images",
+            ("jordan2024muon", "loshchilov2019decoupled", "smith2018super", "szegedy2016rethinking"),
         ),
         "thorough": Entry(
             "striate.training.recipes:THOROUGH",
-            "as quick, nearly three times the images, and a moving mean of the weights",
-            ("smith2018super", "sutskever2013importance", "szegedy2016rethinking", "polyak1992acceleration"),
+            "as quick, nearly three times the images",
+            ("jordan2024muon", "loshchilov2019decoupled", "smith2018super", "szegedy2016rethinking"),
+        ),
+        "digits": Entry(
+            "striate.training.recipes:DIGITS",
+            "digits and letters, which a mirror makes others: as quick with half the images, shifted by a pixel",
+            ("jordan2024muon", "loshchilov2019decoupled", "smith2018super", "szegedy2016rethinking"),
+        ),
+        "momentum": Entry(
+            "striate.training.recipes:MOMENTUM",
+            "what most papers train by: Nesterov's momentum, one cycle, label smoothing, mirrored images",
+            ("smith2018super", "sutskever2013importance", "szegedy2016rethinking"),
         ),
         "linear": Entry(
             "striate.training.recipes:LINEAR",

@@ -24,7 +24,7 @@ def build_optimizer(spec: Optimizer, module: nn.Module) -> torch.optim.Optimizer
     torch's own where it has it, fused where it has that (one pass over the weights instead of several).
 
     Raises:
-        RunError: No parameter can be trained, or none that the optimizer is for.
+        RunError: No parameter can be trained.
     """
     decayed, spared = split_parameters(module, decay_all=spec.decay_all)
     groups: Groups = [
@@ -81,10 +81,6 @@ def _built(spec: Optimizer, groups: Groups, module: nn.Module) -> torch.optim.Op
 
 def _muon(spec: specs.Muon, groups: Groups, module: nn.Module) -> Muon:
     hidden = {id(each) for each in hidden_matrices(module)}
-    if not hidden:
-        raise RunError(
-            "muon on a net without hidden matrices", accepted="a net of at least two layers with weights", hint="adamw"
-        )
     sorted_out: Groups = []
     for group in groups:
         for orthogonal in (True, False):

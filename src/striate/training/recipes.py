@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
-from .averages import Ema
+from .optimizers.specs import Muon
 from .recipe import AdamW, Augment, Recipe, Sgd
 from .schedules import Schedule
 
 QUICK = Recipe(
     name="quick",
+    states=(
+        "striate/small on FashionMNIST in bfloat16, one thread, one seed, 3.8 epochs of 45,000 images at rate 0.1: 92.7 % "
+        "of 15,000 training images that it did not learn from, 43 CPU seconds"
+    ),
+    optimizer=Muon(rate=0.08, other_rate=0.01, weight_decay=0.05),
+    schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
+    samples=240_000,
+    batch=256,
+    label_smoothing=0.05,
+    augment=Augment(mirror=0.5),
+)
+
+THOROUGH = Recipe(
+    name="thorough",
+    states=(
+        "striate/small+pool=max on FashionMNIST in bfloat16, one thread, one seed, 5.6 epochs of 45,000 images (the recipe "
+        "has nine): 93.2 % of 15,000 training images that it did not learn from, 75 CPU seconds"
+    ),
+    optimizer=Muon(rate=0.08, other_rate=0.01, weight_decay=0.05),
+    schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
+    samples=500_000,
+    batch=256,
+    label_smoothing=0.05,
+    augment=Augment(mirror=0.5),
+)
+DIGITS = Recipe(
+    name="digits",
+    states="not measured yet",
+    optimizer=Muon(rate=0.08, other_rate=0.01, weight_decay=0.05),
+    schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
+    samples=110_000,
+    batch=256,
+    label_smoothing=0.05,
+    augment=Augment(shift=1),  # a mirrored digit is none
+)
+MOMENTUM = Recipe(
+    name="momentum",
     states=(
         "striate/small, one thread, three seeds: 97.0 to 97.6 % on 5,000 fresh images of `shapes` in about 80 CPU "
         "seconds; 91.5 to 91.9 % on the 10,000 test images of FashionMNIST in about 50"
@@ -18,21 +55,6 @@ QUICK = Recipe(
     batch=128,
     label_smoothing=0.05,
     augment=Augment(mirror=0.5),
-)
-
-THOROUGH = Recipe(
-    name="thorough",
-    states=(
-        "striate/small on FashionMNIST in bfloat16, one thread, seed 0: 92.2 % of dev after eight of its twelve epochs "
-        "and 101 CPU seconds (as the mean of the weights); its end is not measured yet"
-    ),
-    optimizer=Sgd(rate=0.2, momentum=0.9, nesterov=True, weight_decay=5e-4),
-    schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
-    samples=660_000,
-    batch=128,
-    label_smoothing=0.05,
-    augment=Augment(mirror=0.5),
-    average=Ema(0.995),
 )
 LINEAR = Recipe(
     name="linear",
@@ -59,7 +81,7 @@ ADAM = Recipe(
 FINETUNE = Recipe(
     name="finetune",
     states=(
-        "striate/small after two epochs of quick on 10,000 images of FashionMNIST, one thread, seed 0: from 84.8 to "
+        "striate/small after two epochs of momentum on 10,000 images of FashionMNIST, one thread, seed 0: from 84.8 to "
         "85.6 % of the 10,000 test images in six epochs on the same 10,000 and 25 CPU seconds"
     ),
     optimizer=Sgd(rate=2e-3, momentum=0.9, nesterov=True, weight_decay=1e-4),

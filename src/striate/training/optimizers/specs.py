@@ -154,7 +154,10 @@ class Lion(_Checked):
 
 @dataclass(frozen=True)
 class Muon(_Checked):
-    """Momentum of hidden matrices made orthogonal, AdamW at ``other_rate`` for the rest (see `muon`)."""
+    """Momentum of hidden matrices made orthogonal, AdamW at ``other_rate`` for the rest (see `muon`).
+
+    A net of one layer has no hidden matrix: all of it is the rest.
+    """
 
     rate: float
     momentum: float = 0.95
