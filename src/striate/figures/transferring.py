@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from striate.core.errors import StriateError
 from striate.data.load import load_splits
 from striate.data.source import data_roots
 from striate.data.splits import stratified
-from striate.learn.transfer.codes import Codes, flat_codes, head_codes
+from striate.learn.transfer.beside import plain_codes
+from striate.learn.transfer.codes import Codes, head_codes
 from striate.learn.transfer.shots import few_shot
 from striate.nets.load import load_net
-from striate.nets.own.hog import HOG
 
 from .claims import Computed, claim, holds
 from .draw import curves
@@ -44,14 +43,10 @@ def off_the_shelf() -> Computed:
     splits = load_splits(textures())
     net = load_net(NET)
     parts = [part.resized(net.geometry) for part in splits]
-    grey = {
-        "hog": lambda images: HOG()(_small(images, 64)),
-        "pixels": lambda images: _small(images, 32),
-    }
     labels = torch.cat([part.labels for part in parts])
     found = {"codes": torch.cat([head_codes(net, part).values for part in parts])}
-    for name, make in grey.items():
-        found[name] = torch.cat([flat_codes(part, make).values for part in parts])
+    for name, of in plain_codes(replace(splits, train=parts[0], dev=parts[1], test=parts[2])).items():
+        found[name] = torch.cat([of[part.split].values for part in parts])
     drawn, kept = stratified(labels, (0.75, 0.25), seed=0)
     curve = few_shot(
         {name: Codes(values[drawn], labels[drawn]) for name, values in found.items()},
@@ -82,7 +77,3 @@ def off_the_shelf() -> Computed:
         ),
         picture,
     )
-
-
-def _small(images: Tensor, side: int) -> Tensor:
-    return F.interpolate(images.mean(1, keepdim=True), (side, side), mode="bilinear", antialias=True)

@@ -142,5 +142,6 @@ def _written(run: Session, result: Transfer, findings: list[Any], folder: Path) 
     cites = ["yosinski2014transferable", "donahue2014decaf", "kornblith2019better", "dalal2005histograms"]
     names = {row.name for row in result.rows}
     cites += ["howard2018universal", "kumar2022fine"] if names & {"blocks", "all"} else []
+    cites += ["csurka2004visual", "lazebnik2006beyond"] if "words" in names else []
     files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
     return write_into(run.report(result, findings=findings, files=files, cites=cites), folder)

@@ -41,7 +41,7 @@ def _beaten(result: Transfer, net: str, data: str) -> Finding | None:
 
 def _no_gain(result: Transfer, net: str, data: str) -> Finding | None:
     """A baseline without the net is not clearly worse."""
-    plain: list[Measured] = [row for row in result.rows if row.name in {"hog", "pixels"}]
+    plain: list[Measured] = [row for row in result.rows if row.name in {"hog", "pixels", "words"}]
     close = [row for row in plain if not (_sure(row.difference) and float(row.difference) > 0)]
     if not close:
         return None
