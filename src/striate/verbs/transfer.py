@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
 from striate.core.errors import StriateError
 from striate.core.report import Report
-from striate.learn.transfer.payload import Transfer
+from striate.learn.transfer.payload import ByLayer, Transfer
 
 from . import FOLDERS
 from .options import DataArgument, Learning, NetArgument, Option, at_least_one, count, number, words
@@ -45,6 +45,10 @@ def transfer(
         int | None, Option("passes over the training images", "N", lambda text: count(text, "epochs"))
     ] = None,
     rate: Annotated[float | None, Option("peak learning rate", "X", lambda text: number(text, "rate"))] = None,
+    by_layer: Annotated[
+        bool, Option("instead: train NET on half of the classes, and see which of its layers serve the other half")
+    ] = False,
+    seeds: Annotated[int, Option("seeds of --by-layer", "N", lambda text: count(text, "seeds"))] = 3,
     size: Annotated[
         int | None,
         Option("side that images are brought to (default: the net's)", "PX", lambda text: count(text, "size")),
@@ -52,7 +56,7 @@ def transfer(
     out: Annotated[str | Path | None, Option("run folder", "RUN")] = None,
     resume: Annotated[bool, Option("go on where the run in this folder stopped")] = False,
     **shared: Unpack[Learning],
-) -> Report[Transfer]:
+) -> Report[Transfer] | Report[ByLayer]:
     """Make a net that knows other images tell these apart; the run folder is then a net that every verb takes.
 
     The last layer is replaced by one for the classes of the data. By default the number of images a class, and how
@@ -61,24 +65,31 @@ def transfer(
     ones slower and later; `scratch` nothing is kept. The test split chooses nothing. Codes are kept on disk, so that a
     second run is quick.
 
-    Cost: one forward pass an image for codes and one for each test image; policies that train see about 1,200 images,
-    at least each once.
+    With --by-layer NET is an architecture (`striate/small`), trained on the first half of the classes (A) and on the
+    other (B); then its first n layers, kept or learning on, are put below new ones that learn B, for every n.
 
-    Source: Howard & Ruder 2018 (rates by depth, thawing), Kumar et al. 2022 (head first), Donahue et al. 2014.
+    Cost: one forward pass an image for codes and one for each test image; policies that train see about 1,200 images,
+    at least each once. With --by-layer 2 + 4 n trainings of 60,000 images a seed.
+
+    Source: Howard & Ruder 2018 (rates by depth, thawing), Kumar et al. 2022 (head first), Donahue et al. 2014, Yosinski
+    et al. 2014 (by layer).
     """
     given = {
         "net": net, "data": data, "policy": policy, "against": against, "classifier": classifier, "norm": norm,
         "shots": shots, "draws": draws, "epochs": epochs, "rate": rate, "size": size, "out": out, "resume": resume,
+        "by_layer": by_layer, "seeds": seeds,
     }  # fmt: skip
     with session("transfer", given, shared, Learning) as run:
         from striate.learn.transfer.findings import transfer_findings
         from striate.learn.transfer.transfer import check_policies, transfer_net
 
+        if by_layer:
+            from .layered import layer_report
+
+            return layer_report(run, given, folder_of(given))
         wish = wish_of(given, batch=run["batch"], seed=run["seed"])
         check_policies(wish)
-        if resume and out is None:
-            raise StriateError("--resume is given without --out", accepted="the run folder to go on with")
-        folder = Path(out if out is not None else number_folder(FOLDERS["transfer"], {"data": data}))
+        folder = folder_of(given)
         loaded = run.net(net)
         if size is not None:
             loaded = sized(loaded, size)
@@ -97,9 +108,18 @@ def transfer(
             progress=run.progress,
         )
         name, place = str(shown(data)), str(shown(folder))
-        result = replace(result, net=str(shown(net)), data=name, run=place)
+        training = replace(result.training, run=place)
+        result = replace(result, net=str(shown(net)), data=name, run=place, training=training)
         findings = transfer_findings(result, run=place, net=str(shown(net)), data=name)
         return _written(run, result, findings, folder)
+
+
+def folder_of(given: Mapping[str, Any]) -> Path:
+    """The run folder: the one that was named, else the first free one."""
+    if given["resume"] and given["out"] is None:
+        raise StriateError("--resume is given without --out", accepted="the run folder to go on with")
+    out = given["out"]
+    return Path(out if out is not None else number_folder(FOLDERS["transfer"], {"data": given["data"]}))
 
 
 def wish_of(given: Mapping[str, Any], *, batch: int | None, seed: int) -> Wish:

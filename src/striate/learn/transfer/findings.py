@@ -5,7 +5,7 @@ from __future__ import annotations
 from striate.core.finding import Evidence, Finding
 from striate.core.number import Number
 
-from .payload import Measured, Transfer
+from .payload import ByLayer, Measured, Transfer
 
 
 def transfer_findings(result: Transfer, *, run: str, net: str, data: str) -> list[Finding]:
@@ -84,3 +84,69 @@ def _next(result: Transfer, run: str, data: str) -> Finding:
         mend="Look at its mistakes, at what it looks at, and at how little fools it.",
         command=f"striate examine {run} {data}",
     )
+
+
+def layer_findings(result: ByLayer) -> list[Finding]:
+    """Which layers are specific to the first classes, which had grown together, whether what was learnt helps."""
+    found: list[Finding] = []
+    again = f"striate transfer {result.net} {result.data} --by-layer --seeds {2 * len(result.seeds)}"
+    kept, own, on = result.of("AnB"), result.of("BnB"), result.of("AnB+")
+    fallen = [at for at, gap in enumerate(kept.over) if _sure(gap) and float(gap) < 0]
+    if fallen:
+        at = fallen[0]
+        found.append(
+            Finding(
+                id=f"specific/{result.cuts[at]}",
+                check="specific",
+                severity="note",
+                sure=0.8,
+                seen=f"Layers up to {result.layers[result.cuts[at] - 1]} are specific to the classes they learnt.",
+                evidence=(Evidence(f"A{result.cuts[at]}B less B", kept.over[at]),),
+                mend="For other classes let these layers learn on, or keep fewer of them.",
+                command=again,
+            )
+        )
+    weak = [at for at, gap in enumerate(own.over) if _sure(gap) and float(gap) < 0]
+    if weak:
+        at = min(weak, key=lambda each: float(own.over[each]))
+        found.append(
+            Finding(
+                id=f"together/{result.cuts[at]}",
+                check="together",
+                severity="note",
+                sure=0.6,
+                seen=f"New layers behind {result.layers[result.cuts[at] - 1]} do not find what was learnt with it.",
+                evidence=(Evidence(f"B{result.cuts[at]}B less B", own.over[at]),),
+                mend="Let the layers before the cut learn on: then new ones need not fit them as they are.",
+                command=again,
+            )
+        )
+    helped = [at for at, gap in enumerate(on.over) if _sure(gap) and float(gap) > 0]
+    if helped:
+        at = max(helped, key=lambda each: float(on.over[each]))
+        found.append(
+            Finding(
+                id=f"head_start/{result.cuts[at]}",
+                check="head_start",
+                severity="note",
+                sure=0.8,
+                seen=f"Starting from {result.cuts[at]} layers of other classes is better than starting anew.",
+                evidence=(Evidence(f"A{result.cuts[at]}B+ less B", on.over[at]),),
+                mend="Start from a net that knows other images, and let all of it learn.",
+                command=again,
+            )
+        )
+    if not found:
+        found.append(
+            Finding(
+                id="by_layer/alike",
+                check="by_layer",
+                severity="note",
+                sure=0.5,
+                seen="No cut is clearly better or worse than the net that learnt these classes alone.",
+                evidence=(Evidence("accuracy of B", result.base),),
+                mend="More seeds narrow the intervals.",
+                command=again,
+            )
+        )
+    return found
