@@ -16,6 +16,7 @@ from .options import DataArgument, Learning, NetArgument, Option, at_least_one, 
 from .session import Session, as_taken, number_folder, session, shown, write_into
 
 if TYPE_CHECKING:
+    from striate.data.dataset import Dataset
     from striate.learn.transfer.transfer import Wish
 
 
@@ -110,8 +111,15 @@ def transfer(
         name, place = str(shown(data)), str(shown(folder))
         training = replace(result.training, run=place)
         result = replace(result, net=str(shown(net)), data=name, run=place, training=training)
-        findings = transfer_findings(result, run=place, net=str(shown(net)), data=name)
+        image = image_of(data, test)
+        findings = transfer_findings(result, run=place, net=str(shown(net)), data=name, image=image)
         return _written(run, result, findings, folder)
+
+
+def image_of(data: Any, test: Dataset) -> str:
+    """Path of a test image, where the data are a folder of files; else nothing."""
+    file = Path(data) / test.name_of(0) if isinstance(data, (str, Path)) else None
+    return str(shown(file)) if file is not None and file.is_file() else ""
 
 
 def folder_of(given: Mapping[str, Any]) -> Path:

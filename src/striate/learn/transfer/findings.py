@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+
 from striate.core.finding import Evidence, Finding
 from striate.core.number import Number
 
 from .payload import ByLayer, Measured, Transfer
 
 
-def transfer_findings(result: Transfer, *, run: str, net: str, data: str) -> list[Finding]:
-    """Findings of a transfer, each with the command to run next."""
-    found = [_beaten(result, net, data), _no_gain(result, net, data), _far(result, net, data), _next(result, run, data)]
-    return [each for each in found if each is not None]
+def transfer_findings(result: Transfer, *, run: str, net: str, data: str, image: str = "") -> list[Finding]:
+    """Findings of a transfer, each with the command to run next; ``image`` is the path of a test image, if there is."""
+    found = [_beaten(result, net, data), _no_gain(result, net, data), _far(result, net, data)]
+    return [*(each for each in found if each is not None), *_next(result, run, data, image)]
 
 
 def _sure(number: Number) -> bool:
@@ -73,17 +75,39 @@ def _far(result: Transfer, net: str, data: str) -> Finding | None:
     )
 
 
-def _next(result: Transfer, run: str, data: str) -> Finding:
-    return Finding(
-        id="next/examine",
-        check="next",
-        severity="note",
-        sure=1.0,
-        seen="The run folder is a net by its path: every verb takes it.",
-        evidence=(Evidence("test images right", result.accuracy),),
-        mend="Look at its mistakes, at what it looks at, and at how little fools it.",
-        command=f"striate examine {run} {data}",
-    )
+def _next(result: Transfer, run: str, data: str, image: str) -> list[Finding]:
+    """What to do with the run's net."""
+    steps = {
+        "examine": (
+            "The run folder is a net by its path: every verb takes it.",
+            "Look at its mistakes, at what it looks at, and at how little fools it.",
+            shlex.join(["striate", "examine", run, data]),
+        ),
+        "attack": (
+            "How little change of the pixels fools the net is not known.",
+            "Measure it: nets on codes of photographs are often fooled by changes that nobody sees.",
+            shlex.join(["striate", "attack", run, data]),
+        ),
+        "explain": (
+            "What in an image the net goes by is not known.",
+            "See whether it looks at the object or at what lies around it.",
+            shlex.join(["striate", "explain", run, image]),
+        ),
+    }
+    return [
+        Finding(
+            id=f"next/{name}",
+            check="next",
+            severity="note",
+            sure=1.0,
+            seen=seen,
+            evidence=(Evidence("test images right", result.accuracy),) if name == "examine" else (),
+            mend=mend,
+            command=command,
+        )
+        for name, (seen, mend, command) in steps.items()
+        if name != "explain" or image
+    ]
 
 
 def layer_findings(result: ByLayer) -> list[Finding]:
