@@ -411,7 +411,26 @@ _FIGURES: dict[str, Figure] = {
             "E",
             "donahue2014decaf dalal2005histograms",
         ),
+        (
+            "finetune-policies",
+            "The last layer alone, or every layer, with five photographs a class",
+            "K7 fine-tuning; V",
+            "E",
+            "yosinski2014transferable donahue2014decaf",
+        ),
         needs="ten textures of DTD, weights of SqueezeNet 1.0",
+        cost="m",
+    ),
+    **_figures(
+        "joined",
+        (
+            "transfer-curve",
+            "First layers of other classes, kept or learning on",
+            "V transferable features",
+            "E",
+            "yosinski2014transferable",
+        ),
+        needs="FashionMNIST",
         cost="m",
     ),
     **_figures(

@@ -1,30 +1,40 @@
-"""Codes of a net that knows other images, on few images of textures."""
+"""A net that knows other images, on few images of textures: its codes, and what of it should learn."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from striate.core.errors import StriateError
+from striate.core.image import Geometry
+from striate.data.dataset import Dataset, Splits
 from striate.data.load import load_splits
 from striate.data.source import data_roots
 from striate.data.splits import stratified
-from striate.learn.transfer.codes import Codes, flat_codes, head_codes
+from striate.learn.transfer.beside import plain_codes
+from striate.learn.transfer.codes import Codes, head_codes
+from striate.learn.transfer.linear import fit_linear
+from striate.learn.transfer.policies import FineTuning
 from striate.learn.transfer.shots import few_shot
+from striate.measure.table import predict
+from striate.nets.head import find_head, replace_head
 from striate.nets.load import load_net
-from striate.nets.own.hog import HOG
+from striate.nets.net import Net
+from striate.training.loop import fit
+from striate.training.recipe import AdamW, Recipe
 
 from .claims import Computed, claim, holds
 from .draw import curves
 
 DATA, NET = "dtd/dtd10_200.zip", "torchvision/squeezenet1_0"
 SHOTS, DRAWS = (1, 2, 5, 10, 15), 10
+SIDE, FULL, EPOCHS, LIFT = 128, 1e-3, 10, 30.0  # of the fine-tuning: pixels, the rate of training from scratch
 
 
-def textures() -> Path:
+def textures(figure: str) -> Path:
     """The zip of the ten textures.
 
     Raises:
@@ -33,7 +43,7 @@ def textures() -> Path:
     for root in data_roots():
         if (root / DATA).is_file():
             return root / DATA
-    raise StriateError(f"off-the-shelf needs {DATA}", accepted=f"{DATA} in the folder STRIATE_DATA")
+    raise StriateError(f"{figure} needs {DATA}", accepted=f"{DATA} in the folder STRIATE_DATA")
 
 
 def off_the_shelf() -> Computed:
@@ -41,17 +51,13 @@ def off_the_shelf() -> Computed:
 
     Five photographs of each class are kept for testing; the others are drawn from ten times.
     """
-    splits = load_splits(textures())
+    splits = load_splits(textures("off-the-shelf"))
     net = load_net(NET)
     parts = [part.resized(net.geometry) for part in splits]
-    grey = {
-        "hog": lambda images: HOG()(_small(images, 64)),
-        "pixels": lambda images: _small(images, 32),
-    }
     labels = torch.cat([part.labels for part in parts])
     found = {"codes": torch.cat([head_codes(net, part).values for part in parts])}
-    for name, make in grey.items():
-        found[name] = torch.cat([flat_codes(part, make).values for part in parts])
+    for name, of in plain_codes(replace(splits, train=parts[0], dev=parts[1], test=parts[2])).items():
+        found[name] = torch.cat([of[part.split].values for part in parts])
     drawn, kept = stratified(labels, (0.75, 0.25), seed=0)
     curve = few_shot(
         {name: Codes(values[drawn], labels[drawn]) for name, values in found.items()},
@@ -84,5 +90,59 @@ def off_the_shelf() -> Computed:
     )
 
 
-def _small(images: Tensor, side: int) -> Tensor:
-    return F.interpolate(images.mean(1, keepdim=True), (side, side), mode="bilinear", antialias=True)
+def finetune_policies(draws: tuple[int, ...] = (0, 1, 2)) -> Computed:
+    """SqueezeNet on ten textures, five photographs each: its last layer alone, or every layer at two rates.
+
+    Images of 128 px. All layers start below a drawn last layer, as fine-tuning is mostly begun; a constant is added to
+    its logits, which changes no probability, so that SqueezeNet's last ReLU cuts none of them.
+    """
+    splits = load_splits(textures("finetune-policies"))
+    net = load_net(NET).adapted(geometry=Geometry((SIDE, SIDE), resize=round(SIDE * 256 / 224)))
+    parts = [part.resized(net.geometry) for part in splits]
+    codes = torch.cat([head_codes(net, part).values for part in parts])
+    labels, images = torch.cat([part.labels for part in parts]), torch.cat([part.images() for part in parts])
+    classes, rates = splits.train.classes, {"all, full rate": FULL, "all, a tenth": FULL / 10}
+    right: dict[str, list[float]] = {"last layer": [], **{name: [] for name in rates}}
+    for draw in draws:
+        rows, choosing, kept = stratified(labels, (0.25, 0.1, 0.65), seed=draw)
+        linear = fit_linear(codes[rows], labels[rows], len(classes))
+        right["last layer"].append(float(linear.right(codes[kept], labels[kept]).double().mean()))
+        train, dev, test = (
+            Dataset.of(images[each], labels[each], classes=classes, name="textures", split=name)
+            for name, each in (("train", rows), ("dev", choosing), ("test", kept))
+        )
+        for name, rate in rates.items():
+            few = replace(splits, train=train, dev=dev, test=test)
+            right[name].append(trained_share(net, few, rate=rate, seed=draw))
+    last, full, tenth = right.values()
+    ahead = [a - b for a, b in zip(last, full, strict=True)]
+    return Computed(
+        (
+            claim(
+                "photographs of each class to learn from and to test on", [5, 13], [len(rows) // 10, len(kept) // 10]
+            ),
+            holds("few photographs: the last layer alone is ahead of all layers at the full rate", sum(ahead) > 0),
+            holds("and so in at least two of three draws", 3 * sum(each > 0 for each in ahead) >= 2 * len(draws)),
+            holds("a tenth of the rate suits all layers better", sum(tenth) > sum(full)),
+        ),
+        curves(
+            "With five photographs a class the last layer alone is ahead",
+            {name: (draws, [round(100 * each, 1) for each in values]) for name, values in right.items()},
+            x_label="draw of the photographs",
+            y_label="test photographs right, %",
+        ),
+    )
+
+
+def trained_share(net: Net, splits: Splits, *, rate: float, seed: int) -> float:
+    """Share of the test images right after every layer learnt at this rate, below a new last layer."""
+    made = replace_head(net, splits.train.classes, seed=seed)
+    bias = find_head(made).layer.bias
+    assert bias is not None
+    with torch.no_grad():
+        bias.add_(LIFT)
+    recipe = Recipe("all layers", AdamW(rate=rate, weight_decay=0.01), epochs=EPOCHS, batch=10)
+    task = FineTuning(made, "all", fall=1.0, gradual=False)
+    with TemporaryDirectory() as folder:
+        fit(task, splits, out=Path(folder) / "run", recipe=recipe, seed=seed)
+        return float(predict(load_net(Path(folder) / "run"), splits.test).correct.double().mean())

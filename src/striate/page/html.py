@@ -28,7 +28,7 @@ from striate.inside.units.payload import Units
 from striate.learn.baselines.payload import Baselines
 from striate.learn.curves.payload import LearningCurve
 from striate.learn.search.payload import Search
-from striate.learn.transfer.payload import Transfer
+from striate.learn.transfer.payload import ByLayer, Transfer
 from striate.measure.compared import Comparison
 from striate.measure.payload import Evaluation
 from striate.synthesis.payload import Synthesis
@@ -48,6 +48,7 @@ from . import (
     explained,
     filtered,
     grown,
+    layered,
     painted,
     rates,
     searched,
@@ -80,6 +81,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Spatial: attacked_whole.outline,
     Embedding: codes.outline,
     Transfer: transferred.outline,
+    ByLayer: layered.outline,
     Units: units.outline,
     Ablation: ablated.outline,
     Removal: ablated.removal_outline,

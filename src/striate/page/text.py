@@ -27,6 +27,7 @@ from . import (  # noqa: F401  they register their renderers
     text_filters,
     text_gradients,
     text_grown,
+    text_layered,
     text_rates,
     text_search,
     text_start,

@@ -13,7 +13,8 @@ from .pictures import Shelf
 from .section import Section
 from .verdict import Headline, tally
 
-LABELS = {"codes": "the net's code", "hog": "HOG", "pixels": "pixels"}
+LABELS = {"codes": "the net's code", "hog": "HOG", "pixels": "pixels", "words": "visual words"}
+PLAIN = frozenset({"hog", "pixels", "words"})  # rows that need no net
 RULE = (
     "Fewer than 20 images a class: a linear classifier of the codes. Fewer than 200: the same where the code parts the "
     "classes (similarity at least .5), else the last blocks. Fewer than 2,000: the last blocks, or where the classes "
@@ -54,7 +55,7 @@ def _headlines(result: Transfer) -> tuple[Headline, ...]:
     found += [
         Headline("", f"{LABELS.get(row.name, row.name)}, linear", row.accuracy, level=result.chance)
         for row in result.rows
-        if row.name in {"hog", "pixels"}
+        if row.name in PLAIN
     ]
     found.append(Headline("", "training images right, each left out", result.advice.separable))
     return tuple(found)
@@ -77,11 +78,15 @@ def _sections(report: Report[Transfer], shelf: Shelf, dropped: str) -> tuple[Sec
 
 
 def _policies_claim(result: Transfer) -> str:
-    hog = next((row for row in result.rows if row.name == "hog"), None)
-    if hog is None:
+    plain = [row for row in result.rows if row.name in PLAIN]
+    if not plain:
         return f"{value_of(result.accuracy, percent=True)} of the test images are right."
-    gap = shown(points(hog.difference))
-    return f"The net has {gap} points more of the test images right than HOG with a linear classifier."
+    best = max(plain, key=lambda row: row.dev.value or 0.0)
+    gap = shown(points(best.difference))
+    return (
+        f"The net has {gap} points more of the test images right than {LABELS[best.name]} with a linear classifier, "
+        "the best on dev of what needs no net."
+    )
 
 
 def _bars(result: Transfer) -> Chart:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
 from striate.core.errors import StriateError
 from striate.core.report import Report
-from striate.learn.transfer.payload import Transfer
+from striate.learn.transfer.payload import ByLayer, Transfer
 
 from . import FOLDERS
 from .options import DataArgument, Learning, NetArgument, Option, at_least_one, count, number, words
 from .session import Session, as_taken, number_folder, session, shown, write_into
 
 if TYPE_CHECKING:
+    from striate.data.dataset import Dataset
     from striate.learn.transfer.transfer import Wish
 
 
@@ -45,6 +46,10 @@ def transfer(
         int | None, Option("passes over the training images", "N", lambda text: count(text, "epochs"))
     ] = None,
     rate: Annotated[float | None, Option("peak learning rate", "X", lambda text: number(text, "rate"))] = None,
+    by_layer: Annotated[
+        bool, Option("instead: train NET on half of the classes, and see which of its layers serve the other half")
+    ] = False,
+    seeds: Annotated[int, Option("seeds of --by-layer", "N", lambda text: count(text, "seeds"))] = 3,
     size: Annotated[
         int | None,
         Option("side that images are brought to (default: the net's)", "PX", lambda text: count(text, "size")),
@@ -52,7 +57,7 @@ def transfer(
     out: Annotated[str | Path | None, Option("run folder", "RUN")] = None,
     resume: Annotated[bool, Option("go on where the run in this folder stopped")] = False,
     **shared: Unpack[Learning],
-) -> Report[Transfer]:
+) -> Report[Transfer] | Report[ByLayer]:
     """Make a net that knows other images tell these apart; the run folder is then a net that every verb takes.
 
     The last layer is replaced by one for the classes of the data. By default the number of images a class, and how
@@ -61,24 +66,31 @@ def transfer(
     ones slower and later; `scratch` nothing is kept. The test split chooses nothing. Codes are kept on disk, so that a
     second run is quick.
 
-    Cost: one forward pass an image for codes and one for each test image; policies that train see about 1,200 images,
-    at least each once.
+    With --by-layer NET is an architecture (`striate/small`), trained on the first half of the classes (A) and on the
+    other (B); then its first n layers, kept or learning on, are put below new ones that learn B, for every n.
 
-    Source: Howard & Ruder 2018 (rates by depth, thawing), Kumar et al. 2022 (head first), Donahue et al. 2014.
+    Cost: one forward pass an image for codes and one for each test image; policies that train see about 1,200 images,
+    at least each once. With --by-layer 2 + 4 n trainings of 60,000 images a seed.
+
+    Source: Howard & Ruder 2018 (rates by depth, thawing), Kumar et al. 2022 (head first), Donahue et al. 2014, Yosinski
+    et al. 2014 (by layer).
     """
     given = {
         "net": net, "data": data, "policy": policy, "against": against, "classifier": classifier, "norm": norm,
         "shots": shots, "draws": draws, "epochs": epochs, "rate": rate, "size": size, "out": out, "resume": resume,
+        "by_layer": by_layer, "seeds": seeds,
     }  # fmt: skip
     with session("transfer", given, shared, Learning) as run:
         from striate.learn.transfer.findings import transfer_findings
         from striate.learn.transfer.transfer import check_policies, transfer_net
 
+        if by_layer:
+            from .layered import layer_report
+
+            return layer_report(run, given, folder_of(given))
         wish = wish_of(given, batch=run["batch"], seed=run["seed"])
         check_policies(wish)
-        if resume and out is None:
-            raise StriateError("--resume is given without --out", accepted="the run folder to go on with")
-        folder = Path(out if out is not None else number_folder(FOLDERS["transfer"], {"data": data}))
+        folder = folder_of(given)
         loaded = run.net(net)
         if size is not None:
             loaded = sized(loaded, size)
@@ -97,9 +109,25 @@ def transfer(
             progress=run.progress,
         )
         name, place = str(shown(data)), str(shown(folder))
-        result = replace(result, net=str(shown(net)), data=name, run=place)
-        findings = transfer_findings(result, run=place, net=str(shown(net)), data=name)
+        training = replace(result.training, run=place)
+        result = replace(result, net=str(shown(net)), data=name, run=place, training=training)
+        image = image_of(data, test)
+        findings = transfer_findings(result, run=place, net=str(shown(net)), data=name, image=image)
         return _written(run, result, findings, folder)
+
+
+def image_of(data: Any, test: Dataset) -> str:
+    """Path of a test image, where the data are a folder of files; else nothing."""
+    file = Path(data) / test.name_of(0) if isinstance(data, (str, Path)) else None
+    return str(shown(file)) if file is not None and file.is_file() else ""
+
+
+def folder_of(given: Mapping[str, Any]) -> Path:
+    """The run folder: the one that was named, else the first free one."""
+    if given["resume"] and given["out"] is None:
+        raise StriateError("--resume is given without --out", accepted="the run folder to go on with")
+    out = given["out"]
+    return Path(out if out is not None else number_folder(FOLDERS["transfer"], {"data": given["data"]}))
 
 
 def wish_of(given: Mapping[str, Any], *, batch: int | None, seed: int) -> Wish:
@@ -142,5 +170,6 @@ def _written(run: Session, result: Transfer, findings: list[Any], folder: Path) 
     cites = ["yosinski2014transferable", "donahue2014decaf", "kornblith2019better", "dalal2005histograms"]
     names = {row.name for row in result.rows}
     cites += ["howard2018universal", "kumar2022fine"] if names & {"blocks", "all"} else []
+    cites += ["csurka2004visual", "lazebnik2006beyond"] if "words" in names else []
     files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
     return write_into(run.report(result, findings=findings, files=files, cites=cites), folder)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+
 from striate.core.finding import Evidence, Finding
 from striate.core.number import Number
 
-from .payload import Measured, Transfer
+from .payload import ByLayer, Measured, Transfer
 
 
-def transfer_findings(result: Transfer, *, run: str, net: str, data: str) -> list[Finding]:
-    """Findings of a transfer, each with the command to run next."""
-    found = [_beaten(result, net, data), _no_gain(result, net, data), _far(result, net, data), _next(result, run, data)]
-    return [each for each in found if each is not None]
+def transfer_findings(result: Transfer, *, run: str, net: str, data: str, image: str = "") -> list[Finding]:
+    """Findings of a transfer, each with the command to run next; ``image`` is the path of a test image, if there is."""
+    found = [_beaten(result, net, data), _no_gain(result, net, data), _far(result, net, data)]
+    return [*(each for each in found if each is not None), *_next(result, run, data, image)]
 
 
 def _sure(number: Number) -> bool:
@@ -41,7 +43,7 @@ def _beaten(result: Transfer, net: str, data: str) -> Finding | None:
 
 def _no_gain(result: Transfer, net: str, data: str) -> Finding | None:
     """A baseline without the net is not clearly worse."""
-    plain: list[Measured] = [row for row in result.rows if row.name in {"hog", "pixels"}]
+    plain: list[Measured] = [row for row in result.rows if row.name in {"hog", "pixels", "words"}]
     close = [row for row in plain if not (_sure(row.difference) and float(row.difference) > 0)]
     if not close:
         return None
@@ -73,14 +75,102 @@ def _far(result: Transfer, net: str, data: str) -> Finding | None:
     )
 
 
-def _next(result: Transfer, run: str, data: str) -> Finding:
-    return Finding(
-        id="next/examine",
-        check="next",
-        severity="note",
-        sure=1.0,
-        seen="The run folder is a net by its path: every verb takes it.",
-        evidence=(Evidence("test images right", result.accuracy),),
-        mend="Look at its mistakes, at what it looks at, and at how little fools it.",
-        command=f"striate examine {run} {data}",
-    )
+def _next(result: Transfer, run: str, data: str, image: str) -> list[Finding]:
+    """What to do with the run's net."""
+    steps = {
+        "examine": (
+            "The run folder is a net by its path: every verb takes it.",
+            "Look at its mistakes, at what it looks at, and at how little fools it.",
+            shlex.join(["striate", "examine", run, data]),
+        ),
+        "attack": (
+            "How little change of the pixels fools the net is not known.",
+            "Measure it: nets on codes of photographs are often fooled by changes that nobody sees.",
+            shlex.join(["striate", "attack", run, data]),
+        ),
+        "explain": (
+            "What in an image the net goes by is not known.",
+            "See whether it looks at the object or at what lies around it.",
+            shlex.join(["striate", "explain", run, image]),
+        ),
+    }
+    return [
+        Finding(
+            id=f"next/{name}",
+            check="next",
+            severity="note",
+            sure=1.0,
+            seen=seen,
+            evidence=(Evidence("test images right", result.accuracy),) if name == "examine" else (),
+            mend=mend,
+            command=command,
+        )
+        for name, (seen, mend, command) in steps.items()
+        if name != "explain" or image
+    ]
+
+
+def layer_findings(result: ByLayer) -> list[Finding]:
+    """Which layers are specific to the first classes, which had grown together, whether what was learnt helps."""
+    found: list[Finding] = []
+    again = f"striate transfer {result.net} {result.data} --by-layer --seeds {2 * len(result.seeds)}"
+    kept, own, on = result.of("AnB"), result.of("BnB"), result.of("AnB+")
+    fallen = [at for at, gap in enumerate(kept.over) if _sure(gap) and float(gap) < 0]
+    if fallen:
+        at = fallen[0]
+        found.append(
+            Finding(
+                id=f"specific/{result.cuts[at]}",
+                check="specific",
+                severity="note",
+                sure=0.8,
+                seen=f"Layers up to {result.layers[result.cuts[at] - 1]} are specific to the classes they learnt.",
+                evidence=(Evidence(f"A{result.cuts[at]}B less B", kept.over[at]),),
+                mend="For other classes let these layers learn on, or keep fewer of them.",
+                command=again,
+            )
+        )
+    weak = [at for at, gap in enumerate(own.over) if _sure(gap) and float(gap) < 0]
+    if weak:
+        at = min(weak, key=lambda each: float(own.over[each]))
+        found.append(
+            Finding(
+                id=f"together/{result.cuts[at]}",
+                check="together",
+                severity="note",
+                sure=0.6,
+                seen=f"New layers behind {result.layers[result.cuts[at] - 1]} do not find what was learnt with it.",
+                evidence=(Evidence(f"B{result.cuts[at]}B less B", own.over[at]),),
+                mend="Let the layers before the cut learn on: then new ones need not fit them as they are.",
+                command=again,
+            )
+        )
+    helped = [at for at, gap in enumerate(on.over) if _sure(gap) and float(gap) > 0]
+    if helped:
+        at = max(helped, key=lambda each: float(on.over[each]))
+        found.append(
+            Finding(
+                id=f"head_start/{result.cuts[at]}",
+                check="head_start",
+                severity="note",
+                sure=0.8,
+                seen=f"Starting from {result.cuts[at]} layers of other classes is better than starting anew.",
+                evidence=(Evidence(f"A{result.cuts[at]}B+ less B", on.over[at]),),
+                mend="Start from a net that knows other images, and let all of it learn.",
+                command=again,
+            )
+        )
+    if not found:
+        found.append(
+            Finding(
+                id="by_layer/alike",
+                check="by_layer",
+                severity="note",
+                sure=0.5,
+                seen="No cut is clearly better or worse than the net that learnt these classes alone.",
+                evidence=(Evidence("accuracy of B", result.base),),
+                mend="More seeds narrow the intervals.",
+                command=again,
+            )
+        )
+    return found

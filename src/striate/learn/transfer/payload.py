@@ -124,3 +124,63 @@ class Transfer:
     few_shot: FewShot | None
     training: Training
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LayerLine:
+    """One way to join two nets, by the layer at which they are joined.
+
+    Attributes:
+        name: ``BnB``, ``BnB+``, ``AnB``, ``AnB+``: whose first n layers, on the classes B; + where they learn on.
+        accuracy: Share of the test images of B right after each cut, mean over seeds; the interval is over seeds.
+        over: The same less that of the net trained on B from the start, paired by seed.
+        runs: Accuracy by cut and seed.
+    """
+
+    name: str
+    accuracy: tuple[Number, ...]
+    over: tuple[Number, ...]
+    runs: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class ByLayer:
+    """How well first layers that learnt other classes serve these, layer by layer.
+
+    Attributes:
+        net: The architecture.
+        data: The data set.
+        run: The folder with the runs.
+        first: The classes A.
+        second: The classes B, on which everything is measured.
+        layers: The net's blocks, in order; the cut n lies behind the n-th.
+        cuts: The n that were measured.
+        seeds: Of starting weights and orders.
+        images: Training, dev and test images of B.
+        epochs: Of each run on B.
+        base: Accuracy on B of the net trained on B alone, over seeds.
+        base_first: Accuracy on A of the net trained on A.
+        bases: Accuracy of the net trained on B, by seed.
+        chance: Share of the largest class among the test images of B.
+        lines: The four ways.
+    """
+
+    net: str
+    data: str
+    run: str
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    layers: tuple[str, ...]
+    cuts: tuple[int, ...]
+    seeds: tuple[int, ...]
+    images: tuple[int, int, int]
+    epochs: int
+    base: Number
+    base_first: Number
+    bases: tuple[float, ...]
+    chance: float
+    lines: tuple[LayerLine, ...]
+
+    def of(self, name: str) -> LayerLine:
+        """The line of this name."""
+        return next(line for line in self.lines if line.name == name)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from striate.core.errors import StriateError
 from striate.core.number import Number
@@ -22,7 +21,6 @@ from striate.metrics.paired import mcnemar
 from striate.nets.head import find_head, replace_head
 from striate.nets.load import load_net
 from striate.nets.net import Net
-from striate.nets.own.hog import HOG
 from striate.training.loop import fit
 from striate.training.payload import Training
 from striate.training.prepare import check_splits
@@ -30,19 +28,15 @@ from striate.training.recipe import Recipe
 from striate.training.task import Task
 
 from .advice import advise
-from .codes import Codes, flat_codes, head_codes
+from .beside import Judged, judged_baselines, plain_codes
+from .codes import Codes, head_codes
 from .linear import Kind, Linear, chosen_linear
 from .payload import FewShot, Measured, Transfer
 from .policies import FIT, POLICIES, TRANSFER, FineTuning, Fitted, Policy, with_head
 from .shots import few_shot
 
-PIXELS, HOG_SIDE = 32, 64  # sides to which images are brought for the baselines
 CHECKED = 8  # images on which the written head is held against its classifier
 FEW_FROZEN = 200  # training images a class below which batch normalisation stays as it is by default
-BASELINES = {
-    "hog": f"histograms of oriented gradients at {HOG_SIDE} px, linear support vector machine",
-    "pixels": f"grey pixels at {PIXELS} px, linear support vector machine",
-}
 
 
 @dataclass(frozen=True)
@@ -114,8 +108,8 @@ def transfer_net(
     begun = time.perf_counter()
     linear = _linears(train, dev, classes)
     spent += time.perf_counter() - begun
-    plain = {name: _plain(splits, make) for name, make in MAKERS.items()}
-    curve = _curve((train, dev, test), plain, classes, wish)  # whatever is wrong with what was asked is said by now
+    # whatever is wrong with what was asked is said by now
+    curve = _curve((train, dev, test), splits, classes, wish)
     frozen = wish.frozen_norm if wish.frozen_norm is not None else advice.images < FEW_FROZEN
     start = _headed(base, linear[wish.classifier], splits, train)
     made: dict[str, Made] = {}
@@ -131,7 +125,8 @@ def transfer_net(
         )  # fmt: skip
         right = predict(load_net(folder), splits.test, workers=workers, progress=progress).correct
         made[name] = Made(run, right, time.perf_counter() - begun + (spent if name == "features" else 0.0))
-    rights = _measured(made, linear, plain, (train, dev, test), wish, spent=spent)
+    rights = _measured(made, linear, (train, dev, test), wish, spent=spent)
+    rights |= judged_baselines(splits, workers=workers, seed=wish.seed, progress=progress)
     rows = _rows(rights, policy)
     return Transfer(
         net=net.name,
@@ -172,27 +167,16 @@ class Made:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Judged:
-    """Which test images are right, by what, in how many seconds, and the share of dev right."""
-
-    right: Tensor
-    what: str
-    seconds: float
-    dev: Number
-
-
 def _measured(
     made: Mapping[str, Made],
     linear: Mapping[Kind, Linear],
-    plain: Mapping[str, Mapping[str, Codes]],
     codes: tuple[Codes, Codes, Codes],
     wish: Wish,
     *,
     spent: float,
 ) -> dict[str, Judged]:
-    """Everything on the same test images: the runs, linear classifiers of the codes, the baselines."""
-    train, dev, test = codes
+    """The runs and linear classifiers of the codes, on the same test images."""
+    _, dev, test = codes
     found = {
         name: Judged(each.right, POLICIES[name], each.seconds, _dev(each.run, len(dev.labels)))  # type: ignore[index]
         for name, each in made.items()
@@ -201,12 +185,6 @@ def _measured(
         if not (kind == wish.classifier and "features" in made):
             words = f"the net's code, {'softmax regression' if kind == 'softmax' else 'linear support vector machine'}"
             found[f"code, {kind}"] = Judged(fitted.right(test.values, test.labels), words, spent, _right(fitted, dev))
-    for name, of in plain.items():
-        begun = time.perf_counter()
-        choose = (of["dev"].values, dev.labels)
-        fitted = chosen_linear(of["train"].values, train.labels, fitted.bias.numel(), kind="svm", choose=choose)
-        right = fitted.right(of["test"].values, test.labels)
-        found[name] = Judged(right, BASELINES[name], time.perf_counter() - begun, _right(fitted, of["dev"]))
     return found
 
 
@@ -270,23 +248,7 @@ def _rows(rights: Mapping[str, Judged], chosen: str) -> tuple[Measured, ...]:
     return tuple(rows)
 
 
-def _grey(images: Tensor, side: int) -> Tensor:
-    return F.interpolate(images.mean(1, keepdim=True), (side, side), mode="bilinear", antialias=True)
-
-
-MAKERS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "hog": lambda images: HOG()(_grey(images, HOG_SIDE)),
-    "pixels": lambda images: _grey(images, PIXELS),
-}
-
-
-def _plain(splits: Splits, make: Callable[[Tensor], Tensor]) -> dict[str, Codes]:
-    return {part.split: flat_codes(part, make) for part in splits}
-
-
-def _curve(
-    codes: tuple[Codes, Codes, Codes], plain: Mapping[str, Mapping[str, Codes]], classes: int, wish: Wish
-) -> FewShot | None:
+def _curve(codes: tuple[Codes, Codes, Codes], splits: Splits, classes: int, wish: Wish) -> FewShot | None:
     """Images are drawn from train and dev: nothing is chosen by either here."""
     if not wish.shots:
         return None
@@ -294,7 +256,7 @@ def _curve(
     labels = torch.cat([train.labels, dev.labels])
     pool = {"codes": Codes(torch.cat([train.values, dev.values]), labels)}
     measured = {"codes": test}
-    for name, of in plain.items():
+    for name, of in plain_codes(splits, seed=wish.seed).items():
         pool[name] = Codes(torch.cat([of["train"].values, of["dev"].values]), labels)
         measured[name] = of["test"]
     return few_shot(pool, measured, classes, shots=wish.shots, draws=wish.draws, seed=wish.seed)
