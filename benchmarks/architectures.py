@@ -104,8 +104,8 @@ SETTINGS: dict[str, Setting] = {  # the others as they are built, under the sett
 }
 LEFT_OUT: dict[str, str] = {  # one builder makes a family, so what follows differs from a row in numbers alone
     **{f"vgg_{column}": "vgg_a and vgg_e, of the same builder, have fewer and more layers" for column in "bcd"},
-    **{name: "resnet32 and resnet56 are of the same builder" for name in ("resnet44", "resnet110")},
-    **{name: "plain20 and plain56 are of the same builder" for name in ("plain32", "plain44")},
+    **dict.fromkeys(("resnet44", "resnet110"), "resnet32 and resnet56 are of the same builder"),
+    **dict.fromkeys(("plain32", "plain44"), "plain20 and plain56 are of the same builder"),
     **{
         f"preact_resnet{depth}": "preact_resnet20 and preact_resnet56 are of the same builder"
         for depth in (32, 44, 110, 164, 1001)
