@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from striate.verbs.demo import demo
     from striate.verbs.descend import descend
     from striate.verbs.embed import embed
+    from striate.verbs.ensemble import ensemble
     from striate.verbs.evaluate import evaluate
     from striate.verbs.examine import examine
     from striate.verbs.explain import explain
@@ -69,6 +70,7 @@ _PLACES = {
     "demo": "striate.verbs.demo",
     "descend": "striate.verbs.descend",
     "embed": "striate.verbs.embed",
+    "ensemble": "striate.verbs.ensemble",
     "evaluate": "striate.verbs.evaluate",
     "examine": "striate.verbs.examine",
     "explain": "striate.verbs.explain",
@@ -113,6 +115,7 @@ __all__ = [
     "demo",
     "descend",
     "embed",
+    "ensemble",
     "evaluate",
     "examine",
     "explain",

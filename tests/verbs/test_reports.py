@@ -39,6 +39,9 @@ CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "baselines": lambda run, _: st.baselines(
         "digits", features="pixels,hog", classifiers="svm,means", net="striate/linear.random", **FEW
     ),
+    "ensemble": lambda run, _: st.ensemble(
+        run, "striate/linear.random", data="shapes", views="flip", choose=True, **FEW
+    ),
     "convert": lambda run, _: st.convert(masks(run.parent / "masks"), to="coco", out=run.parent / "coco", quiet=True),
     "explain": lambda run, image: st.explain(run, image, quiet=True),
     "filters": lambda run, image: st.filters(image, net=run, layer="stage3.relu", quiet=True),
@@ -72,6 +75,7 @@ KEYS = {
     "check": {"layout", "counts", "duplicates", "leaks", "suspects", "statistics"},
     "augment": {"transforms", "pictures", "sheet"},
     "baselines": {"rows", "features", "nets", "chance"},
+    "ensemble": {"members", "growth", "best", "over_best", "pairs"},
     "convert": {"to", "images", "objects", "folder"},
     "explain": {"maps"},
     "units": {"layers", "units"},

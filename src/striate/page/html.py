@@ -27,6 +27,7 @@ from striate.inside.payload import Explanation
 from striate.inside.units.payload import Units
 from striate.learn.baselines.payload import Baselines
 from striate.learn.curves.payload import LearningCurve
+from striate.learn.ensembles.payload import Ensemble
 from striate.learn.search.payload import Search
 from striate.learn.transfer.payload import ByLayer, Transfer
 from striate.measure.compared import Comparison
@@ -40,6 +41,7 @@ from . import (
     ablated,
     attacked,
     attacked_whole,
+    averaged,
     baselines,
     checked,
     compared,
@@ -87,6 +89,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     Removal: ablated.removal_outline,
     LearningCurve: grown.outline,
     Baselines: baselines.outline,
+    Ensemble: averaged.outline,
     Filtered: filtered.outline,
     InitStats: started.outline,
     RateSearch: rates.outline,

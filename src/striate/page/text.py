@@ -22,6 +22,7 @@ from . import (  # noqa: F401  they register their renderers
     text_convert,
     text_descent,
     text_embed,
+    text_ensemble,
     text_evaluate,
     text_explain,
     text_filters,
