@@ -22,7 +22,6 @@ FEW: dict[str, Any] = {"limit": 60, "quiet": True, "seed": 1}
 CALLS: dict[str, Callable[[Path, Path], Report[Any]]] = {
     "train": lambda run, _: st.train("digits", net="striate/linear", epochs=1, out=run.parent / "other", **FEW),
     "learning-curve": lambda run, _: st.learning_curve(
-        "digits", net="striate/linear", sizes=(30, 60), epochs=1, human=0.01, out=run.parent / "curve", **FEW
         "digits", net="striate/linear", sizes=(15, 30, 60), epochs=1, human=0.01, out=run.parent / "curve", **FEW
     ),
     "transfer": lambda run, _: st.transfer(run, "digits", shots=(1, 2), draws=2, out=run.parent / "moved", **FEW),
