@@ -12,7 +12,7 @@ from striate.learn.search.payload import Part
 from striate.learn.search.space import applied, default_space, defaults, parse_space, resolve
 from striate.learn.search.study import grid_of, masked
 from striate.training.recipe import AdamW
-from striate.training.recipes import CERTIFIED, QUICK
+from striate.training.recipes import CERTIFIED, MOMENTUM
 
 NET = "striate/resnet8"
 
@@ -62,50 +62,50 @@ def test_a_space_that_cannot_be_is_refused(text: str, says: str) -> None:
 )
 def test_ends_and_choices_must_be_possible(text: str, says: str) -> None:
     with pytest.raises(StriateError, match=says):
-        resolve(parse_space(text), QUICK, NET)
+        resolve(parse_space(text), MOMENTUM, NET)
 
 
 def test_an_unknown_name_gives_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="momentum"):
-        resolve(parse_space("momentun=0.5:0.9"), QUICK, NET)
+        resolve(parse_space("momentun=0.5:0.9"), MOMENTUM, NET)
     with pytest.raises(UnknownNameError, match="width"):
-        resolve(parse_space("widht=int:8:16"), QUICK, NET)
+        resolve(parse_space("widht=int:8:16"), MOMENTUM, NET)
 
 
 def test_values_reach_recipe_optimizer_schedule_augmentation_and_net() -> None:
     text = "batch=32|64,rate=log:0.01:1,warm=0:0.5,mirror=0:1,width=int:8:16"
-    parts = resolve(parse_space(text), QUICK, NET)
+    parts = resolve(parse_space(text), MOMENTUM, NET)
     assert [part.owner for part in parts] == ["recipe", "optimizer", "schedule", "augment", "net"]
-    recipe, net = applied({"batch": "64", "rate": 0.3, "warm": 0.1, "mirror": 0.25, "width": 12}, parts, QUICK, NET)
+    recipe, net = applied({"batch": "64", "rate": 0.3, "warm": 0.1, "mirror": 0.25, "width": 12}, parts, MOMENTUM, NET)
     assert net == "striate/resnet8+width=12"
     assert recipe == replace(
-        QUICK,
+        MOMENTUM,
         name=recipe.name,
         states="",
         batch=64,
-        optimizer=replace(QUICK.optimizer, rate=0.3),
-        schedule=replace(QUICK.schedule, numbers={**QUICK.schedule.numbers, "warm": 0.1}),
-        augment=replace(QUICK.augment, mirror=0.25),
+        optimizer=replace(MOMENTUM.optimizer, rate=0.3),
+        schedule=replace(MOMENTUM.schedule, numbers={**MOMENTUM.schedule.numbers, "warm": 0.1}),
+        augment=replace(MOMENTUM.augment, mirror=0.25),
     )
 
 
 def test_another_optimizer_takes_its_own_defaults_and_the_rate_that_is_tried() -> None:
-    parts = resolve(parse_space("optimizer=sgd|adamw,rate=log:0.001:1"), QUICK, NET)
-    recipe, _ = applied({"optimizer": "adamw", "rate": 0.002}, parts, QUICK, NET)
+    parts = resolve(parse_space("optimizer=sgd|adamw,rate=log:0.001:1"), MOMENTUM, NET)
+    recipe, _ = applied({"optimizer": "adamw", "rate": 0.002}, parts, MOMENTUM, NET)
     assert recipe.optimizer == AdamW(rate=0.002)
-    assert applied({"optimizer": "sgd", "rate": 0.2}, parts, QUICK, NET)[0].optimizer == QUICK.optimizer
+    assert applied({"optimizer": "sgd", "rate": 0.2}, parts, MOMENTUM, NET)[0].optimizer == MOMENTUM.optimizer
 
 
 def test_the_recipe_as_it_is_gives_itself_and_is_missing_outside_of_the_space() -> None:
-    for recipe in (QUICK, CERTIFIED):
+    for recipe in (MOMENTUM, CERTIFIED):
         parts = resolve(parse_space(default_space(recipe)), recipe, NET)
         found = defaults(parts, recipe, NET)
         if found is not None:
             assert applied(found, parts, recipe, NET) == (recipe, NET)
-    parts = resolve(parse_space("rate=log:0.3:1,batch=64|128"), QUICK, NET)
-    assert defaults(parts, QUICK, NET) is None
-    parts = resolve(parse_space("batch=64|128,width=int:8:16"), QUICK, NET)
-    assert defaults(parts, QUICK, NET) == {"batch": "128", "width": 16}
+    parts = resolve(parse_space("rate=log:0.3:1,batch=64|128"), MOMENTUM, NET)
+    assert defaults(parts, MOMENTUM, NET) is None
+    parts = resolve(parse_space("batch=64|128,width=int:8:16"), MOMENTUM, NET)
+    assert defaults(parts, MOMENTUM, NET) == {"batch": "128", "width": 16}
 
 
 def test_a_grid_has_as_many_points_as_trials_pay_for() -> None:
