@@ -130,6 +130,10 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         "LeNet-5 certified on MNIST by intervals (needs STRIATE_DATA)",
         part("hardening", "certified_digits", KEPT),
     ),
+    "several": (
+        "shape, colour and texture of `shapes` by one trunk and by a net each, 2,000 images, six seeds",
+        part("several", "shared_against_single"),
+    ),
     "plain-residual": (
         "plain and residual nets of width 8 on 20,000 images of FashionMNIST, ten epochs (needs STRIATE_DATA)",
         part("degradation", "plain_against_residual", KEPT),

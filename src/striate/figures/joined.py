@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,19 +37,22 @@ def clothes() -> Splits:
 
 
 def transfer_curve(seeds: tuple[int, ...] = SEEDS) -> Computed:
-    """Five layers, cut behind each of the first four, on ten kinds of clothing in two halves."""
+    """Five layers, cut behind each of the first four, on ten kinds of clothing in two halves.
+
+    About 38 CPU seconds a seed. The fifth layer tells the classes and is always new.
+    """
     recipe = replace(SHORT, name=f"quick, {EPOCHS} epochs", epochs=EPOCHS, batch=64)
     with TemporaryDirectory() as folder:
         found = measure_layers(NET, clothes(), out=Path(folder), seeds=seeds, recipe=recipe)
     kept, on = found.of("AnB").runs, found.of("AnB+").runs
     fallen = [first - last for first, last in zip(kept[0], kept[-1], strict=True)]
     ahead = [learnt - still for learnt, still in zip(on[-1], kept[-1], strict=True)]
-    most = (len(seeds) + 1) // 2 + (len(seeds) > 2) * 0
+    enough = math.ceil(2 * len(seeds) / 3)
     return Computed(
         (
             claim("cuts of a net of five layers", list(found.cuts), [1, 2, 3, 4]),
-            holds("kept layers of A: the deepest cut is worse than the first", sum(x > 0 for x in fallen) >= most),
-            holds("learning on, the deepest cut is better than kept", sum(x > 0 for x in ahead) >= most),
+            holds("kept layers of A: the deepest cut is worse than the first", sum(x > 0 for x in fallen) >= enough),
+            holds("learning on, the deepest cut is better than kept", sum(x > 0 for x in ahead) >= enough),
             holds("learning on, no cut is 2 points worse than B alone", _least(found) > -0.02),
         ),
         curves(
