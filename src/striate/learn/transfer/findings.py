@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from striate.core.finding import Evidence, Finding
 from striate.core.number import Number
 
@@ -35,7 +37,7 @@ def _beaten(result: Transfer, net: str, data: str) -> Finding | None:
         seen=f"The policy {best.name} has more of the dev images right than {result.policy}.",
         evidence=(Evidence(f"dev, {best.name}", best.dev), Evidence(f"dev, {result.policy}", result.rows[0].dev)),
         mend="Take it, if the difference matters: dev is small, and chose the epoch of either.",
-        command=f"striate transfer {net} {data} --policy {best.name}",
+        command=shlex.join(["striate", "transfer", net, data, "--policy", best.name]),
     )
 
 
@@ -54,7 +56,7 @@ def _no_gain(result: Transfer, net: str, data: str) -> Finding | None:
         seen=f"What the net knows does not clearly help: {best.what} does about as well.",
         evidence=(Evidence(f"accuracy over {best.name}", best.difference), Evidence(best.name, best.accuracy)),
         mend="More test images say whether there is a difference; or another net, or the one trained on more.",
-        command=f"striate transfer {net} {data} --policy all --against features",
+        command=shlex.join(["striate", "transfer", net, data, "--policy", "all", "--against", "features"]),
     )
 
 
@@ -69,7 +71,7 @@ def _far(result: Transfer, net: str, data: str) -> Finding | None:
         seen="The net's code does not part these classes well as it is.",
         evidence=(Evidence("training images right, each left out", result.advice.separable),),
         mend="Let more of the net learn, or take a net that was trained on images more like these.",
-        command=f"striate transfer {net} {data} --policy all",
+        command=shlex.join(["striate", "transfer", net, data, "--policy", "all"]),
     )
 
 
@@ -82,5 +84,5 @@ def _next(result: Transfer, run: str, data: str) -> Finding:
         seen="The run folder is a net by its path: every verb takes it.",
         evidence=(Evidence("test images right", result.accuracy),),
         mend="Look at its mistakes, at what it looks at, and at how little fools it.",
-        command=f"striate examine {run} {data}",
+        command=shlex.join(["striate", "examine", run, data]),
     )
