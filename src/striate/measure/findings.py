@@ -114,8 +114,8 @@ def at_chance(case: Case) -> list[Finding]:
                 Evidence("accuracy", accuracy),
                 Evidence("always the most frequent class", case.evaluation.chance),
             ),
-            mend="See whether the net knows its training images: if not, it has not learnt; if it does, the two "
-            "splits differ in preprocessing or labels.",
+            mend="See whether the net knows its training images: if not, it has not learnt; if it does, they are "
+            "too few to learn the classes from, or the two splits differ in preprocessing or labels.",
             command=case.command("evaluate", "--split", "train"),
         )
     ]

@@ -73,8 +73,13 @@ def lever_words(result: LearningCurve) -> str:
 
 def _sections(report: Report[LearningCurve], dropped: str) -> tuple[Section, ...]:
     result = report.result
+    passes = {point.epochs for point in result.points}
     limits = [
-        "Every run has the recipe's budget of images seen, so smaller sizes make more epochs; dev chooses the epoch.",
+        f"Every run makes {count(min(passes), 'pass', 'passes')} over its images, so smaller sizes make fewer steps; "
+        "dev chooses the epoch."
+        if len(passes) == 1
+        else "Every run has the recipe's budget of images seen, so smaller sizes make more epochs; dev chooses the "
+        "epoch.",
         "The forecast holds for more data of the same kind, the same net and the same recipe.",
     ]
     if len({point.seed for point in result.points}) == 1:
@@ -103,20 +108,23 @@ def _errors(result: LearningCurve) -> Section:
     chart = log_chart(
         title, series, key="errors", x="training images", y="error, %", log_x=True, log_y=False, levels=levels
     )
-    return Section("grown", "Errors", curve_claim(result), {"chart": chart, "rows": error_rows(result.points)})
+    heads, rows = error_table(result.points)
+    return Section("grown", "Errors", curve_claim(result), {"chart": chart, "heads": heads, "rows": rows})
 
 
-def error_rows(grown: Sequence[Grown]) -> list[tuple[str, ...]]:
-    """One row a run."""
-    return [
+def error_table(grown: Sequence[Grown]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The names of the errors that a run has, and one row a run with them."""
+    there = [name for name in ERRORS if any(getattr(point, name) is not None for point in grown)]
+    rows = [
         (
             f"{point.size:,}",
             str(point.seed),
             str(point.epochs),
-            *("-" if (error := getattr(point, name)) is None else shown(error, percent=True) for name in ERRORS),
+            *("-" if (error := getattr(point, name)) is None else shown(error, percent=True) for name in there),
         )
         for point in grown
     ]
+    return tuple(NAMES[name] for name in there), rows
 
 
 def _gaps(result: LearningCurve) -> Section:

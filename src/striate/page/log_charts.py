@@ -54,10 +54,12 @@ def ruler(values: Sequence[float], start: float, end: float, *, log: bool, decad
 def decade(power: int) -> str:
     """A power of ten as it stands at a tick.
 
-    >>> decade(-2), decade(6)
-    ('0.01', '1e6')
+    >>> decade(-2), decade(4), decade(6)
+    ('0.01', '10,000', '1e6')
     """
-    return f"{10.0**power:g}" if -3 <= power <= 3 else f"1e{power}"
+    if 0 <= power <= 5:
+        return f"{10**power:,}"
+    return f"{10.0**power:g}" if -3 <= power < 0 else f"1e{power}"
 
 
 def log_chart(
@@ -137,7 +139,10 @@ def table_of(series: Sequence[Series], *, most: int = 60) -> tuple[tuple[str, ..
     places = sorted({at for each in series for at, _ in each.points})
     stride = max(1, math.ceil(len(places) / most))
     found = [dict(each.points) for each in series]
-    return tuple((f"{at:.4g}", *(shown(each[at]) if at in each else "" for each in found)) for at in places[::stride])
+    return tuple(
+        (f"{at:,.0f}" if at >= 1000 else f"{at:.4g}", *(shown(each[at]) if at in each else "" for each in found))
+        for at in places[::stride]
+    )
 
 
 def _span(series: Series) -> str:

@@ -5,22 +5,18 @@ from __future__ import annotations
 from striate.learn.curves.payload import LearningCurve
 
 from .format import points, readable, shown
-from .grown import curve_claim, error_rows
+from .grown import curve_claim, error_table
 from .lines import MOST_LINES, painted, result_lines
 from .table import table
 
 
 @result_lines.register
 def _learning_curve(result: LearningCurve, width: int, color: bool) -> list[str]:
-    between = any(point.train_dev is not None for point in result.points)
-    rows = error_rows(result.points)[-MOST_LINES:]
-    heads = ["images", "seed", "epochs", "train", "train-dev", "dev", "test"]
-    if not between:
-        del heads[4]
-        rows = [(*row[:4], *row[5:]) for row in rows]
+    names, rows = error_table(result.points)
     head = f"{readable(result.net)} on {readable(result.data)}, {readable(result.recipe)}"
     lines = [painted(head, "strong", color), curve_claim(result), ""]
-    lines += table(tuple(heads), rows, width=width, numbers=frozenset(range(len(heads))))
+    heads = ("images", "seed", "epochs", *names)
+    lines += table(heads, rows[-MOST_LINES:], width=width, numbers=frozenset(range(len(heads))))
     gaps = [(gap.words, shown(points(gap.value))) for gap in result.gaps]
     lines += ["", *table(("gap", "points"), gaps, width=width, numbers=frozenset({1}))]
     most = max(point.size for point in result.points)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CITES = ("wilson1927probable", "mcnemar1947note", "newcombe1998improved")
 LARGEST = 64  # pixels of a side up to which templates are drawn
+LARGEST_TRAINED = 96  # sides beyond it are more than the small nets take
 MOST_TEMPLATES = 30
 
 
@@ -83,7 +84,9 @@ def baselines(
         result = reported(measured, splits.train, nets=tables, data=str(shown(data)))
         templates, album = _templates(measured, splits)
         result = replace(result, templates=templates)
-        findings = baseline_findings(result, nets=list(tables), data=str(shown(data)))
+        large = size is None and (splits.train.size is None or max(splits.train.size) > LARGEST_TRAINED)
+        sized = ("--size", "64") if large else ()
+        findings = baseline_findings(result, nets=list(tables), data=str(shown(data)), sized=sized)
         cites = [*CITES, *(key for name in described for key in FEATURES[name].cites)]
         cites += [key for name in kinds for key in CLASSIFIERS[name].cites]
         report = run.report(result, findings=findings, album=album, cites=cites)

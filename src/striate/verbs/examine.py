@@ -129,7 +129,10 @@ def examine_bench(
 
     evaluation = measured(bench.run, bench.given, bench.net, bench.data, bench.table)
     bench.cites += CITES
-    bench.findings += evaluation_findings(evaluation, net=bench.names[0], data=bench.names[1])
+    found = evaluation_findings(evaluation, net=bench.names[0], data=bench.names[1])
+    if bench.run["limit"] is None:  # there are no more images that the same command would take
+        found = tuple(replace(each, command="") if each.check == "few-images" else each for each in found)
+    bench.findings += found
     evaluation, cells, pictures = confusion_cells(evaluation, bench.data, each=12, most=200)
     evaluation, doubted = doubts_with_pictures(evaluation, bench.data, suspects=SUSPECTS)
     bench.album |= {**pictures, **doubted}

@@ -78,7 +78,7 @@ def find_rate(
             weights_root=Path(run["weights_root"]) if run["weights_root"] else None,
             progress=run.progress,
         )
-        result = replace(result, net=str(shown(net)), data=str(shown(data)), instead=optimizer or "")
+        result = replace(result, net=str(shown(net)), data=str(shown(data)), instead=optimizer or "", size=size)
         findings = rate_findings(result, net=result.net, data=result.data)
         cites = ("smith2017cyclical", "kingma2015adam", *recipe_cites(recipe))
         return write_out(run.report(result, findings=findings, cites=cites), out, overwrite=run["overwrite"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
@@ -79,7 +80,10 @@ def learning_curve(
         result = _grown(run, given, folder)
         from striate.learn.curves.levers import levers_found
 
-        command = f"striate train {shown(data)} --net {shown(net)}"
+        words = ["striate", "train", str(shown(data)), "--net", str(shown(net))]
+        words += [] if recipe is None else ["--recipe", recipe]
+        words += [] if size is None else ["--size", str(size)]
+        command = shlex.join(words)
         report = run.report(result, findings=levers_found(result, command=command), cites=CITES)
         return write_into(report, folder)
 

@@ -37,6 +37,7 @@ T = TypeVar("T")
 ABOUT_DATA = (  # options that say which data are meant, and how they come to a net
     "data_root", "partial", "layout", "shares", "fold", "splits", "skip_broken", "geometry",
 )  # fmt: skip
+SIZED = ("train", "find-rate", "init-stats", "baselines", "learning-curve", "search")  # to them --size goes along too
 PAGE = "report.html"
 MARK = "report.json"  # a folder that holds it is ours to write over
 # verbs that look after their own place
@@ -203,7 +204,7 @@ class Session:
             return finding
         _, options = read_signature(words[1])
         more: list[str] = []
-        for name in ABOUT_DATA:
+        for name in (*ABOUT_DATA, "size") if words[1] in SIZED else ABOUT_DATA:
             value, flag = self.arguments.get(name), f"--{name.replace('_', '-')}"
             if value not in (None, False) and name in options and flag not in words:
                 more += [flag] if value is True else [flag, str(shown(value))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
 from striate.core.errors import StriateError
 from striate.core.report import Report
@@ -17,6 +17,10 @@ from .recipes import PARTS, Teaching, cites_of, prepared, varied
 from .session import Session, number_folder, session, shown
 from .signature import read_signature
 from .tasks import HARDENING, check_task, hardening_for, splits_for, subject_for
+
+if TYPE_CHECKING:
+    from striate.core.finding import Finding
+    from striate.data.dataset import Splits
 
 PreprocessOption = Annotated[
     Literal["mean_std", "channel_mean", "mean_image", "min_max"] | None,
@@ -165,9 +169,19 @@ def trained(
         keep=given["keep"],
         progress=run.progress,
     )
+    result = replace(result, run=str(shown(folder)))
+    findings = _findings(given, result, splits) if given["task"] == "classify" and hardening is None else []
     files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
     cites = (*teaching.cites, *(hardening.cites if hardening else ()), *cites_of(name, how))
-    return run.report(replace(result, run=str(shown(folder))), files=files, cites=cites)
+    return run.report(result, findings=findings, files=files, cites=cites)
+
+
+def _findings(given: Mapping[str, Any], result: Training, splits: Splits) -> list[Finding]:
+    from striate.training.findings import training_findings
+
+    sizes = {"classes": len(splits.train.classes), "train": len(splits.train), "dev": len(splits.dev)}
+    size = given["size"]
+    return training_findings(result, data=str(shown(given["data"])), net=str(shown(given["net"])), size=size, **sizes)
 
 
 def asked_for(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from striate.core.finding import Evidence, Finding
 from striate.core.number import Number
 
@@ -47,5 +49,5 @@ def _twins(layer: Layer, net: str, data: str) -> Finding:
             Evidence("correlation of their activations", Number(first.correlation, why="over places and images")),
         ),
         mend="One of each pair is enough for these images: the layer is wider than they need.",
-        command=f"striate units {net} {data} --layer {layer.site} --units {one},{other}",
+        command=shlex.join(["striate", "units", net, data, "--layer", layer.site, "--units", f"{one},{other}"]),
     )

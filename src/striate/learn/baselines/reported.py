@@ -73,10 +73,10 @@ def _beside(name: str, table: Table, measured: Measured) -> NetRow:
     return NetRow(name, _accuracy(right), found.difference, found.p, found.only_a, found.only_b)
 
 
-def baseline_findings(result: Baselines, *, nets: Sequence[str], data: str) -> list[Finding]:
-    """What the baselines say of the nets, and of the data."""
+def baseline_findings(result: Baselines, *, nets: Sequence[str], data: str, sized: Sequence[str] = ()) -> list[Finding]:
+    """What the baselines say of the nets, and of the data; ``sized`` is what brings these data to a net's size."""
     best, majority = result.best, result.majority
-    found = [finding for row in result.nets if (finding := _lacking(result, row, data)) is not None]
+    found = [finding for row in result.nets if (finding := _lacking(result, row, data, sized)) is not None]
     if float(best.accuracy) <= float(majority.accuracy.high or 0.0):
         found.append(
             Finding(
@@ -115,13 +115,13 @@ def baseline_findings(result: Baselines, *, nets: Sequence[str], data: str) -> l
                 seen=f"A net for these images has to beat {best.name}.",
                 evidence=(Evidence(f"{best.name}, accuracy", best.accuracy),),
                 mend="Train one, and put it beside these with --net.",
-                command=shlex.join(["striate", "train", data]),
+                command=shlex.join(["striate", "train", data, *sized]),
             )
         )
     return found
 
 
-def _lacking(result: Baselines, row: NetRow, data: str) -> Finding | None:
+def _lacking(result: Baselines, row: NetRow, data: str, sized: Sequence[str]) -> Finding | None:
     """A finding where a net is not clearly better than the best baseline."""
     low, high = row.difference.low or 0.0, row.difference.high or 0.0
     if low > 0:
@@ -130,7 +130,7 @@ def _lacking(result: Baselines, row: NetRow, data: str) -> Finding | None:
     words = "is worse than" if worse else "is not clearly better than"
     untrained = row.net.endswith(".random")
     go_on = (
-        ["striate", "train", data, "--net", row.net.removesuffix(".random")]
+        ["striate", "train", data, "--net", row.net.removesuffix(".random"), *sized]
         if untrained
         else ["striate", "examine", row.net, data]
     )

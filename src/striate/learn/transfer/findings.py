@@ -37,7 +37,7 @@ def _beaten(result: Transfer, net: str, data: str) -> Finding | None:
         seen=f"The policy {best.name} has more of the dev images right than {result.policy}.",
         evidence=(Evidence(f"dev, {best.name}", best.dev), Evidence(f"dev, {result.policy}", result.rows[0].dev)),
         mend="Take it, if the difference matters: dev is small, and chose the epoch of either.",
-        command=f"striate transfer {net} {data} --policy {best.name}",
+        command=shlex.join(["striate", "transfer", net, data, "--policy", best.name]),
     )
 
 
@@ -56,7 +56,7 @@ def _no_gain(result: Transfer, net: str, data: str) -> Finding | None:
         seen=f"What the net knows does not clearly help: {best.what} does about as well.",
         evidence=(Evidence(f"accuracy over {best.name}", best.difference), Evidence(best.name, best.accuracy)),
         mend="More test images say whether there is a difference; or another net, or the one trained on more.",
-        command=f"striate transfer {net} {data} --policy all --against features",
+        command=shlex.join(["striate", "transfer", net, data, "--policy", "all", "--against", "features"]),
     )
 
 
@@ -71,7 +71,7 @@ def _far(result: Transfer, net: str, data: str) -> Finding | None:
         seen="The net's code does not part these classes well as it is.",
         evidence=(Evidence("training images right, each left out", result.advice.separable),),
         mend="Let more of the net learn, or take a net that was trained on images more like these.",
-        command=f"striate transfer {net} {data} --policy all",
+        command=shlex.join(["striate", "transfer", net, data, "--policy", "all"]),
     )
 
 
@@ -113,7 +113,8 @@ def _next(result: Transfer, run: str, data: str, image: str) -> list[Finding]:
 def layer_findings(result: ByLayer) -> list[Finding]:
     """Which layers are specific to the first classes, which had grown together, whether what was learnt helps."""
     found: list[Finding] = []
-    again = f"striate transfer {result.net} {result.data} --by-layer --seeds {2 * len(result.seeds)}"
+    seeds = str(2 * len(result.seeds))
+    again = shlex.join(["striate", "transfer", result.net, result.data, "--by-layer", "--seeds", seeds])
     kept, own, on = result.of("AnB"), result.of("BnB"), result.of("AnB+")
     fallen = [at for at, gap in enumerate(kept.over) if _sure(gap) and float(gap) < 0]
     if fallen:

@@ -27,6 +27,7 @@ def command(result: RateSearch, *, net: str, data: str) -> str:
         return ""
     words = ["striate", "train", data, "--net", net, "--rate", f"{result.suggested.value:.2g}"]
     words += ["--optimizer", result.instead] if result.instead else []
+    words += ["--size", str(result.size)] if result.size else []
     return shlex.join(words if result.recipe == "quick" else [*words, "--recipe", result.recipe])
 
 

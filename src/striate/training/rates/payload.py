@@ -59,6 +59,7 @@ class RateSearch:
         rule: How the suggestion is made.
         sweeps: One for each seed.
         instead: Optimiser that was given in place of the recipe's, as it was written.
+        size: Side that images were brought to, where one was asked for.
     """
 
     net: str
@@ -78,3 +79,4 @@ class RateSearch:
     rule: str
     sweeps: tuple[Sweep, ...]
     instead: str = ""
+    size: int | None = None

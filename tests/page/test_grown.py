@@ -1,0 +1,34 @@
+"""The page and the terminal's table of a learning curve show what was measured, and no empty column."""
+
+from __future__ import annotations
+
+import pytest
+
+import striate.page.text  # noqa: F401  registers what draws in a terminal
+from striate.core.number import Number
+from striate.learn.curves.payload import Grown, LearningCurve, PowerLaw
+from striate.page.format import readable
+from striate.page.grown import error_table
+from striate.page.lines import result_lines
+from striate.page.log_charts import ruler
+
+NONE = Number.missing("too few sizes")
+HALF = Number(0.5, 0.4, 0.6, 100)
+
+
+def point(*, train_dev: Number | None = None) -> Grown:
+    return Grown(100, 0, 2, HALF, train_dev, HALF, HALF, "runs/one")
+
+
+@pytest.mark.parametrize("between", [None, HALF])
+def test_train_dev_has_a_column_exactly_where_it_was_measured(between: Number | None) -> None:
+    heads, rows = error_table([point(train_dev=between)])
+    assert ("train-dev" in heads) is (between is not None)
+    assert {len(row) for row in rows} == {3 + len(heads)}
+    curve = LearningCurve("n", "d", "quick", (point(train_dev=between),), None, (), PowerLaw(NONE, NONE, NONE), "none")
+    text = readable("\n".join(result_lines(curve, 100, False)))
+    assert ("train-dev" in text) is (between is not None)
+
+
+def test_counts_on_a_logarithmic_axis_read_as_counts() -> None:
+    assert [words for _, words in ruler([100, 60_000], 0, 1, log=True).marks] == ["100", "1,000", "10,000"]
