@@ -69,7 +69,10 @@ LINEAR = Recipe(
 )
 ADAM = Recipe(
     name="adam",
-    states="not measured yet",
+    states=(
+        "striate/lenet5, two epochs on 10,000 images of FashionMNIST, one thread, seed 0: 75.9 % of the 10,000 test "
+        "images, 3 CPU seconds; its whole budget is not measured yet"
+    ),
     optimizer=AdamW(rate=2e-3, weight_decay=0.05),
     schedule=Schedule("cosine", {"warm": 0.1}),
     samples=240_000,
