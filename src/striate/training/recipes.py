@@ -9,8 +9,8 @@ from .schedules import Schedule
 QUICK = Recipe(
     name="quick",
     states=(
-        "striate/small on FashionMNIST in bfloat16, one thread, one seed, 3.8 epochs of 45,000 images at rate 0.1: 92.7 % "
-        "of 15,000 training images that it did not learn from, 43 CPU seconds; test images not measured yet"
+        "striate/small on FashionMNIST in bfloat16, one thread, one seed, 3.8 epochs of 45,000 images, a bare loop at "
+        "rate 0.1: 92.7 % of 15,000 other training images, 43 CPU seconds; test images not measured yet"
     ),
     optimizer=Muon(rate=0.08, other_rate=0.01, weight_decay=0.05),
     schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
@@ -23,8 +23,8 @@ QUICK = Recipe(
 THOROUGH = Recipe(
     name="thorough",
     states=(
-        "striate/small+pool=max on FashionMNIST in bfloat16, one thread, one seed, 5.6 epochs of 45,000 images (the recipe "
-        "has nine): 93.2 % of 15,000 training images that it did not learn from, 75 CPU seconds; test images not measured yet"
+        "striate/small+pool=max on FashionMNIST in bfloat16, one thread, one seed, a bare loop, 5.6 epochs of 45,000 "
+        "images (the recipe has nine): 93.2 % of 15,000 other training images, 75 CPU seconds; test not measured yet"
     ),
     optimizer=Muon(rate=0.08, other_rate=0.01, weight_decay=0.05),
     schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
@@ -69,7 +69,10 @@ LINEAR = Recipe(
 )
 ADAM = Recipe(
     name="adam",
-    states="not measured yet",
+    states=(
+        "striate/lenet5, two epochs on 10,000 images of FashionMNIST, one thread, seed 0: 75.9 % of the 10,000 test "
+        "images, 3 CPU seconds; its whole budget is not measured yet"
+    ),
     optimizer=AdamW(rate=2e-3, weight_decay=0.05),
     schedule=Schedule("cosine", {"warm": 0.1}),
     samples=240_000,
