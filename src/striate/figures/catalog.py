@@ -551,6 +551,18 @@ _FIGURES: dict[str, Figure] = {
         needs="patches with and without faces (LFW)",
     ),
     **_figures(
+        "dropping",
+        (
+            "dropout-features",
+            "Dropout makes the units of an autoencoder sparse",
+            "K5 Fig. 7",
+            "P",
+            "srivastava2014dropout",
+        ),
+        needs="the digits of MNIST",
+        cost="m",
+    ),
+    **_figures(
         "starting",
         ("zero-init", "A net whose weights start at zero", "K3 initialization; B zero weights", "E", "he2015delving"),
         (
