@@ -573,6 +573,17 @@ _FIGURES: dict[str, Figure] = {
         "depth",
         ("plain-residual", "Deeper plain nets fit worse, residual ones do not", "C; K6", "E", "he2016deep"),
         needs="FashionMNIST",
+    ),
+    **_figures(
+        "dropping",
+        (
+            "dropout-features",
+            "Dropout makes the units of an autoencoder sparse",
+            "K5 Fig. 7",
+            "P",
+            "srivastava2014dropout",
+        ),
+        needs="the digits of MNIST",
         cost="m",
     ),
     **_figures(

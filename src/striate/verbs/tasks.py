@@ -53,7 +53,10 @@ TASKS: Mapping[str, Teaching] = {
         ("against", "layer"),
         ("dosovitskiy2016inverting", "dosovitskiy2016generating"),
     ),
+    "autoencode": Teaching("decode", ("dropout", "units"), (), ("srivastava2014dropout",)),
 }
+JUDGED = ("style", "decode")  # by a net that is given
+LABELLED = ("classify", "distil")
 
 
 def check_task(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Teaching:
@@ -84,8 +87,8 @@ def splits_for(run: Session, given: Mapping[str, Any]) -> tuple[Splits, Net | No
     Raises:
         StriateError: Images differ in size, or are not what that net takes.
     """
-    labelled, against = given["task"] in {"classify", "distil"}, None
-    if not labelled:
+    labelled, against = given["task"] in LABELLED, None
+    if given["task"] in JUDGED:
         origin = run.net_origin
         against = run.net(given["against"])
         run.net_origin = origin  # the report is about what is trained
@@ -132,6 +135,12 @@ def subject_for(run: Session, given: Mapping[str, Any], splits: Splits, against:
     """What is trained: a net by name or as an object, or a task built for these data."""
     if given["task"] == "distil":
         return distilling_for(run, given, splits)
+    if given["task"] == "autoencode":
+        from striate.training.autoencoder import UNITS, Autoencoding
+
+        assert splits.train.size is not None  # splits of other sizes were refused
+        shape = (splits.train.channels, *splits.train.size)
+        return Autoencoding(shape, units=given["units"] or UNITS, dropout=given["dropout"] or 0.0, seed=run["seed"])
     if against is None:
         net: NetLike = given["net"]
         return net if isinstance(net, (str, Path)) else run.net(net)

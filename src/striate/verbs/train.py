@@ -55,7 +55,9 @@ def train(
     data: DataArgument,
     *,
     net: Annotated[NetLike, Option("net to train; a bare SOURCE/ARCH starts from scratch", "NET")] = "striate/small",
-    task: Annotated[Literal["classify", "distil", "style", "decode"], Option("what to teach")] = "classify",
+    task: Annotated[
+        Literal["classify", "distil", "style", "decode", "autoencode"], Option("what to teach")
+    ] = "classify",
     style: Annotated[str | Path | None, Option("picture whose style is learnt (task style)", "FILE")] = None,
     against: Annotated[
         NetLike | None, Option("net that judges what is learnt (style: loss net; decode: encoder)", "NET")
@@ -65,6 +67,16 @@ def train(
     temperature: Annotated[
         float | None,
         Option("that softens them (task distil; default: 4)", "T", lambda text: number(text, "temperature")),
+    ] = None,
+    units: Annotated[
+        int | None,
+        Option("of the layer between (task autoencode; default: 256)", "N", lambda text: count(text, "units")),
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        Option(
+            "share of them dropped in training (task autoencode; default: 0)", "P", lambda text: number(text, "dropout")
+        ),
     ] = None,
     recipe: Annotated[
         str | None,
@@ -110,7 +122,7 @@ def train(
     classify: a net on labelled images. distil: the same, taught by another net's soft targets too (Hinton et al. 2015).
     style: a painter in the style of a picture (Johnson et al. 2016), for `striate
     synthesize stylize --prior RUN`; photographs need no labels. decode: a decoder of a layer's code (Dosovitskiy & Brox
-    2016), for `striate synthesize class --prior RUN`.
+    2016), for `striate synthesize class --prior RUN`. autoencode: images through a few units and back.
     """
     given: dict[str, Any] = {name: value for name, value in locals().items() if name != "shared"}
     given["style"] = None if style is None else str(style)
@@ -191,6 +203,8 @@ def asked_for(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str,
         "style",
         "layer",
         "temperature",
+        "units",
+        "dropout",
         "recipe",
         "epochs",
         "rate",
