@@ -203,7 +203,7 @@ def test_the_divergence_is_that_of_its_definition() -> None:
 def test_free_learns_from_a_batch_as_often_as_it_is_told() -> None:
     task, seen = task_of("free", replays=3), []
 
-    def update(loss: torch.Tensor, name: str) -> None:
+    def update(loss: torch.Tensor, name: str, again: object = None) -> None:
         loss.backward()
         seen.append(name)
 

@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -121,3 +122,20 @@ def test_a_place_that_cannot_be_written_to_is_an_error_with_its_name(tmp_path: P
             write_bytes(path, b"x")
         assert path.name in str(caught.value)
     assert only(tmp_path) == ["file", "folder"]
+
+
+def test_a_device_is_written_into_and_stays_one(tmp_path: Path) -> None:
+    device = tmp_path / "null"
+    device.symlink_to("/dev/null")
+    write_text(device, "gone")
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+    assert device.is_symlink()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text(pipe, "through")
+        assert os.read(reader, 100) == b"through"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)

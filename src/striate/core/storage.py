@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +29,17 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def write_with(path: Path, fill: Callable[[IO[bytes]], None]) -> Path:
-    """Let ``fill`` write into a temporary file beside ``path``, then move it there; gives the path."""
+    """Let ``fill`` write into a temporary file beside ``path``, then move it there; gives the path.
+
+    A device or a pipe (``/dev/null``) is written into: a file in its place would be the end of it.
+    """
+    if _is_device(path):
+        try:
+            with path.open("wb") as stream:
+                fill(stream)
+        except OSError as error:
+            raise _failure(path, error) from error
+        return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -62,6 +73,15 @@ def check_place(path: Path) -> None:
         why = f"{above} may not be written to"
     if why:
         raise StriateError(f"cannot write {path}: {why}", hint="write to another place")
+
+
+def _is_device(path: Path) -> bool:
+    """Whether a device, a pipe or a socket stands there; a name that cannot be looked up is none."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _all(stream: IO[bytes], data: bytes) -> None:
