@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ Written by `make proofs` from what it measured; do not edit by hand. Times are C
 
 
 def train_small(data: str, seeds: int) -> dict[str, Any]:
-    """`small` under `quick`, several seeds: test accuracy with its interval, and the CPU seconds of training."""
+    """`small` under `momentum`, several seeds: test accuracy with its interval, and the CPU seconds of training."""
     import striate
     from striate.measure.payload import Evaluation
 
@@ -37,7 +38,7 @@ def train_small(data: str, seeds: int) -> dict[str, Any]:
     for seed in range(seeds):
         begun = time.process_time()
         folder = KEPT / f"{data}-{seed}"
-        striate.train(data, out=folder, seed=seed, resume=folder.exists())
+        striate.train(data, recipe="momentum", out=folder, seed=seed, resume=folder.exists())
         spent = time.process_time() - begun
         measured = striate.evaluate(folder, data, quiet=True, quick=True).result
         assert isinstance(measured, Evaluation)
@@ -97,9 +98,9 @@ def part(module: str, function: str, *kept: Path) -> Callable[[], dict[str, Any]
 
 
 PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
-    "shapes": ("`small` trained on `shapes`, three seeds", lambda: train_small("shapes", 3)),
+    "shapes": ("`small` trained on `shapes` by the recipe `momentum`, three seeds", lambda: train_small("shapes", 3)),
     "fashion": (
-        "`small` trained on FashionMNIST (needs STRIATE_DATA), three seeds",
+        "`small` trained on FashionMNIST by the recipe `momentum` (needs STRIATE_DATA), three seeds",
         lambda: train_small("FashionMNIST", 3),
     ),
     "nets": ("sites of large nets, one a family", sweep_nets),
@@ -198,7 +199,9 @@ def machine() -> str:
 
 
 def write_results() -> None:
-    """docs/results.md from all that has been measured so far."""
+    """docs/results.md: what the files of this folder say; a part measured elsewhere keeps the section that it has."""
+    written = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    before = {found[1]: each for each in written.split("\n## ")[1:] if (found := re.search(r"PART=([\w-]+)`", each))}
     parts = [HEAD]
     for name, (title, _) in PARTS.items():
         place = KEPT / f"{name}.json"
@@ -211,6 +214,8 @@ def write_results() -> None:
             parts.append("| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
             parts += ["| " + " | ".join(_cell(row[column]) for column in columns) + " |" for row in done["rows"]]
             parts.append("")
+        elif name in before:
+            parts.append("\n".join([f"## {title}", *before[name].rstrip().split("\n")[1:], ""]))
     RESULTS.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
 
 
