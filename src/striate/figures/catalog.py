@@ -6,67 +6,23 @@ Nothing heavy is loaded here; the code of a figure is imported when it is comput
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from striate.core.registry import Entry, Registry
+from striate.core.registry import Registry
+
+from .entry import KINDS, LECTURES, Figure
+from .entry import figures_of as _figures
 
 if TYPE_CHECKING:
     from .claims import Computed
 
-Kind = Literal["X", "A", "E", "P"]
-KINDS: dict[Kind, str] = {
-    "X": "exact arithmetic",
-    "A": "table of an architecture",
-    "E": "experiment",
-    "P": "picture with a check",
-}
-LECTURES = {
-    "B": "Training networks and the properties of CNNs",
-    "V": "An overview of CNNs and their uses",
-    "C": "Learning-based vision",
-    "U": "More CNNs",
-    **{f"K{number}": f"Computer vision and deep learning, lecture {number}" for number in range(1, 14)},
-}
-
-
-@dataclass(frozen=True)
-class Figure(Entry):
-    """One figure, described without loading its code.
-
-    Attributes:
-        where: The lectures in which it stands, in words.
-        kind: A key of `KINDS`.
-        cost: ``"s"`` for seconds, ``"m"`` for minutes on two cores; such a figure is computed only when it is named.
-        needs: Files that do not come with Striate, in words; such a figure is computed only when it is named.
-    """
-
-    where: str = ""
-    kind: Kind = "X"
-    cost: Literal["s", "m"] = "s"
-    needs: str = ""
+__all__ = ["FIGURES", "KINDS", "LECTURES", "Figure", "figure"]
 
 
 def figure(name: str) -> Figure:
     """The figure with this id; an unknown one raises `UnknownNameError` with the nearest known ones."""
     FIGURES[name]
     return _FIGURES[name]
-
-
-Row = tuple[str, str, str, Kind] | tuple[str, str, str, Kind, str]  # id, title, lectures, kind, keys of papers
-
-
-def _figures(module: str, *rows: Row, needs: str = "", cost: Literal["s", "m"] = "s") -> dict[str, Figure]:
-    found = {}
-    for name, title, lectures, kind, *papers in rows:
-        places = [
-            f"{LECTURES[code]}{': ' if part else ''}{part}"
-            for code, _, part in (each.strip().partition(" ") for each in lectures.split(";"))
-        ]
-        target = f"striate.figures.{module}:{name.replace('-', '_')}"
-        cites = tuple(papers[0].split()) if papers else ()
-        found[name] = Figure(target, title, cites, where="; ".join(places), kind=kind, needs=needs, cost=cost)
-    return found
 
 
 _FIGURES: dict[str, Figure] = {

@@ -13,7 +13,7 @@ from striate.core.report import Report
 from striate.measure.compared import Comparison
 
 from .options import DataLike, NetLike, OnData, Option, OutArgument
-from .session import MARK, Session, session, shown, write_out
+from .session import MARK, Session, distinct_names, session, shown, write_out
 
 if TYPE_CHECKING:
     from striate.data.dataset import Dataset
@@ -88,7 +88,7 @@ def _nets(run: Session, given: list[NetLike], data: DataLike, *, timed: bool, pi
 
     from .pictures import key_of, thumbnails
 
-    names = _names(given)
+    names = distinct_names(given)
     loaded: list[Net] = []
     views: list[Dataset] = []
     tables: list[Table] = []
@@ -166,7 +166,7 @@ def _reports(run: Session, places: list[Path], *, given_data: DataLike | None) -
     marks = [(each.get("name"), each.get("split"), number) for each, number in zip(origins, counts, strict=True)]
     said = [f"{each.get('name', 'unknown data')}, {each.get('split', '')}".rstrip(", ") for each in origins]
     same = marks[0] == marks[1] and bool(marks[0][0])
-    names = _names(
+    names = distinct_names(
         [
             str((each.origin.net or {}).get("name") or place.name)
             for (_, each), place in zip(reports, places, strict=True)
@@ -200,12 +200,3 @@ def _evaluated(place: Path) -> tuple[Evaluation, Report[Any]]:
     if not isinstance(found, Evaluation):
         raise StriateError(f"{place.name} is a report of {report.verb}", accepted="reports of evaluate or examine")
     return found, report
-
-
-def _names(given: Sequence[Any]) -> list[str]:
-    """What each is called; equal names are told apart by number."""
-    names = [str(shown(each) or "net") for each in given]
-    return [
-        name if names.count(name) == 1 else f"{name} ({names[: place + 1].count(name)})"
-        for place, name in enumerate(names)
-    ]

@@ -12,7 +12,7 @@ from striate.core.report import Report
 from striate.learn.ensembles.payload import Ensemble
 
 from .options import DataLike, NetLike, OnData, Option, OutArgument, words
-from .session import Session, session, shown, write_out
+from .session import Session, distinct_names, session, shown, write_out
 
 if TYPE_CHECKING:
     from striate.data.dataset import Dataset
@@ -90,15 +90,6 @@ def ensemble(
         findings = ensemble_findings(result, command=command, nets=called, data=str(shown(data)))
         report = run.report(result, findings=findings, cites=[*CITES, *_cites(given)])
         return write_out(report, out, overwrite=run["overwrite"])
-
-
-def distinct_names(given: Sequence[Any]) -> list[str]:
-    """What each is called; equal names are told apart by number."""
-    names = [str(shown(each) or "net") for each in given]
-    return [
-        name if names.count(name) == 1 else f"{name} ({names[: place + 1].count(name)})"
-        for place, name in enumerate(names)
-    ]
 
 
 def _cites(given: dict[str, Any]) -> list[str]:

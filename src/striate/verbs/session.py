@@ -427,6 +427,15 @@ def versions() -> dict[str, str]:
     return known
 
 
+def distinct_names(given: Sequence[Any]) -> list[str]:
+    """What each is called; equal names are told apart by number."""
+    names = [str(shown(each) or "net") for each in given]
+    return [
+        name if names.count(name) == 1 else f"{name} ({names[: place + 1].count(name)})"
+        for place, name in enumerate(names)
+    ]
+
+
 def number_folder(pattern: str, given: Mapping[str, Any]) -> str:
     """The first path ``pattern``, ``pattern-2``... that is free; ``{data}`` in it stands for the name of the data."""
     name = Path(str(given.get("data", ""))).name.partition(":")[0]

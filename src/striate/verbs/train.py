@@ -44,6 +44,18 @@ ReplaysOption = Annotated[
     int | None,
     Option("times a batch is learnt from (--harden free; default: 4)", "N", lambda text: count(text, "replays")),
 ]
+TemperatureOption = Annotated[
+    float | None, Option("that softens them (task distil; default: 4)", "T", lambda text: number(text, "temperature"))
+]
+UnitsOption = Annotated[
+    int | None, Option("of the layer between (task autoencode; default: 256)", "N", lambda text: count(text, "units"))
+]
+DropoutOption = Annotated[
+    float | None,
+    Option(
+        "share of them dropped in training (task autoencode; default: 0)", "P", lambda text: number(text, "dropout")
+    ),
+]
 CompileOption = Annotated[bool, Option("let torch.compile make faster code of the net first: for long runs")]
 SHAPING = (  # shared options that shape a run
     "limit", "batch", "seed", "partial", "skip_broken", "layout", "shares", "fold", "splits", "precision", "device",
@@ -64,20 +76,9 @@ def train(
     ] = None,
     layer: Annotated[str | None, Option("site of that net whose code is decoded (task decode)", "SITE")] = None,
     teacher: Annotated[NetLike | None, Option("net whose soft targets are learnt (task distil)", "NET")] = None,
-    temperature: Annotated[
-        float | None,
-        Option("that softens them (task distil; default: 4)", "T", lambda text: number(text, "temperature")),
-    ] = None,
-    units: Annotated[
-        int | None,
-        Option("of the layer between (task autoencode; default: 256)", "N", lambda text: count(text, "units")),
-    ] = None,
-    dropout: Annotated[
-        float | None,
-        Option(
-            "share of them dropped in training (task autoencode; default: 0)", "P", lambda text: number(text, "dropout")
-        ),
-    ] = None,
+    temperature: TemperatureOption = None,
+    units: UnitsOption = None,
+    dropout: DropoutOption = None,
     recipe: Annotated[
         str | None,
         Option("how to train: a name, FILE.py:function or FILE.json, as `striate methods` lists them", "RECIPE"),
@@ -120,9 +121,9 @@ def train(
     best on the dev split is kept; the test split is never looked at.
 
     classify: a net on labelled images. distil: the same, taught by another net's soft targets too (Hinton et al. 2015).
-    style: a painter in the style of a picture (Johnson et al. 2016), for `striate
-    synthesize stylize --prior RUN`; photographs need no labels. decode: a decoder of a layer's code (Dosovitskiy & Brox
-    2016), for `striate synthesize class --prior RUN`. autoencode: images through a few units and back.
+    style: a painter in the style of a picture (Johnson et al. 2016), for `striate synthesize stylize --prior RUN`;
+    photographs need no labels. decode: a decoder of a layer's code (Dosovitskiy & Brox 2016), for `striate synthesize
+    class --prior RUN`. autoencode: images through a few units and back.
     """
     given: dict[str, Any] = {name: value for name, value in locals().items() if name != "shared"}
     given["style"] = None if style is None else str(style)

@@ -25,6 +25,8 @@ def whole_numbers(text: str) -> tuple[int, ...]:
     return tuple(count(part, "shots") for part in words(text))
 
 
+BY_LAYER = Option("instead: train NET on half of the classes, and see which of its layers serve the other half")
+SIZE = Option("side that images are brought to (default: the net's)", "PX", lambda text: count(text, "size"))
 POLICY = Option("what learns: the head by a linear classifier of codes, or by gradient more and more of the net")
 AGAINST = Option("policies to train too, to compare with", "P[,P]", words)
 SHOTS = Option("few-shot curve: images a class, against HOG and pixels", "N[,N]", whole_numbers)
@@ -46,14 +48,9 @@ def transfer(
         int | None, Option("passes over the training images", "N", lambda text: count(text, "epochs"))
     ] = None,
     rate: Annotated[float | None, Option("peak learning rate", "X", lambda text: number(text, "rate"))] = None,
-    by_layer: Annotated[
-        bool, Option("instead: train NET on half of the classes, and see which of its layers serve the other half")
-    ] = False,
+    by_layer: Annotated[bool, BY_LAYER] = False,
     seeds: Annotated[int, Option("seeds of --by-layer", "N", lambda text: count(text, "seeds"))] = 3,
-    size: Annotated[
-        int | None,
-        Option("side that images are brought to (default: the net's)", "PX", lambda text: count(text, "size")),
-    ] = None,
+    size: Annotated[int | None, SIZE] = None,
     out: Annotated[str | Path | None, Option("run folder", "RUN")] = None,
     resume: Annotated[bool, Option("go on where the run in this folder stopped")] = False,
     **shared: Unpack[Learning],
