@@ -9,8 +9,8 @@ from .schedules import Schedule
 QUICK = Recipe(
     name="quick",
     states=(
-        "striate/small on FashionMNIST in bfloat16, one thread, one seed, 3.8 epochs of 45,000 images, a bare loop at "
-        "rate 0.1: 92.7 % of 15,000 other training images, 43 CPU seconds; test images not measured yet"
+        "striate/small on FashionMNIST in bfloat16, one thread of a busy machine, three seeds: 92.2 to 92.5 % of the "
+        "10,000 test images in 53 to 55 CPU seconds"
     ),
     optimizer=Muon(rate=0.08, other_rate=0.01, weight_decay=0.05),
     schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
@@ -23,8 +23,8 @@ QUICK = Recipe(
 THOROUGH = Recipe(
     name="thorough",
     states=(
-        "striate/small+pool=max on FashionMNIST in bfloat16, one thread, one seed, a bare loop, 5.6 epochs of 45,000 "
-        "images (the recipe has nine): 93.2 % of 15,000 other training images, 75 CPU seconds; test not measured yet"
+        "striate/small+pool=max on FashionMNIST in bfloat16, one thread of a busy machine, one seed: 92.9 % of the "
+        "10,000 test images in 170 CPU seconds"
     ),
     optimizer=Muon(rate=0.08, other_rate=0.01, weight_decay=0.05),
     schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
@@ -35,7 +35,10 @@ THOROUGH = Recipe(
 )
 DIGITS = Recipe(
     name="digits",
-    states="not measured yet",
+    states=(
+        "striate/small on MNIST in bfloat16, one thread of a busy machine, three seeds: 99.4 to 99.5 % of the 10,000 "
+        "test images in 28 to 31 CPU seconds"
+    ),
     optimizer=Muon(rate=0.08, other_rate=0.01, weight_decay=0.05),
     schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
     samples=110_000,
