@@ -23,8 +23,8 @@ QUICK = Recipe(
 THOROUGH = Recipe(
     name="thorough",
     states=(
-        "striate/small+pool=max on FashionMNIST in bfloat16, one thread of a busy machine, two seeds: 92.9 and 93.1 % of "
-        "the 10,000 test images in 170 and 146 CPU seconds"
+        "striate/small+pool=max on FashionMNIST in bfloat16, one thread of a busy machine, two seeds: 92.9 and 93.1 % "
+        "of the 10,000 test images in 170 and 146 CPU seconds"
     ),
     optimizer=Muon(rate=0.08, other_rate=0.01, weight_decay=0.05),
     schedule=Schedule("one_cycle", {"warm": 0.2, "start": 0.1, "end": 0.0}),
