@@ -85,8 +85,9 @@ def test_the_command_repeats_the_best_bit_for_bit(whole: tuple[Path, Any], tmp_p
 
 def test_a_loss_that_is_no_number_is_a_failed_trial_and_the_search_goes_on(tmp_path: Path) -> None:
     report = st.search(
-        "digits", space="rate=1e38|0.1", sampler="grid", trials=2, pruner="none", out=tmp_path / "s", **FEW
-    )
+        "digits", space="rate=1e38|0.1", recipe="momentum", sampler="grid", trials=2, pruner="none",
+        out=tmp_path / "s", **FEW,
+    )  # fmt: skip
     states = {each.parameters["rate"]: each for each in report.result.trials}
     assert states["0.1"].state == "complete"
     assert states["1e38"].state == "failed"

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from striate.core.errors import StriateError
 from striate.data.load import load_splits
 from striate.training.loop import fit
 from striate.training.recipe import Recipe, Sgd
@@ -30,7 +31,12 @@ def plain_residual() -> Computed:
     Batch 64, four epochs, no augmentation. `make proofs PART=plain-residual` does it with depths 8, 20, 44 on 20,000
     images for ten epochs and three seeds.
     """
-    splits = load_splits("FashionMNIST")
+    try:
+        splits = load_splits("FashionMNIST", download=False)
+    except StriateError as error:
+        raise StriateError(
+            f"plain-residual needs FashionMNIST ({error})", accepted="FashionMNIST in the folder STRIATE_DATA"
+        ) from error
     given = replace(splits, train=splits.train.limit(IMAGES), dev=splits.dev.limit(500))
     paths: dict[str, tuple[list[float], list[float]]] = {}
     last: dict[tuple[str, int], float] = {}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from striate.core.number import Number
 from striate.core.report import Report
-from striate.learn.ensembles.findings import ALPHA
-from striate.learn.ensembles.payload import Ensemble
+from striate.learn.ensembles.payload import ALPHA, Ensemble
 
 from . import record
 from .charts import Axis, Chart, Level, Series, line_chart

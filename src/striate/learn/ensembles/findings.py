@@ -9,9 +9,8 @@ from striate.core.finding import Evidence, Finding, ranked
 from striate.core.number import Number
 from striate.metrics.significance import holm
 
-from .payload import Ensemble, Growth
+from .payload import ALPHA, Ensemble, Growth
 
-ALPHA = 0.01
 FAR = 0.05  # of accuracy
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from striate.core.number import Number
 
+ALPHA = 0.01  # level at which a member is said to add something
+
 
 @dataclass(frozen=True)
 class EnsembleMember:
