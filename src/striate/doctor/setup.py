@@ -61,19 +61,24 @@ class Setup:
 
     @property
     def optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
-        """The optimizers, none to many."""
-        if self.optimizer is None:
+        """The optimizers, none to many, without what Fabric or Accelerate put around them."""
+        given = self.optimizer
+        if given is None:
             return ()
-        if isinstance(self.optimizer, (list, tuple)):
-            return tuple(self.optimizer)
-        if isinstance(self.optimizer, Mapping):
-            return tuple(self.optimizer.values())
-        return (self.optimizer,)  # type: ignore[return-value]
+        several = (
+            given.values() if isinstance(given, Mapping) else given if isinstance(given, (list, tuple)) else (given,)
+        )
+        return tuple(_inner(each) for each in several)
 
     @property
     def core(self) -> nn.Module:
         """The model without what torch.compile, DataParallel or DistributedDataParallel put around it."""
         return unwrapped(self.model)
+
+
+def _inner(optimizer: Any) -> Any:
+    inside = getattr(optimizer, "optimizer", None)
+    return inside if isinstance(inside, torch.optim.Optimizer) else optimizer
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

@@ -104,8 +104,11 @@ class Watch:
         faults: What went wrong in the watching itself; training never notices.
     """
 
-    def __init__(self, setup: Setup, *, preflight: bool = True, speak: Speak | None = None) -> None:
+    def __init__(
+        self, setup: Setup, *, preflight: bool = True, speak: Speak | None = None, entrances: Sequence[nn.Module] = ()
+    ) -> None:
         self.case = Case(setup, Trace())
+        self._entrances = entrances
         self.faults: list[str] = []
         self._checked = Findings()
         self._preflight, self._speak = preflight, speak
@@ -135,7 +138,7 @@ class Watch:
             self._say(self._checked.look(self.case, ("data", "start")))
         else:  # once training has begun, the start cannot be looked at any more
             self.case.omit("start", "preflight=False")
-        self._recorder = Recorder(self.case.setup, self._trace, self._stepped, self.faults)
+        self._recorder = Recorder(self.case.setup, self._trace, self._stepped, self.faults, self._entrances)
         self._stack.enter_context(self._recorder.attached())
         return self
 
@@ -180,9 +183,21 @@ def line(finding: Finding, when: str = "") -> str:
 
 
 class Recorder:
-    """Writes a run into a trace by hooks; `attached` undoes them."""
+    """Writes a run into a trace by hooks; `attached` undoes them.
 
-    def __init__(self, setup: Setup, trace: Trace, stepped: Callable[[], None], faults: list[str]) -> None:
+    ``entrances`` are modules whose calls count as passes of the model, where loops call them instead of the model.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        trace: Trace,
+        stepped: Callable[[], None],
+        faults: list[str],
+        entrances: Sequence[nn.Module] = (),
+    ) -> None:
+        self.entrances = (setup.model, *entrances)
+        self.depth = 0
         self.setup, self.trace, self.stepped, self.faults = setup, trace, stepped, faults
         self.begun = time.perf_counter()
         named = list(setup.core.named_parameters())
@@ -203,10 +218,15 @@ class Recorder:
     def attached(self) -> Any:
         """Inside, the run is written down; afterwards every hook is gone."""
         with ExitStack() as stack:
-            model = self.setup.model
             for handle in (
-                model.register_forward_pre_hook(self._guarded(self._before_forward), with_kwargs=True),
-                model.register_forward_hook(self._guarded(self._after_forward)),
+                *(
+                    each.register_forward_pre_hook(self._guarded(self._before_forward), with_kwargs=True)
+                    for each in self.entrances
+                ),
+                *(
+                    each.register_forward_hook(self._guarded(self._after_forward), always_call=True)
+                    for each in self.entrances
+                ),
                 *(each.register_step_pre_hook(self._guarded(self._before_step)) for each in self.setup.optimizers),
                 *(each.register_step_post_hook(self._guarded(self._after_step)) for each in self.setup.optimizers),
             ):
@@ -241,6 +261,9 @@ class Recorder:
     # passes forward
 
     def _before_forward(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.depth += 1
+        if self.depth > 1:
+            return
         self.trace.passes += 1
         given = next((each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)), None)
         count = 0 if given is None or given.dim() == 0 else len(given)
@@ -257,7 +280,10 @@ class Recorder:
         self._count_evaluation(count, model.training, given, graph=False)
 
     def _after_forward(self, _model: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
-        if torch.is_grad_enabled() or self.evaluation is None or self.evaluation.passes > COUNTED:
+        self.depth = max(0, self.depth - 1)
+        if self.depth or torch.is_grad_enabled() or self.evaluation is None or self.evaluation.passes > COUNTED:
+            return
+        if output is None:  # the pass raised
             return
         try:
             scores = first_tensor(output)
@@ -355,10 +381,17 @@ class Recorder:
 
     # steps
 
-    def _before_step(self, *_: Any) -> None:
-        probe = self.probe
-        if probe is None:
+    def _before_step(self, _optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        if self.probe is None and self._due() and (args or kwargs.get("closure")):
+            self.probe = Probe(len(self.trace.steps))  # a closure: passes forward and back come within the step
+        if self.probe is None:
             return
+        self.held = {name: each.detach().clone() for name, each in self.parameters.items()}
+        if not args and not kwargs.get("closure"):
+            self._gradients(self.probe)
+
+    def _gradients(self, probe: Probe) -> None:
+        """Gradients as the optimizer takes them."""
         with torch.no_grad():
             found = {name: each for name, each in self.parameters.items() if each.grad is not None}
             norms = (
@@ -368,7 +401,6 @@ class Recorder:
             probe.gradients = {name: known.get(name) for name in self.parameters}
             probe.finite = all(math.isfinite(each) for each in known.values())
             probe.after = math.sqrt(sum(each**2 for each in known.values()))
-            self.held = {name: each.detach().clone() for name, each in self.parameters.items()}
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         step = len(self.trace.steps)
@@ -396,6 +428,8 @@ class Recorder:
             self._finish(self.probe)
 
     def _finish(self, probe: Probe) -> None:
+        if not probe.gradients:
+            self._gradients(probe)
         with torch.no_grad():
             names = list(self.held)
             olds = [self.held[name] for name in names]
