@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+import textwrap
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ SURE_PROBES = 8  # steps that are looked into whatever they take
 GROWTH = 1.3  # between one step that is looked into and the next, once they are rare
 KEPT_INPUTS = 16  # samples of an evaluation's first batch that are kept
 COUNTED = 16  # passes of an evaluation whose predictions are counted
+WIDTH = 92  # characters of a line of text beside the severity
 SPOKEN = "error"  # severity from which on a finding is said while training runs
 
 Speak = Callable[[str], None]
@@ -132,7 +134,7 @@ class Watch:
         return self._checked.album
 
     def __str__(self) -> str:
-        return "\n".join([self.result.verdict, *(line(each) for each in self.findings)])
+        return "\n".join([self.result.verdict, *(paragraph(each) for each in self.findings)])
 
     def __enter__(self) -> Self:
         if self._preflight:
@@ -151,8 +153,12 @@ class Watch:
         self._trace.error = "" if error is None else short(error)
         self.case.finished = True
         if error is None or isinstance(error, Exception):  # after Ctrl-C nobody waits for another look
-            self.recorder._guarded(lambda: self.case.end)()
+            self.recorder._guarded(self._at_end)()
             self._look(("run", "end"))
+
+    def _at_end(self) -> None:
+        """The trained model on the samples, whether or not a check asks for it: the report shows it."""
+        self.case.lacks("end")
 
     @property
     def _trace(self) -> Trace:
@@ -182,6 +188,17 @@ class Watch:
 def line(finding: Finding, when: str = "") -> str:
     """A finding in a line: severity, check, what was seen, what to do."""
     return f"{finding.severity:<8}{when}{': ' if when else ''}{finding.seen} {finding.mend} [{finding.check}]"
+
+
+def paragraph(finding: Finding) -> str:
+    """A finding in a few lines: what was seen, what to do, the code, what follows from it."""
+    parts = [
+        *textwrap.wrap(finding.seen, WIDTH),
+        *textwrap.wrap(finding.mend, WIDTH),
+        *(f"> {each}" for each in finding.code.splitlines()),
+        *(each for below in finding.folded for each in textwrap.wrap(f"beside it: {below}", WIDTH)),
+    ]
+    return "\n".join(f"{finding.severity if index == 0 else '':<8}{each}" for index, each in enumerate(parts))
 
 
 class Recorder:
