@@ -125,7 +125,7 @@ def codes_collapsed(case: Case, limits: Limits) -> Iterator[Seen]:
     together = mean > limits["mean cosine between codes of different inputs"]
     if together or rank < max(1.5, limits["effective rank over the width"] * codes.shape[1]):
         yield Seen(
-            f"Codes of different inputs have a cosine of {mean:.3f} and fill {rank:.1f} of {codes.shape[1]} dimensions.",
+            f"Codes of different inputs: cosine {mean:.3f}, {rank:.1f} of {codes.shape[1]} dimensions filled.",
             evidence=(
                 Evidence("mean cosine", Number.of(mean), limit="above .98"),
                 Evidence("effective rank", Number.of(rank), limit=f"of {codes.shape[1]}"),
