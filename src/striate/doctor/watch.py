@@ -228,6 +228,13 @@ class Recorder:
         self.kept = False
         self.loss: Tensor | float = math.nan
         self.marks: dict[int, tuple[int, int]] = {}  # of some parameters: gradient and its version after a step
+        self.backs: dict[int, tuple[int, int]] = {}  # the same after a backward
+        self.some: list[int] = []
+        self.skipped = self.again = 0
+        self.root: Tensor | None = None  # the last loss, held so that its memory stays its own
+        self.heard = False  # whether the backward under way is of this model
+        self.scaled = False  # whether a gradient scaler multiplies the loss
+        self.scale = 1.0
         self.probe: Probe | None = None
         self.next_probe = 0
         self.held: dict[str, Tensor] = {}
@@ -360,6 +367,8 @@ class Recorder:
             sum(each.training for each in norms) / len(norms) if norms else None,
             sum(each.training for each in drops) / len(drops) if drops else None,
         )
+        if given is not None and torch.is_autocast_enabled(given.device.type):
+            probe.half = str(torch.get_autocast_dtype(given.device.type)).partition(".")[2]
         counted = [int(each.num_batches_tracked) for each in norms if each.num_batches_tracked is not None]
         probe.tracked = max(counted, default=None)
         if given is not None and given.is_floating_point() and given.numel() > 1:
@@ -371,14 +380,25 @@ class Recorder:
 
     def before_backward(self, loss: Tensor) -> None:
         """A backward from ``loss`` is about to begin."""
-        if not self.pending and self.probe is None and not self.backwards:
+        self.heard = bool(self.pending) or self.probe is not None or self.backwards > 0
+        if not self.heard:
             return  # of another model
         first = self.backwards == 0
         if first:
             self._settle()
             self.kept = bool(self.marks) and all(self._untouched(each) for each in self.marks)
+        elif self.backs and all(self._cleared(each) for each in self.backs):
+            self.skipped, self.backwards = self.skipped + 1, 0
+            self.trace.skipped += 1
         self.trace.backwards += 1
-        self.loss = _unscaled(loss)
+        self.again += not first and self.root is not None and self.root.data_ptr() == loss.data_ptr()
+        self.root = loss.detach()
+        factor = _factor(loss)
+        if self.probe is not None or self.trace.backwards <= SURE_PROBES:  # asking a GPU for its value costs time
+            self.scale = _scale(factor)
+            self.scaled = self.scale > 1
+        value = loss.detach() if loss.numel() == 1 else math.nan
+        self.loss = value / factor if self.scaled and factor is not None else value
         if self.probe is not None and (first or self.probe.graph is None):
             graph = read_graph(loss)
             self.probe.graph = graph
@@ -401,9 +421,34 @@ class Recorder:
 
     def after_backward(self) -> None:
         """A backward is over."""
+        if not self.heard:
+            return
         self.backwards += 1
+        self.backs = {key: (id(grad), grad._version) for key in self._some() if (grad := self._grad(key)) is not None}
         if self.probe is not None:
-            self.probe.before = self._total()
+            self.probe.before, self.probe.scale = self._total() / self.scale, self.scale
+            if self.probe.half == "float16":
+                self.probe.zeros = self._zeros()
+
+    def _grad(self, key: int) -> Tensor | None:
+        return self.parameters[self.names[key]].grad
+
+    def _some(self) -> list[int]:
+        """Keys of four to seven parameters that have a gradient; the same as long as they have."""
+        if not self.some or any(self._grad(key) is None for key in self.some):
+            found = [key for key in self.names if self._grad(key) is not None]
+            self.some = found[:: max(1, len(found) // 4)]
+        return self.some
+
+    def _cleared(self, key: int) -> bool:
+        """Whether a gradient that a backward left is gone, or was set to 0, before the next one."""
+        grad = self._grad(key)
+        return grad is None or ((id(grad), grad._version) != self.backs[key] and not bool(grad.any()))
+
+    def _zeros(self) -> float:
+        found = [each.grad for each in self.parameters.values() if each.grad is not None and not each.grad.is_sparse]
+        count = sum(each.numel() for each in found)
+        return sum(int((each == 0).sum()) for each in found) / count if count else 0.0
 
     def _total(self) -> float:
         found = [each.grad for each in self.parameters.values() if each.grad is not None and not each.grad.is_sparse]
@@ -452,13 +497,14 @@ class Recorder:
                 kept=self.kept,
                 second=time.perf_counter() - self.begun,
                 optimizer=next((index for index, each in enumerate(every) if each is optimizer), 0),
+                skipped=self.skipped,
+                again=self.again,
+                passes=len(self.pending),
             )
         )
         self.pending, self.backwards, self.kept = [], 0, False
-        some = [each for each in self.parameters.values() if each.grad is not None][
-            :: max(1, len(self.parameters) // 4)
-        ]
-        self.marks = {id(each): (id(each.grad), each.grad._version) for each in some if each.grad is not None}
+        self.marks = {key: (id(grad), grad._version) for key in self._some() if (grad := self._grad(key)) is not None}
+        self.backs, self.root, self.skipped, self.again = {}, None, 0, 0
         if self.probe is not None:
             self._finish(self.probe)
 
@@ -481,20 +527,22 @@ class Recorder:
         self.stepped()
 
 
-def _unscaled(loss: Tensor) -> Tensor | float:
-    """The loss without the factor that a gradient scaler put on it: a power of two of at least 8."""
-    if loss.numel() != 1:
-        return math.nan
-    value, node = loss.detach(), loss.grad_fn
+def _factor(loss: Tensor) -> Tensor | None:
+    """The single number that a loss was multiplied by last, as a tensor, where there is one."""
+    node = loss.grad_fn
     if node is None or not str(node.name()).startswith("MulBackward"):
-        return value
+        return None
     for name in ("_saved_other", "_saved_self"):
         factor = getattr(node, name, None)
         if isinstance(factor, Tensor) and factor.dim() <= 1 and factor.numel() == 1 and not factor.requires_grad:
-            scale = float(factor)
-            if scale >= 8 and math.log2(scale).is_integer():
-                return value / scale
-    return value
+            return factor if factor.dtype is not torch.float64 else None  # a number of Python's is no scaler's
+    return None
+
+
+def _scale(factor: Tensor | None) -> float:
+    """The factor of a gradient scaler: a power of two of at least 8; 1 where it is none."""
+    value = 1.0 if factor is None else float(factor)
+    return value if value >= 8 and math.isfinite(value) and math.log2(value).is_integer() else 1.0
 
 
 _LISTENERS: list[weakref.ref[Recorder]] = []
