@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+import textwrap
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ SURE_PROBES = 8  # steps that are looked into whatever they take
 GROWTH = 1.3  # between one step that is looked into and the next, once they are rare
 KEPT_INPUTS = 16  # samples of an evaluation's first batch that are kept
 COUNTED = 16  # passes of an evaluation whose predictions are counted
+WIDTH = 92  # characters of a line of text beside the severity
 SPOKEN = "error"  # severity from which on a finding is said while training runs
 
 Speak = Callable[[str], None]
@@ -87,10 +89,11 @@ def watch(
     loop passes through untouched; what was found until then is kept.
     """
     parts = Setup(model, optimizer, loss_fn, train, test, scheduler=scheduler, average=average, pretrained=pretrained)
-    return Watch(parts, preflight=preflight, speak=None if quiet else (speak or _to_stderr))
+    return Watch(parts, preflight=preflight, speak=None if quiet else (speak or to_stderr))
 
 
-def _to_stderr(line: str) -> None:
+def to_stderr(line: str) -> None:
+    """A line that is seen beside what the loop itself prints."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
@@ -131,26 +134,31 @@ class Watch:
         return self._checked.album
 
     def __str__(self) -> str:
-        return "\n".join([self.result.verdict, *(line(each) for each in self.findings)])
+        return "\n".join([self.result.verdict, *(paragraph(each) for each in self.findings)])
 
     def __enter__(self) -> Self:
         if self._preflight:
             self._say(self._checked.look(self.case, ("data", "start")))
         else:  # once training has begun, the start cannot be looked at any more
             self.case.omit("start", "preflight=False")
-        self._recorder = Recorder(self.case.setup, self._trace, self._stepped, self.faults, self._entrances)
-        self._stack.enter_context(self._recorder.attached())
+        self.recorder = Recorder(self.case.setup, self._trace, self._stepped, self.faults, self._entrances)
+        self._stack.enter_context(self.recorder.attached())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
-        self._recorder.close()
+        self.recorder.close()
         self._trace.error = "" if error is None else short(error)
         self.case.finished = True
         if error is None or isinstance(error, Exception):  # after Ctrl-C nobody waits for another look
+            self.recorder._guarded(self._at_end)()
             self._look(("run", "end"))
+
+    def _at_end(self) -> None:
+        """The trained model on the samples, whether or not a check asks for it: the report shows it."""
+        self.case.lacks("end")
 
     @property
     def _trace(self) -> Trace:
@@ -180,6 +188,17 @@ class Watch:
 def line(finding: Finding, when: str = "") -> str:
     """A finding in a line: severity, check, what was seen, what to do."""
     return f"{finding.severity:<8}{when}{': ' if when else ''}{finding.seen} {finding.mend} [{finding.check}]"
+
+
+def paragraph(finding: Finding) -> str:
+    """A finding in a few lines: what was seen, what to do, the code, what follows from it."""
+    parts = [
+        *textwrap.wrap(finding.seen, WIDTH),
+        *textwrap.wrap(finding.mend, WIDTH),
+        *(f"> {each}" for each in finding.code.splitlines()),
+        *(each for below in finding.folded for each in textwrap.wrap(f"beside it: {below}", WIDTH)),
+    ]
+    return "\n".join(f"{finding.severity if index == 0 else '':<8}{each}" for index, each in enumerate(parts))
 
 
 class Recorder:
@@ -217,6 +236,7 @@ class Recorder:
     @contextmanager
     def attached(self) -> Any:
         """Inside, the run is written down; afterwards every hook is gone."""
+        hooked = [each for each in self.setup.optimizers if isinstance(each, torch.optim.Optimizer)]
         with ExitStack() as stack:
             for handle in (
                 *(
@@ -227,8 +247,8 @@ class Recorder:
                     each.register_forward_hook(self._guarded(self._after_forward), always_call=True)
                     for each in self.entrances
                 ),
-                *(each.register_step_pre_hook(self._guarded(self._before_step)) for each in self.setup.optimizers),
-                *(each.register_step_post_hook(self._guarded(self._after_step)) for each in self.setup.optimizers),
+                *(each.register_step_pre_hook(self._guarded(self._before_step)) for each in hooked),
+                *(each.register_step_post_hook(self._guarded(self._after_step)) for each in hooked),
             ):
                 stack.callback(handle.remove)
             stack.enter_context(_listening(self))
@@ -243,6 +263,21 @@ class Recorder:
         now = {id(each): name for name, each in self.setup.core.named_parameters()}
         self.trace.changed = now != self.names
         self.held = {}
+
+    def begin_step(self) -> None:
+        """For trainers whose passes no hook sees: a step begins, with its pass in training mode."""
+        self._guarded(self._begun)()
+
+    def end_step(self) -> None:
+        """The same step is over."""
+        self._guarded(self._after_step)(None)
+
+    def _begun(self) -> None:
+        self.trace.passes += 1
+        self.pending = [(0, True, None)]
+        if self.probe is None and self._due():
+            self.probe = Probe(len(self.trace.steps))
+            self.held = {name: each.detach().clone() for name, each in self.parameters.items()}
 
     def _guarded(self, call: Callable[..., None]) -> Callable[..., None]:
         """A hook that never raises into somebody's training, and whose time is counted."""
