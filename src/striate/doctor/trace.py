@@ -11,7 +11,7 @@ from torch import Tensor
 from .graph import Graph
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Step:
     """One step of an optimizer.
 
