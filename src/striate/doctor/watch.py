@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+import textwrap
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ SURE_PROBES = 8  # steps that are looked into whatever they take
 GROWTH = 1.3  # between one step that is looked into and the next, once they are rare
 KEPT_INPUTS = 16  # samples of an evaluation's first batch that are kept
 COUNTED = 16  # passes of an evaluation whose predictions are counted
+WIDTH = 92  # characters of a line of text beside the severity
 SPOKEN = "error"  # severity from which on a finding is said while training runs
 
 Speak = Callable[[str], None]
@@ -87,10 +89,11 @@ def watch(
     loop passes through untouched; what was found until then is kept.
     """
     parts = Setup(model, optimizer, loss_fn, train, test, scheduler=scheduler, average=average, pretrained=pretrained)
-    return Watch(parts, preflight=preflight, speak=None if quiet else (speak or _to_stderr))
+    return Watch(parts, preflight=preflight, speak=None if quiet else (speak or to_stderr))
 
 
-def _to_stderr(line: str) -> None:
+def to_stderr(line: str) -> None:
+    """A line that is seen beside what the loop itself prints."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
@@ -104,8 +107,11 @@ class Watch:
         faults: What went wrong in the watching itself; training never notices.
     """
 
-    def __init__(self, setup: Setup, *, preflight: bool = True, speak: Speak | None = None) -> None:
+    def __init__(
+        self, setup: Setup, *, preflight: bool = True, speak: Speak | None = None, entrances: Sequence[nn.Module] = ()
+    ) -> None:
         self.case = Case(setup, Trace())
+        self._entrances = entrances
         self.faults: list[str] = []
         self._checked = Findings()
         self._preflight, self._speak = preflight, speak
@@ -128,26 +134,31 @@ class Watch:
         return self._checked.album
 
     def __str__(self) -> str:
-        return "\n".join([self.result.verdict, *(line(each) for each in self.findings)])
+        return "\n".join([self.result.verdict, *(paragraph(each) for each in self.findings)])
 
     def __enter__(self) -> Self:
         if self._preflight:
             self._say(self._checked.look(self.case, ("data", "start")))
         else:  # once training has begun, the start cannot be looked at any more
             self.case.omit("start", "preflight=False")
-        self._recorder = Recorder(self.case.setup, self._trace, self._stepped, self.faults)
-        self._stack.enter_context(self._recorder.attached())
+        self.recorder = Recorder(self.case.setup, self._trace, self._stepped, self.faults, self._entrances)
+        self._stack.enter_context(self.recorder.attached())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
-        self._recorder.close()
+        self.recorder.close()
         self._trace.error = "" if error is None else short(error)
         self.case.finished = True
         if error is None or isinstance(error, Exception):  # after Ctrl-C nobody waits for another look
+            self.recorder._guarded(self._at_end)()
             self._look(("run", "end"))
+
+    def _at_end(self) -> None:
+        """The trained model on the samples, whether or not a check asks for it: the report shows it."""
+        self.case.lacks("end")
 
     @property
     def _trace(self) -> Trace:
@@ -179,10 +190,33 @@ def line(finding: Finding, when: str = "") -> str:
     return f"{finding.severity:<8}{when}{': ' if when else ''}{finding.seen} {finding.mend} [{finding.check}]"
 
 
-class Recorder:
-    """Writes a run into a trace by hooks; `attached` undoes them."""
+def paragraph(finding: Finding) -> str:
+    """A finding in a few lines: what was seen, what to do, the code, what follows from it."""
+    parts = [
+        *textwrap.wrap(finding.seen, WIDTH),
+        *textwrap.wrap(finding.mend, WIDTH),
+        *(f"> {each}" for each in finding.code.splitlines()),
+        *(each for below in finding.folded for each in textwrap.wrap(f"beside it: {below}", WIDTH)),
+    ]
+    return "\n".join(f"{finding.severity if index == 0 else '':<8}{each}" for index, each in enumerate(parts))
 
-    def __init__(self, setup: Setup, trace: Trace, stepped: Callable[[], None], faults: list[str]) -> None:
+
+class Recorder:
+    """Writes a run into a trace by hooks; `attached` undoes them.
+
+    ``entrances`` are modules whose calls count as passes of the model, where loops call them instead of the model.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        trace: Trace,
+        stepped: Callable[[], None],
+        faults: list[str],
+        entrances: Sequence[nn.Module] = (),
+    ) -> None:
+        self.entrances = (setup.model, *entrances)
+        self.depth = 0
         self.setup, self.trace, self.stepped, self.faults = setup, trace, stepped, faults
         self.begun = time.perf_counter()
         named = list(setup.core.named_parameters())
@@ -194,6 +228,13 @@ class Recorder:
         self.kept = False
         self.loss: Tensor | float = math.nan
         self.marks: dict[int, tuple[int, int]] = {}  # of some parameters: gradient and its version after a step
+        self.backs: dict[int, tuple[int, int]] = {}  # the same after a backward
+        self.some: list[int] = []
+        self.skipped = self.again = 0
+        self.root: Tensor | None = None  # the last loss, held so that its memory stays its own
+        self.heard = False  # whether the backward under way is of this model
+        self.scaled = False  # whether a gradient scaler multiplies the loss
+        self.scale = 1.0
         self.probe: Probe | None = None
         self.next_probe = 0
         self.held: dict[str, Tensor] = {}
@@ -202,13 +243,19 @@ class Recorder:
     @contextmanager
     def attached(self) -> Any:
         """Inside, the run is written down; afterwards every hook is gone."""
+        hooked = [each for each in self.setup.optimizers if isinstance(each, torch.optim.Optimizer)]
         with ExitStack() as stack:
-            model = self.setup.model
             for handle in (
-                model.register_forward_pre_hook(self._guarded(self._before_forward), with_kwargs=True),
-                model.register_forward_hook(self._guarded(self._after_forward)),
-                *(each.register_step_pre_hook(self._guarded(self._before_step)) for each in self.setup.optimizers),
-                *(each.register_step_post_hook(self._guarded(self._after_step)) for each in self.setup.optimizers),
+                *(
+                    each.register_forward_pre_hook(self._guarded(self._before_forward), with_kwargs=True)
+                    for each in self.entrances
+                ),
+                *(
+                    each.register_forward_hook(self._guarded(self._after_forward), always_call=True)
+                    for each in self.entrances
+                ),
+                *(each.register_step_pre_hook(self._guarded(self._before_step)) for each in hooked),
+                *(each.register_step_post_hook(self._guarded(self._after_step)) for each in hooked),
             ):
                 stack.callback(handle.remove)
             stack.enter_context(_listening(self))
@@ -223,6 +270,21 @@ class Recorder:
         now = {id(each): name for name, each in self.setup.core.named_parameters()}
         self.trace.changed = now != self.names
         self.held = {}
+
+    def begin_step(self) -> None:
+        """For trainers whose passes no hook sees: a step begins, with its pass in training mode."""
+        self._guarded(self._begun)()
+
+    def end_step(self) -> None:
+        """The same step is over."""
+        self._guarded(self._after_step)(None)
+
+    def _begun(self) -> None:
+        self.trace.passes += 1
+        self.pending = [(0, True, None)]
+        if self.probe is None and self._due():
+            self.probe = Probe(len(self.trace.steps))
+            self.held = {name: each.detach().clone() for name, each in self.parameters.items()}
 
     def _guarded(self, call: Callable[..., None]) -> Callable[..., None]:
         """A hook that never raises into somebody's training, and whose time is counted."""
@@ -241,6 +303,9 @@ class Recorder:
     # passes forward
 
     def _before_forward(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.depth += 1
+        if self.depth > 1:
+            return
         self.trace.passes += 1
         given = next((each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)), None)
         count = 0 if given is None or given.dim() == 0 else len(given)
@@ -257,7 +322,10 @@ class Recorder:
         self._count_evaluation(count, model.training, given, graph=False)
 
     def _after_forward(self, _model: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
-        if torch.is_grad_enabled() or self.evaluation is None or self.evaluation.passes > COUNTED:
+        self.depth = max(0, self.depth - 1)
+        if self.depth or torch.is_grad_enabled() or self.evaluation is None or self.evaluation.passes > COUNTED:
+            return
+        if output is None:  # the pass raised
             return
         try:
             scores = first_tensor(output)
@@ -299,6 +367,8 @@ class Recorder:
             sum(each.training for each in norms) / len(norms) if norms else None,
             sum(each.training for each in drops) / len(drops) if drops else None,
         )
+        if given is not None and torch.is_autocast_enabled(given.device.type):
+            probe.half = str(torch.get_autocast_dtype(given.device.type)).partition(".")[2]
         counted = [int(each.num_batches_tracked) for each in norms if each.num_batches_tracked is not None]
         probe.tracked = max(counted, default=None)
         if given is not None and given.is_floating_point() and given.numel() > 1:
@@ -310,14 +380,25 @@ class Recorder:
 
     def before_backward(self, loss: Tensor) -> None:
         """A backward from ``loss`` is about to begin."""
-        if not self.pending and self.probe is None and not self.backwards:
+        self.heard = bool(self.pending) or self.probe is not None or self.backwards > 0
+        if not self.heard:
             return  # of another model
         first = self.backwards == 0
         if first:
             self._settle()
             self.kept = bool(self.marks) and all(self._untouched(each) for each in self.marks)
+        elif self.backs and all(self._cleared(each) for each in self.backs):
+            self.skipped, self.backwards = self.skipped + 1, 0
+            self.trace.skipped += 1
         self.trace.backwards += 1
-        self.loss = _unscaled(loss)
+        self.again += not first and self.root is not None and self.root.data_ptr() == loss.data_ptr()
+        self.root = loss.detach()
+        factor = _factor(loss)
+        if self.probe is not None or self.trace.backwards <= SURE_PROBES:  # asking a GPU for its value costs time
+            self.scale = _scale(factor)
+            self.scaled = self.scale > 1
+        value = loss.detach() if loss.numel() == 1 else math.nan
+        self.loss = value / factor if self.scaled and factor is not None else value
         if self.probe is not None and (first or self.probe.graph is None):
             graph = read_graph(loss)
             self.probe.graph = graph
@@ -340,9 +421,34 @@ class Recorder:
 
     def after_backward(self) -> None:
         """A backward is over."""
+        if not self.heard:
+            return
         self.backwards += 1
+        self.backs = {key: (id(grad), grad._version) for key in self._some() if (grad := self._grad(key)) is not None}
         if self.probe is not None:
-            self.probe.before = self._total()
+            self.probe.before, self.probe.scale = self._total() / self.scale, self.scale
+            if self.probe.half == "float16":
+                self.probe.zeros = self._zeros()
+
+    def _grad(self, key: int) -> Tensor | None:
+        return self.parameters[self.names[key]].grad
+
+    def _some(self) -> list[int]:
+        """Keys of four to seven parameters that have a gradient; the same as long as they have."""
+        if not self.some or any(self._grad(key) is None for key in self.some):
+            found = [key for key in self.names if self._grad(key) is not None]
+            self.some = found[:: max(1, len(found) // 4)]
+        return self.some
+
+    def _cleared(self, key: int) -> bool:
+        """Whether a gradient that a backward left is gone, or was set to 0, before the next one."""
+        grad = self._grad(key)
+        return grad is None or ((id(grad), grad._version) != self.backs[key] and not bool(grad.any()))
+
+    def _zeros(self) -> float:
+        found = [each.grad for each in self.parameters.values() if each.grad is not None and not each.grad.is_sparse]
+        count = sum(each.numel() for each in found)
+        return sum(int((each == 0).sum()) for each in found) / count if count else 0.0
 
     def _total(self) -> float:
         found = [each.grad for each in self.parameters.values() if each.grad is not None and not each.grad.is_sparse]
@@ -355,10 +461,17 @@ class Recorder:
 
     # steps
 
-    def _before_step(self, *_: Any) -> None:
-        probe = self.probe
-        if probe is None:
+    def _before_step(self, _optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        if self.probe is None and self._due() and (args or kwargs.get("closure")):
+            self.probe = Probe(len(self.trace.steps))  # a closure: passes forward and back come within the step
+        if self.probe is None:
             return
+        self.held = {name: each.detach().clone() for name, each in self.parameters.items()}
+        if not args and not kwargs.get("closure"):
+            self._gradients(self.probe)
+
+    def _gradients(self, probe: Probe) -> None:
+        """Gradients as the optimizer takes them."""
         with torch.no_grad():
             found = {name: each for name, each in self.parameters.items() if each.grad is not None}
             norms = (
@@ -368,7 +481,6 @@ class Recorder:
             probe.gradients = {name: known.get(name) for name in self.parameters}
             probe.finite = all(math.isfinite(each) for each in known.values())
             probe.after = math.sqrt(sum(each**2 for each in known.values()))
-            self.held = {name: each.detach().clone() for name, each in self.parameters.items()}
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         step = len(self.trace.steps)
@@ -385,17 +497,20 @@ class Recorder:
                 kept=self.kept,
                 second=time.perf_counter() - self.begun,
                 optimizer=next((index for index, each in enumerate(every) if each is optimizer), 0),
+                skipped=self.skipped,
+                again=self.again,
+                passes=len(self.pending),
             )
         )
         self.pending, self.backwards, self.kept = [], 0, False
-        some = [each for each in self.parameters.values() if each.grad is not None][
-            :: max(1, len(self.parameters) // 4)
-        ]
-        self.marks = {id(each): (id(each.grad), each.grad._version) for each in some if each.grad is not None}
+        self.marks = {key: (id(grad), grad._version) for key in self._some() if (grad := self._grad(key)) is not None}
+        self.backs, self.root, self.skipped, self.again = {}, None, 0, 0
         if self.probe is not None:
             self._finish(self.probe)
 
     def _finish(self, probe: Probe) -> None:
+        if not probe.gradients:
+            self._gradients(probe)
         with torch.no_grad():
             names = list(self.held)
             olds = [self.held[name] for name in names]
@@ -412,20 +527,22 @@ class Recorder:
         self.stepped()
 
 
-def _unscaled(loss: Tensor) -> Tensor | float:
-    """The loss without the factor that a gradient scaler put on it: a power of two of at least 8."""
-    if loss.numel() != 1:
-        return math.nan
-    value, node = loss.detach(), loss.grad_fn
+def _factor(loss: Tensor) -> Tensor | None:
+    """The single number that a loss was multiplied by last, as a tensor, where there is one."""
+    node = loss.grad_fn
     if node is None or not str(node.name()).startswith("MulBackward"):
-        return value
+        return None
     for name in ("_saved_other", "_saved_self"):
         factor = getattr(node, name, None)
         if isinstance(factor, Tensor) and factor.dim() <= 1 and factor.numel() == 1 and not factor.requires_grad:
-            scale = float(factor)
-            if scale >= 8 and math.log2(scale).is_integer():
-                return value / scale
-    return value
+            return factor if factor.dtype is not torch.float64 else None  # a number of Python's is no scaler's
+    return None
+
+
+def _scale(factor: Tensor | None) -> float:
+    """The factor of a gradient scaler: a power of two of at least 8; 1 where it is none."""
+    value = 1.0 if factor is None else float(factor)
+    return value if value >= 8 and math.isfinite(value) and math.log2(value).is_integer() else 1.0
 
 
 _LISTENERS: list[weakref.ref[Recorder]] = []
