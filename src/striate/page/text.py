@@ -154,7 +154,7 @@ def _training(result: Training, width: int, color: bool) -> list[str]:
         head += ", stopped before the end"
     lines = [
         painted(head, "strong", color),
-        f"{named(result.net)} on {named(result.data)}, recipe {named(result.recipe)}",
+        *wrap(f"{named(result.net)} on {named(result.data)}, recipe {readable(result.recipe)}", width),
     ]
     against = hardening(readable(result.about.get("hardening", "")))
     lines += wrap(f"hardened: {against}", width) if against else []
