@@ -254,7 +254,7 @@ class Recorder:
         if first:
             self._settle()
             self.kept = bool(self.marks) and self._versions() == self.marks
-        elif self.scaled and self.backs and self._cleared():
+        elif self.backs and self._cleared():
             self.skipped, self.backwards = self.skipped + 1, 0
             self.trace.skipped += 1
         self.trace.backwards += 1
