@@ -8,7 +8,20 @@ from functools import cache
 from .check import PHASES, Check
 from .payload import CheckRow
 
-FAMILIES = ("values", "labels", "splits", "wiring", "signal", "gradients", "rates", "evaluation", "beyond")
+FAMILIES = (
+    "values",
+    "labels",
+    "splits",
+    "outputs",
+    "wiring",
+    "layers",
+    "signal",
+    "capacity",
+    "gradients",
+    "rates",
+    "evaluation",
+    "beyond",
+)
 
 
 @cache
