@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .graph import Graph, read_graph
 from .samples import Samples, Unreadable, unnoticed
 from .setup import Setup, unwrapped
+from .wires import Wires, wires_of
 
 BATCH = 64  # samples in the batch that is passed through the copy
 MIXED = 4  # samples whose outputs are asked what they hear of each other
@@ -100,6 +101,11 @@ class Start:
     def parameters(self) -> dict[str, nn.Parameter]:
         """Of the copy, by name."""
         return dict(self.model.named_parameters())
+
+    @cached_property
+    def wires(self) -> Wires | None:
+        """What is connected to what; None where the model cannot be looked at that way. Two small passes."""
+        return wires_of(self)
 
     def call(self, model: nn.Module, x: Tensor) -> Tensor:
         """The output of ``model`` for inputs ``x``, as the setup calls it."""
