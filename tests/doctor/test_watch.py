@@ -366,7 +366,7 @@ def test_a_watch_that_is_dropped_leaves_nothing_behind() -> None:
         pass
     del doctor
     gc.collect()
-    from striate.doctor import watch as module
+    from striate.doctor import recorder as module
 
     assert module._LISTENERS == []
     assert module._ORIGINAL == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from oracles import learn_baselines as oracle
 from striate.core.cite import cite
 from striate.core.errors import StriateError
+from striate.core.progress import Progress
 from striate.core.rng import Rng
 from striate.data.dataset import Dataset, Splits
 from striate.data.load import load_splits
@@ -187,3 +189,20 @@ def test_without_opencv_words_say_how_to_install_it(digits: Splits, monkeypatch:
     with pytest.raises(StriateError) as caught:
         FEATURES.load("words")(digits.train, seed=0, memory=1 << 30)
     assert "striate[classical]" in str(caught.value)
+
+
+def test_long_fits_say_that_they_go_on_and_the_bar_ends_at_its_end(digits) -> None:
+    told: list[tuple[int, str]] = []
+
+    class Watched(Progress):
+        @contextmanager
+        def task(self, label: str, total: int, *, unit: str = "images"):
+            self.__dict__["total"] = total
+            yield lambda count=1, note="": told.append((count, note))
+
+    watched = Watched()
+    train, dev, test = (part.take(range(60)) for part in digits)
+    measure_baselines(train, dev, test, features=("pixels",), classifiers=("svm", "means"), progress=watched)
+    assert sum(count for count, _ in told) == watched.__dict__["total"]
+    begun = told.index((0, "pixels, svm"))
+    assert told[begun + 1 : begun + 4] == [(0, "")] * 3  # from within the fit

@@ -14,6 +14,7 @@ from .setup import Setup
 from .start import Failed, Start, look_at_start
 from .trace import Trace
 
+DECLARED = {"generator": "generate", "discriminator": "discriminate", "codes": "embed"}
 FEW_STEPS = 3  # below these nothing is said of a run
 
 
@@ -108,7 +109,7 @@ class Case:
             return self.start.output.shape[1]
         return shown
 
-    def lacks(self, need: str) -> str:  # noqa: PLR0911, PLR0912  one answer for each need
+    def lacks(self, need: str) -> str:  # noqa: PLR0911  one answer for each need
         """Why a check that needs this cannot look; empty where it can."""
         train, setup = self.train, self.setup
         if need in ("train", "test"):
@@ -131,10 +132,8 @@ class Case:
             return "" if self.end is not None else self.reasons["end"]
         if need == "history":
             return "" if self.history is not None else "it is no run of striate train"
-        if need == "generator":
-            return "the model has no nets generator and discriminator" if not self._adversarial() else ""
-        if need == "pairs":
-            return "no contrastive training was declared"
+        if need in DECLARED:
+            return "" if getattr(setup, DECLARED[need]) is not None else f"Setup.{DECLARED[need]} was not given"
         if need == "start":
             return "" if self.start is not None else self.reasons["start"]
         if train is None:
@@ -146,10 +145,6 @@ class Case:
             return "no run was watched"
         count = len(self.trace.steps)
         return "" if count >= FEW_STEPS else f"{count} steps were watched, {FEW_STEPS} are needed"
-
-    def _adversarial(self) -> bool:
-        names = {name for name, _ in self.model.named_children()}
-        return {"generator", "discriminator"} <= names
 
     def _of_train(self, need: str, train: Samples) -> str:  # noqa: PLR0911
         if need == "images":

@@ -8,7 +8,21 @@ from functools import cache
 from .check import PHASES, Check
 from .payload import CheckRow
 
-FAMILIES = ("values", "labels", "splits", "wiring", "signal", "gradients", "rates", "evaluation", "beyond", "runs")
+FAMILIES = (
+    "values",
+    "labels",
+    "splits",
+    "wiring",
+    "signal",
+    "optimizers",
+    "gradients",
+    "loss",
+    "rates",
+    "schedules",
+    "evaluation",
+    "beyond",
+    "runs",
+)
 
 
 @cache

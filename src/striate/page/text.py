@@ -44,6 +44,7 @@ from .format import (
     count,
     cut,
     fixed,
+    hardening,
     is_share,
     large,
     named,
@@ -155,9 +156,10 @@ def _training(result: Training, width: int, color: bool) -> list[str]:
         head += ", stopped before the end"
     lines = [
         painted(head, "strong", color),
-        f"{named(result.net)} on {named(result.data)}, recipe {named(result.recipe)}",
+        *wrap(f"{named(result.net)} on {named(result.data)}, recipe {readable(result.recipe)}", width),
     ]
-    lines += wrap(f"hardened: {readable(result.about['hardening'])}", width) if "hardening" in result.about else []
+    against = hardening(readable(result.about.get("hardening", "")))
+    lines += wrap(f"hardened: {against}", width) if against else []
     lines += [line for note in result.notes for line in wrap(readable(note), width)]
     step = max(1, -(-len(result.history) // MOST_LINES))
     chosen = [

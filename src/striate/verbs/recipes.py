@@ -74,6 +74,7 @@ def varied(name: str | Recipe, *, epochs: int | None, rate: float | None, batch:
         StriateError: A part has no such number, or two parts do not go together.
     """
     from striate.training.averages import Ema, Swa
+    from striate.training.losses import SHARED
     from striate.training.request import changed, load_loss, load_optimizer, load_recipe, load_schedule
     from striate.training.schedules import Schedule
 
@@ -96,6 +97,8 @@ def varied(name: str | Recipe, *, epochs: int | None, rate: float | None, batch:
         changes["schedule"] = load_schedule(given["schedule"])
     if "loss" in given:
         changes["loss"] = load_loss(given["loss"])
+        if changes["loss"].name not in SHARED and recipe.label_smoothing and "label_smoothing" not in given:
+            changes["label_smoothing"] = given["label_smoothing"] = 0.0  # it knows one label an image; the name says so
     if "ema" in given or "swa" in given:
         changes["average"] = Ema(given["ema"]) if "ema" in given else Swa(given["swa"])
     return renamed(recipe, given, **changes)

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from striate.core.progress import Step, idle
+
 COSTS = (0.01, 0.1, 1.0, 10.0, 100.0)  # C, where centred codes have a mean square length of 1
 ITERATIONS = 300
 TOLERANCE = 1e-4  # of the objective, relative, at which a search ends: 1e-6 moves dev accuracy by .1 points on MNIST
@@ -37,23 +39,23 @@ class Linear:
         return (codes - self.mean) / self.scale @ self.weights + self.offsets[:, None]
 
 
-def svm(codes: Tensor, labels: Tensor, *, classes: int, seed: int = 0) -> Linear:
+def svm(codes: Tensor, labels: Tensor, *, classes: int, seed: int = 0, step: Step = idle) -> Linear:
     """One linear support vector machine a class against all others, squared hinge loss.
 
     Source: Cortes & Vapnik 1995; the objective is LIBLINEAR's L2-loss (Fan et al. 2008, equation 2) without a penalty
     on the bias; found by L-BFGS for all classes at once. Deterministic.
     """
     del seed
-    return fit_path(codes, labels, classes=classes, loss=squared_hinge)
+    return fit_path(codes, labels, classes=classes, loss=squared_hinge, step=step)
 
 
-def softmax(codes: Tensor, labels: Tensor, *, classes: int, seed: int = 0) -> Linear:
+def softmax(codes: Tensor, labels: Tensor, *, classes: int, seed: int = 0, step: Step = idle) -> Linear:
     """Softmax regression, its weights penalised, its bias free. Deterministic.
 
     Source: Cox 1958, for several classes.
     """
     del seed
-    return fit_path(codes, labels, classes=classes, loss=cross_entropy)
+    return fit_path(codes, labels, classes=classes, loss=cross_entropy, step=step)
 
 
 def fit_path(
@@ -64,6 +66,7 @@ def fit_path(
     loss: Loss,
     costs: tuple[float, ...] = COSTS,
     tolerance: float = TOLERANCE,
+    step: Step = idle,
 ) -> Linear:
     """The minimum of ``|W|^2 / 2 + C sum of losses`` for each C, each search begun where the last one ended.
 
@@ -77,7 +80,7 @@ def fit_path(
     start: npt.NDArray[np.float64] = np.zeros((codes.shape[1] + 1) * classes)
     weights, offsets = [], []
     for cost in costs:
-        start = _minimum(start, centred, labels, classes=classes, cost=cost, loss=loss, tolerance=tolerance)
+        start = _minimum(start, centred, labels, classes=classes, cost=cost, loss=loss, tolerance=tolerance, step=step)
         table = torch.from_numpy(start.copy()).view(-1, classes).to(codes.dtype)
         weights.append(table[:-1])
         offsets.append(table[-1])
@@ -108,11 +111,13 @@ def _minimum(
     cost: float,
     loss: Loss,
     tolerance: float,
+    step: Step,
 ) -> npt.NDArray[np.float64]:
     """Weights, the offsets in the last row, flat."""
     from scipy.optimize import minimize
 
     def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        step(0)
         table = torch.from_numpy(flat).view(-1, classes)
         weights = table[:-1].to(codes.dtype)
         lost, slope = loss(torch.addmm(table[-1].to(codes.dtype), codes, weights), labels)
