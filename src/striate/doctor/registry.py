@@ -24,6 +24,7 @@ FAMILIES = (
     "schedules",
     "evaluation",
     "beyond",
+    "runs",
 )
 
 
