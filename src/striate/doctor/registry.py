@@ -12,6 +12,7 @@ FAMILIES = (
     "values",
     "labels",
     "splits",
+    "augmentation",
     "wiring",
     "signal",
     "optimizers",
@@ -20,6 +21,7 @@ FAMILIES = (
     "rates",
     "schedules",
     "evaluation",
+    "outcome",
     "beyond",
 )
 
