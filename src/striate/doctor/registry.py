@@ -13,6 +13,7 @@ FAMILIES = (
     "labels",
     "splits",
     "outputs",
+    "augmentation",
     "wiring",
     "layers",
     "signal",
@@ -23,6 +24,7 @@ FAMILIES = (
     "rates",
     "schedules",
     "evaluation",
+    "outcome",
     "beyond",
     "runs",
 )
