@@ -51,6 +51,8 @@ class Recorder:
         entrances: Sequence[nn.Module] = (),
     ) -> None:
         self.setup, self.trace, self.stepped, self.faults = setup, trace, stepped, faults
+        if type(setup.core).forward is nn.Module.forward:  # a holder of nets, never called itself
+            entrances = entrances or tuple(setup.core.children())
         self.entrances = (setup.model, *entrances)
         self.optimizers = setup.optimizers
         self.begun = time.perf_counter()
@@ -278,6 +280,8 @@ class Recorder:
     def _settle(self) -> None:
         """Passes with a graph that this backward is not of were a test that forgot `torch.no_grad`."""
         count = len(self.pending)
+        if len(self.optimizers) > 1:  # their steps may have unlike numbers of passes
+            return
         self.usual = count if self.usual is None else min(self.usual, count) or count
         if self.usual and count > self.usual:
             self._evaluated(self.pending[: count - self.usual])
