@@ -18,7 +18,11 @@ from striate.doctor.registry import all_checks
 from striate.doctor.watch import Watch
 
 WITHOUT_FILES = ("digits", "shapes")
-NOT_PLANTED: dict[str, str] = {}
+OF_RUNS = (
+    "run-diverged", "unlearnt", "by-heart", "run-stopped", "loss-jumps", "loss-crawls", "dev-loss-rises",
+    "still-better", "nothing-new",
+)  # fmt: skip
+NOT_PLANTED: dict[str, str] = dict.fromkeys(OF_RUNS, "they read epochs of `striate train`; see test_runs.py")
 """Checks that no fault of the gallery is planted for, with the reason."""
 
 

@@ -58,8 +58,7 @@ def samples_of(data: Dataset, net: nn.Module, *, batch: int | None = None, most:
     rows = torch.tensor(spread(len(data), min(most, fitting)))[: min(most, fitting)]
     device = next((each.device for each in net.parameters()), torch.device("cpu"))
     with torch.no_grad():
-        parts = data.images(rows).split(256)
-        x = torch.cat([net._normalised(part.to(device)).cpu() for part in parts])
+        x = torch.cat([net._normalised(part.to(device)).cpu() for part in torch.split(data.images(rows), 256)])
     shuffled = None if batch is None else True
     return Samples(x, data.labels[rows].clone(), rows, len(data), shuffled=shuffled, batch=batch)
 

@@ -109,7 +109,7 @@ class Case:
             return self.start.output.shape[1]
         return shown
 
-    def lacks(self, need: str) -> str:  # noqa: PLR0911  one answer for each need
+    def lacks(self, need: str) -> str:  # noqa: PLR0911, PLR0912  one answer for each need
         """Why a check that needs this cannot look; empty where it can."""
         train, setup = self.train, self.setup
         if need in ("train", "test"):

@@ -16,7 +16,7 @@ from striate.core.progress import SILENT, Progress
 from striate.data.dataset import Splits
 from striate.training.engine import Precision, build_fabric, exact, set_up
 from striate.training.events import Events, State
-from striate.training.feed import Feed
+from striate.training.feed import Feed, MemoryFormat
 from striate.training.init import seeded
 from striate.training.loop import evaluate, set_mode
 from striate.training.prepare import build_task
@@ -29,7 +29,7 @@ from .watch import Speak, Watch
 
 STEPS = 100  # that are watched, where nothing else was asked for
 JUDGED = 512  # dev images that the last look takes
-LAYOUT = "channels_last"
+LAYOUT: MemoryFormat = "channels_last"
 
 
 def rehearse(
