@@ -8,7 +8,19 @@ from functools import cache
 from .check import PHASES, Check
 from .payload import CheckRow
 
-FAMILIES = ("values", "labels", "splits", "wiring", "signal", "gradients", "rates", "evaluation", "beyond")
+FAMILIES = (
+    "values",
+    "images",
+    "labels",
+    "targets",
+    "splits",
+    "wiring",
+    "signal",
+    "gradients",
+    "rates",
+    "evaluation",
+    "beyond",
+)
 
 
 @cache
