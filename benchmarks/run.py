@@ -24,7 +24,18 @@ PEERS = (
     "torchtest2==0.1.0", "guardtower==0.1.0", "torch-audit==0.3.0", "torchmortem==0.1.1", "training-doctor==0.1.0",
     "torchdiag==0.1.0",
 )  # fmt: skip
-SCRIPTS = ("startup", "loop", "evaluate", "augment", "painting", "breaking", "occluding", "looking", "expected")
+SCRIPTS = (
+    "startup",
+    "loop",
+    "doctor_cost",
+    "evaluate",
+    "augment",
+    "painting",
+    "breaking",
+    "occluding",
+    "looking",
+    "expected",
+)
 
 
 def environment() -> Path:

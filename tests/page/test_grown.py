@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import striate.page.text  # noqa: F401  registers what draws in a terminal
 from striate.core.number import Number
 from striate.learn.curves.payload import Grown, LearningCurve, PowerLaw
 from striate.page.format import readable
+from striate.page.grown import _errors as errors_section
+from striate.page.grown import _gaps as gaps_section
 from striate.page.grown import error_table
 from striate.page.lines import result_lines
 from striate.page.log_charts import ruler
@@ -32,3 +36,19 @@ def test_train_dev_has_a_column_exactly_where_it_was_measured(between: Number | 
 
 def test_counts_on_a_logarithmic_axis_read_as_counts() -> None:
     assert [words for _, words in ruler([100, 60_000], 0, 1, log=True).marks] == ["100", "1,000", "10,000"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "title"),
+    [
+        (Number(0.5, 0.4, 0.6, 100), Number(0.2, 0.1, 0.3, 100), "Error falls with the size of the data"),
+        (Number(0.5, 0.4, 0.6, 100), Number(0.45, 0.35, 0.55, 100), "Error hardly moves with the data"),
+        (Number(0.2, 0.1, 0.3, 100), Number(0.5, 0.4, 0.6, 100), "Error grows with the size of the data"),
+    ],
+)
+def test_the_title_of_the_chart_says_what_the_error_does(first: Number, last: Number, title: str) -> None:
+    points = tuple(replace(point(), size=size, test=test) for size, test in ((100, first), (300, last)))
+    why = "2 sizes, and a power law needs 3"
+    curve = LearningCurve("n", "d", "quick", points, None, (), PowerLaw(NONE, NONE, NONE, why=why), "none")
+    assert errors_section(curve).content["chart"].title == title
+    assert gaps_section(curve).claim.endswith(f"{why}.")

@@ -20,6 +20,23 @@ FAMILIES = (
     "rates",
     "evaluation",
     "beyond",
+    "labels",
+    "splits",
+    "outputs",
+    "augmentation",
+    "wiring",
+    "layers",
+    "signal",
+    "capacity",
+    "optimizers",
+    "gradients",
+    "loss",
+    "rates",
+    "schedules",
+    "evaluation",
+    "outcome",
+    "beyond",
+    "runs",
 )
 
 

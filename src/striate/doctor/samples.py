@@ -21,6 +21,7 @@ from .neighbours import as_given, likeness
 Targets = Literal["classes", "tags", "masks", "values", "none"]
 MOST = 1_000  # samples that checks of data look at
 FEWEST = 64  # samples that are drawn however long it takes
+BYTES = 1 << 27  # that samples of one split may take
 SECONDS = 1.0  # after which no more are drawn
 TWICE = 48  # samples that are drawn a second time
 IN_ORDER = 1_024  # labels that are read in the loader's order
@@ -260,6 +261,7 @@ def spread(total: int, count: int) -> list[int]:
 def _of_tensors(x: Tensor, y: Tensor | None, most: int) -> Samples:
     if not len(x) or (y is not None and len(x) != len(y)):
         raise Unreadable(f"there are {len(x):,} inputs and {0 if y is None else len(y):,} targets")
+    most = max(FEWEST, min(most, BYTES // _bytes(x[0])))
     rows = torch.tensor(spread(len(x), most))
     targets = None if y is None else y.detach()[rows.to(y.device)].cpu()
     return Samples(x.detach()[rows.to(x.device)].cpu(), targets, rows, len(x))
@@ -273,6 +275,10 @@ def _of_dataset(data: Any, loader: DataLoader[Any] | None, most: int, seconds: f
     for row in spread(total, most):
         drawn.append(data[row])
         rows.append(row)
+        if len(rows) == FEWEST:
+            most = min(most, BYTES // _bytes(drawn[0]))
+        if len(rows) >= max(most, FEWEST):
+            break
         if len(rows) >= FEWEST and time.perf_counter() - begun > seconds:
             break
     x, y, named = _collated(drawn, loader)
@@ -280,6 +286,15 @@ def _of_dataset(data: Any, loader: DataLoader[Any] | None, most: int, seconds: f
     ordered, shuffled = _order(data, loader, total, y, seconds)
     batch = None if loader is None else loader.batch_size
     return Samples(x, y, torch.tensor(rows), total, x2, y2, ordered, shuffled, batch, loader, named)
+
+
+def _bytes(sample: Any) -> int:
+    """Memory of one sample's inputs."""
+    try:
+        x = pair(sample)[0]
+    except Unreadable:
+        return 1
+    return max(1, x.numel() * x.element_size())
 
 
 def _collated(drawn: list[Any], loader: DataLoader[Any] | None) -> tuple[Tensor, Tensor | None, tuple[str, ...]]:
