@@ -10,6 +10,16 @@ from .payload import CheckRow
 
 FAMILIES = (
     "values",
+    "images",
+    "labels",
+    "targets",
+    "splits",
+    "wiring",
+    "signal",
+    "gradients",
+    "rates",
+    "evaluation",
+    "beyond",
     "labels",
     "splits",
     "outputs",

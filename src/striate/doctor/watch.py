@@ -47,7 +47,7 @@ def watch(
     """A context manager that watches the training inside its block and says why it does not learn.
 
     >>> import torch, striate
-    >>> model, x, y = torch.nn.Linear(4, 3), torch.randn(64, 4), torch.randint(3, (64,))
+    >>> model, x, y = torch.nn.Linear(4, 3), torch.randn(512, 4), torch.randint(3, (512,))
     >>> optimizer, loss_fn = torch.optim.SGD(model.parameters(), lr=0.1), torch.nn.CrossEntropyLoss()
     >>> with striate.watch(model, optimizer, loss_fn, train=(x, y), quiet=True) as doctor:
     ...     for _ in range(20):
