@@ -348,6 +348,8 @@ class Recorder:
         one.samples += count
         if one.first is None and given is not None and given.dim() > 0:
             one.first = given[:KEPT_INPUTS].detach().cpu().clone()
+        if given is not None and given.dim() > 0:
+            one.last = given[:KEPT_INPUTS].detach().clone()
 
     def _evaluated(self, passes: list[tuple[int, bool, Tensor | None]]) -> None:
         for count, training, first in passes:
@@ -371,6 +373,8 @@ class Recorder:
             probe.half = str(torch.get_autocast_dtype(given.device.type)).partition(".")[2]
         counted = [int(each.num_batches_tracked) for each in norms if each.num_batches_tracked is not None]
         probe.tracked = max(counted, default=None)
+        if given is not None and given.dim() > 0:
+            probe.first = given[:KEPT_INPUTS].detach().clone()
         if given is not None and given.is_floating_point() and given.numel() > 1:
             value = given.detach()
             probe.inputs = (float(value.mean()), float(value.float().std()))
