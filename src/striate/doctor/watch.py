@@ -232,6 +232,7 @@ class Recorder:
         self.some: list[int] = []
         self.skipped = self.again = 0
         self.root: Tensor | None = None  # the last loss, held so that its memory stays its own
+        self.stepping = False  # inside an optimizer's step, where a closure may run backward
         self.heard = False  # whether the backward under way is of this model
         self.scaled = False  # whether a gradient scaler multiplies the loss
         self.scale = 1.0
@@ -387,7 +388,7 @@ class Recorder:
         if first:
             self._settle()
             self.kept = bool(self.marks) and all(self._untouched(each) for each in self.marks)
-        elif self.backs and all(self._cleared(each) for each in self.backs):
+        elif self.backs and not self.stepping and all(self._cleared(each) for each in self.backs):
             self.skipped, self.backwards = self.skipped + 1, 0
             self.trace.skipped += 1
         self.trace.backwards += 1
@@ -462,6 +463,7 @@ class Recorder:
     # steps
 
     def _before_step(self, _optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        self.stepping = True
         if self.probe is None and self._due() and (args or kwargs.get("closure")):
             self.probe = Probe(len(self.trace.steps))  # a closure: passes forward and back come within the step
         if self.probe is None:
@@ -483,6 +485,7 @@ class Recorder:
             probe.after = math.sqrt(sum(each**2 for each in known.values()))
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        self.stepping = False
         step = len(self.trace.steps)
         count, training = (self.pending[-1][0], self.pending[-1][1]) if self.pending else (0, self.setup.model.training)
         every = self.setup.optimizers
