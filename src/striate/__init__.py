@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from striate.core.report import Report
     from striate.core.version import VERSION as __version__  # noqa: N811
     from striate.data.load import load_data, load_splits
+    from striate.doctor.preflight import preflight
+    from striate.doctor.setup import Setup
+    from striate.doctor.watch import watch
     from striate.nets.load import load_net
     from striate.nets.net import Net
     from striate.verbs.ablate import ablate
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from striate.verbs.convert import convert
     from striate.verbs.demo import demo
     from striate.verbs.descend import descend
+    from striate.verbs.diagnose import diagnose
     from striate.verbs.embed import embed
     from striate.verbs.ensemble import ensemble
     from striate.verbs.evaluate import evaluate
@@ -57,6 +61,7 @@ _PLACES = {
     "Net": "striate.nets.net",
     "Number": "striate.core.number",
     "Report": "striate.core.report",
+    "Setup": "striate.doctor.setup",
     "StriateError": "striate.core.errors",
     "ablate": "striate.verbs.ablate",
     "as_images": "striate.core.image",
@@ -69,6 +74,7 @@ _PLACES = {
     "datasets": "striate.verbs.catalogue",
     "demo": "striate.verbs.demo",
     "descend": "striate.verbs.descend",
+    "diagnose": "striate.verbs.diagnose",
     "embed": "striate.verbs.embed",
     "ensemble": "striate.verbs.ensemble",
     "evaluate": "striate.verbs.evaluate",
@@ -85,6 +91,7 @@ _PLACES = {
     "load_splits": "striate.data.load",
     "methods": "striate.verbs.catalogue",
     "models": "striate.verbs.catalogue",
+    "preflight": "striate.doctor.preflight",
     "read_image": "striate.core.image",
     "read_report": "striate.verbs.read",
     "reproduce": "striate.verbs.reproduce",
@@ -94,6 +101,7 @@ _PLACES = {
     "train": "striate.verbs.train",
     "transfer": "striate.verbs.transfer",
     "units": "striate.verbs.units",
+    "watch": "striate.doctor.watch",
 }
 
 __all__ = [
@@ -101,6 +109,7 @@ __all__ = [
     "Net",
     "Number",
     "Report",
+    "Setup",
     "StriateError",
     "__version__",
     "ablate",
@@ -114,6 +123,7 @@ __all__ = [
     "datasets",
     "demo",
     "descend",
+    "diagnose",
     "embed",
     "ensemble",
     "evaluate",
@@ -130,6 +140,7 @@ __all__ = [
     "load_splits",
     "methods",
     "models",
+    "preflight",
     "read_image",
     "read_report",
     "reproduce",
@@ -139,6 +150,7 @@ __all__ = [
     "train",
     "transfer",
     "units",
+    "watch",
 ]
 
 

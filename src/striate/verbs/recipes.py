@@ -67,8 +67,8 @@ _PLAIN = {  # options that are a field of the recipe as they are
 }  # fmt: skip
 
 
-def varied(name: str, *, epochs: int | None, rate: float | None, batch: int | None, **parts: Any) -> Recipe:
-    """The recipe of this name or file with what the caller wants otherwise; a variation says so in its name.
+def varied(name: str | Recipe, *, epochs: int | None, rate: float | None, batch: int | None, **parts: Any) -> Recipe:
+    """The recipe (or that of a name or file) with what the caller wants otherwise; a variation says so in its name.
 
     Raises:
         StriateError: A part has no such number, or two parts do not go together.
@@ -78,7 +78,7 @@ def varied(name: str, *, epochs: int | None, rate: float | None, batch: int | No
     from striate.training.request import changed, load_loss, load_optimizer, load_recipe, load_schedule
     from striate.training.schedules import Schedule
 
-    recipe = load_recipe(name)
+    recipe = load_recipe(name) if isinstance(name, str) else name
     wanted = {"epochs": epochs, "rate": rate, "batch": batch, **{key: parts.get(key) for key in PARTS}}
     given: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
     if not given:
