@@ -21,14 +21,28 @@ FOLDER = TOP / ".venv-bench"
 PEERS = (
     "captum==0.9.0", "foolbox==3.3.4", "torch-lucent==0.1.8", "torchattacks==3.5.1",
     "adversarial-robustness-toolbox==1.20.1", "grad-cam==1.5.7", "torchcam==0.5.0", "zennit==0.5.1", "quantus==0.6.0",
+    "torchtest2==0.1.0", "guardtower==0.1.0", "torch-audit==0.3.0", "torchmortem==0.1.1", "training-doctor==0.1.0",
+    "torchdiag==0.1.0",
 )  # fmt: skip
-SCRIPTS = ("startup", "loop", "evaluate", "augment", "painting", "breaking", "occluding", "looking", "expected")
+SCRIPTS = (
+    "startup",
+    "loop",
+    "doctor_cost",
+    "evaluate",
+    "augment",
+    "painting",
+    "breaking",
+    "occluding",
+    "looking",
+    "expected",
+)
 
 
 def environment() -> Path:
-    """The peers' Python, made if it is missing."""
+    """The peers' Python, made if it is missing and filled again where the list of peers has changed since."""
     python = FOLDER / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    if not (FOLDER / ".ready").exists():
+    ready, wanted = FOLDER / ".ready", "\n".join(PEERS)
+    if not ready.exists() or ready.read_text() != wanted:
         print(f"making {FOLDER.name} with {', '.join(PEERS)}", flush=True)
         venv.create(FOLDER, with_pip=True)
         paths = subprocess.run(
@@ -38,7 +52,7 @@ def environment() -> Path:
         lines = [sysconfig.get_paths()["purelib"], str(TOP / "src")]
         (Path(paths.stdout.strip()) / "striate-venv.pth").write_text("\n".join(lines) + "\n")
         subprocess.run([python, "-m", "pip", "install", "-qq", *PEERS], check=True)
-        (FOLDER / ".ready").touch()
+        ready.write_text(wanted)
     return python
 
 

@@ -230,7 +230,7 @@ def test_the_verb_keeps_the_hardening_and_goes_on_without_being_told_again(tmp_p
     whole = st.train("shapes", **options, out=tmp_path / "run")
     assert whole.result.best.metric == "dev robust_accuracy"
     assert "wong2020fast" in whole.origin.cites
-    assert "hardened: fast within Linf" in render_text(whole)
+    assert "hardened: fast within Linf 4/255, steps 1" in render_text(whole)
     again = st.train("shapes", resume=True, out=tmp_path / "run", quiet=True)
     assert again.result.history == whole.result.history
     with pytest.raises(RunError, match=r"other arguments: about\.hardening is 'fast within Linf 0\.1"):

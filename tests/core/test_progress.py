@@ -38,6 +38,23 @@ def test_a_terminal_gets_a_bar_with_rate_and_time_left(monkeypatch: pytest.Monke
     assert "loss 0.5" in shown
 
 
+def test_work_that_cannot_be_counted_brings_the_bar_up_once_its_patience_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = Terminal()
+    with Progress(stream=stream).task("fit", 50) as step:
+        step(8)
+        step(0, "svm")
+        assert "fit" not in stream.getvalue()
+    monkeypatch.setattr(progress_module, "PATIENCE", 0.0)
+    with Progress(stream=stream).task("fit", 50) as step:
+        step(0, "svm")
+        assert re.search(r"fit: +0%.*0/50.*svm", stream.getvalue())
+        seen = stream.getvalue()
+        step(0, "svm")
+        assert stream.getvalue() == seen  # not more often than one can read
+
+
 def test_a_terminal_sees_nothing_of_what_is_done_within_two_seconds() -> None:
     stream = Terminal()
     with Progress(stream=stream).task("short", 3) as step:

@@ -32,6 +32,10 @@ ONLY_IN_ADAPTERS = {
     "starlette": ("web",),
     "optuna": ("learn/search",),
     "sqlalchemy": ("learn/search",),
+    "lightning": ("doctor/callbacks/lightning.py",),
+    "pytorch_lightning": ("doctor/callbacks/lightning.py",),
+    "keras": ("doctor/callbacks/keras.py",),
+    "transformers": ("doctor/callbacks/huggingface.py",),
 }
 SOURCES = sorted(ROOT.rglob("*.py"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from oracles import learn_baselines as oracle
 from striate.core.cite import cite
 from striate.core.errors import StriateError
+from striate.core.progress import Progress
 from striate.core.rng import Rng
 from striate.data.dataset import Dataset, Splits
 from striate.data.load import load_splits
@@ -89,6 +91,30 @@ def test_softmax_regression_has_the_optimum_of_scikit_learn() -> None:
     x = ((codes - made.mean) / made.scale).numpy()
     theirs = LogisticRegression(C=5.0, tol=1e-9, max_iter=5000).fit(x, labels.numpy())
     assert np.allclose(made.weights[1].T.numpy(), theirs.coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize("loss", [squared_hinge, cross_entropy])
+@pytest.mark.parametrize("twins", [False, True])
+def test_codes_wider_than_there_are_of_them_have_the_optimum_of_scikit_learn(loss, twins: bool) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    codes, labels = blobs(30, 3, 80, seed=4)
+    codes = torch.cat([codes, codes[:5]]) if twins else codes  # some lie in the span of others
+    labels = torch.cat([labels, labels[:5]]) if twins else labels
+    made = fit_path(codes, labels, classes=3, loss=loss, costs=(0.1, 0.5), tolerance=1e-13)
+    x = ((codes - made.mean) / made.scale).numpy()
+    if loss is squared_hinge:
+        theirs = LinearSVC(C=0.5, tol=1e-9, intercept_scaling=1e3, max_iter=100_000, dual=False)
+    else:
+        theirs = LogisticRegression(C=0.5, tol=1e-9, max_iter=5000)
+    assert np.allclose(made.weights[1].T.numpy(), theirs.fit(x, labels.numpy()).coef_, atol=1e-3)
+    assert made.weights.shape == (2, 80, 3)
+
+
+def test_codes_that_are_all_alike_still_have_a_fit() -> None:
+    made = fit_path(torch.ones(4, 9), torch.tensor([0, 1, 1, 1]), classes=2, loss=cross_entropy)
+    assert made(torch.ones(1, 9))[-1].tolist() == [1]
 
 
 def test_neighbours_and_means_agree_with_scikit_learn() -> None:
@@ -187,3 +213,20 @@ def test_without_opencv_words_say_how_to_install_it(digits: Splits, monkeypatch:
     with pytest.raises(StriateError) as caught:
         FEATURES.load("words")(digits.train, seed=0, memory=1 << 30)
     assert "striate[classical]" in str(caught.value)
+
+
+def test_long_fits_say_that_they_go_on_and_the_bar_ends_at_its_end(digits) -> None:
+    told: list[tuple[int, str]] = []
+
+    class Watched(Progress):
+        @contextmanager
+        def task(self, label: str, total: int, *, unit: str = "images"):
+            self.__dict__["total"] = total
+            yield lambda count=1, note="": told.append((count, note))
+
+    watched = Watched()
+    train, dev, test = (part.take(range(60)) for part in digits)
+    measure_baselines(train, dev, test, features=("pixels",), classifiers=("svm", "means"), progress=watched)
+    assert sum(count for count, _ in told) == watched.__dict__["total"]
+    begun = told.index((0, "pixels, svm"))
+    assert told[begun + 1 : begun + 4] == [(0, "")] * 3  # from within the fit

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from striate.attacks.hardening.spec import Hardening
 from striate.core.number import Number
 from striate.page.format import (
     ELLIPSIS,
@@ -13,6 +14,7 @@ from striate.page.format import (
     count,
     cut,
     fixed,
+    hardening,
     is_share,
     large,
     named,
@@ -68,6 +70,13 @@ def test_no_negative_zero() -> None:
 )
 def test_a_radius_of_whole_grey_levels_is_a_fraction(value: float, text: str) -> None:
     assert radius(value) == text
+
+
+def test_what_a_run_keeps_of_its_hardening_is_read_with_its_radius_as_it_was_given() -> None:
+    kept = Hardening("pgd", 8 / 255).words
+    assert hardening(kept) == "pgd within Linf 8/255, steps 7, step 0.25, inner eval"
+    assert hardening(Hardening("fast", 0.5, norm=2.0).words).startswith("fast within L2 0.5, steps 1")
+    assert hardening("") == ""
 
 
 def test_units_read_as_people_write_them() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from striate.page.html import render_page
 from striate.page.text import render_text
 from striate.training.catalog import OPTIMIZERS
 from striate.training.descent.surfaces import SURFACES
-from striate.training.descent.walk import arrival, race
+from striate.training.descent.walk import RATES, arrival, descend_surface, race
 
 
 def path(surface, optimizer, rate, steps=30):
@@ -95,6 +96,22 @@ def test_at_its_best_rate_nobody_is_worse_than_at_another():
     for rate in (0.1, 1.0):
         fixed = path("quadratic", "sgd", rate, 40)
         assert fixed.diverged or float(tuned.arrived) <= (fixed.arrived.value or math.inf)
+
+
+@pytest.mark.parametrize(("title", "name"), [("valley", "sgd"), ("saddle", "adam"), ("beale", "momentum")])
+def test_rates_that_are_given_up_early_are_not_the_best(title, name):
+    surface, spec = SURFACES[title], OPTIMIZERS.load(name)
+    whole = [descend_surface(surface, replace(spec, rate=rate, weight_decay=0.0), steps=120) for rate in RATES]
+    kept = [each for each in whole if not each.diverged]
+    first = min(kept, key=lambda each: (each.arrived.value or math.inf, each.losses[-1]))
+    found = race([title], [name], steps=120).scenes[0].paths[0]
+    assert (found.rate, found.places, found.losses) == (first.rate, first.places, first.losses)
+
+
+def test_all_names_every_optimiser_but_the_twin():
+    report = st.descend(surface="quadratic", optimizer="all", rate=0.1, steps=2, quiet=True)
+    run = {each.optimizer for each in report.result.scenes[0].paths}
+    assert set(OPTIMIZERS) - run == {"adamw", "muon"}
 
 
 def test_unknown_names_and_nothing_to_run_are_told():

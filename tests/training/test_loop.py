@@ -366,6 +366,36 @@ def test_bfloat16_trains_and_keeps_float32_weights(tmp_path):
     assert {each.dtype for each in saved(tmp_path / "run").parameters()} == {torch.float32}
 
 
+def normed():
+    return Net(nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 3)), classes=3, size=(8, 8))
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_one_image_that_batchnorm_refuses_is_told_of_in_words(tmp_path, fresh):
+    task = Classification(normed(), fresh=fresh)
+    with pytest.raises(RunError, match=r"one value per channel in a batch of 1: .*two images or more") as told:
+        fit(task, tiny_splits(), out=tmp_path / "run", recipe=replace(SHORT, batch=1))
+    assert "0 of 2 epochs are kept" in str(told.value)
+    assert read_record(tmp_path / "run").notes == ()
+    assert not normed().module[1].running_mean.any()
+
+
+def test_a_mistake_of_the_callers_is_told_of_before_a_run_is_replaced(tmp_path):
+    fit(Classification(tiny_net(), fresh=True), tiny_splits(), out=tmp_path / "run", recipe=SHORT)
+    before = bits(tmp_path / "run")
+    with pytest.raises(StriateError, match="workers is -1"):
+        fit(
+            Classification(tiny_net(), fresh=True), tiny_splits(), out=tmp_path / "run", recipe=SHORT, workers=-1,
+            overwrite=True,
+        )  # fmt: skip
+    assert bits(tmp_path / "run") == before
+
+
+def test_a_batch_of_one_trains_where_the_net_takes_it(tmp_path):
+    task = Classification(tiny_net(), fresh=True)
+    assert fit(task, tiny_splits(6), out=tmp_path / "run", recipe=replace(SHORT, batch=1)).complete
+
+
 def test_a_split_smaller_than_a_batch_is_one_batch(tmp_path):
     training = fit(tiny_net(), tiny_splits(count=9), out=tmp_path / "run", recipe=SHORT)
     assert training.complete

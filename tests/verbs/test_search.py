@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +14,12 @@ import pytest
 import striate as st
 from striate.core.errors import StriateError
 from striate.learn.search import trials as trying
+from striate.learn.search.findings import search_findings
+from striate.learn.search.payload import Part
 from striate.page.html import render_page
 from striate.page.text import render_text
+from striate.training.request import load_recipe
+from striate.verbs.search import beyond as commanded
 
 FEW: dict[str, Any] = {"net": "striate/linear", "epochs": 2, "limit": 200, "quiet": True}
 SPACE = "rate=log:0.01:1,batch=20|40"
@@ -104,7 +111,7 @@ def test_pages_and_terminal_show_the_best(whole: tuple[Path, Any]) -> None:
     assert "search-parallel" in page
     assert best.replace(" ", "\u00a0") in page
     assert "measured once" in text
-    assert "again: striate train digits" in " ".join(text.split())
+    assert "again: striate train digits --net striate/" in " ".join(text.split())
     assert json.loads((out / "report.json").read_text())["result"]["study"] == "search"
     assert st.read_report(out / "report.json") == report
 
@@ -140,3 +147,28 @@ def test_two_processes_share_the_trials(tmp_path: Path) -> None:
     )
     assert [each.number for each in report.result.trials if each.state == "complete"] == [0, 1, 2]
     assert report.result.best.test.value is not None
+
+
+def test_a_best_at_the_border_names_a_wider_search_that_is_possible(tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    report = st.search("digits", space="rate=log:0.0001:0.001", trials=2, pruner="none", out=out, **FEW)
+    part = report.result.space[0]
+    found = replace(report.result, best=replace(report.result.best, parameters={"rate": 0.001}))
+    told: list[tuple[str, bool]] = []
+
+    def beyond(part: Any, below: bool) -> str:
+        told.append((part.name, below))
+        return "striate search"
+
+    border = next(each for each in search_findings(found, beyond=beyond) if each.id == "search/border/rate")
+    assert (told, border.severity, border.command) == ([("rate", False)], "warning", "striate search")
+    alone = next(each for each in search_findings(found) if each.id == "search/border/rate")
+    assert (alone.severity, alone.command) == ("note", "")
+    trying_ = SimpleNamespace(parts=(part,), recipe=load_recipe("momentum"), net="striate/linear", out=out)
+    run = SimpleNamespace(arguments=dict(report.origin.arguments))
+    words = shlex.split(commanded(run, trying_, part, below=False))  # type: ignore[arg-type]
+    assert words[words.index("--space") + 1] == "rate=log:0.0001:0.01"
+    assert words[words.index("--out") + 1] == "s-wider"  # paths stand in commands without the folders above
+    momentum = Part("momentum", "float", owner="optimizer", low=0.5, high=0.99)
+    impossible = SimpleNamespace(**{**vars(trying_), "parts": (momentum,)})
+    assert commanded(run, impossible, momentum, below=False) == ""  # type: ignore[arg-type]

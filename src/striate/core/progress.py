@@ -13,6 +13,7 @@ T = TypeVar("T")
 Step = Callable[..., None]
 PATIENCE = 2.0  # seconds before anything is shown
 LOG_EVERY = 10.0  # seconds between lines in a log
+REDRAWN = 0.2  # seconds between drawings of a bar that stands still
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,13 @@ class Progress:
 
     @contextmanager
     def task(self, label: str, total: int, *, unit: str = "images") -> Iterator[Step]:
-        """Gives ``step(count=1, note="")``, to be called as work gets done; ``note`` stands after the bar."""
+        """Gives ``step(count=1, note="")``, to be called as work gets done; ``note`` stands after the bar.
+
+        ``step(0)`` says that work goes on where nothing can be counted: the bar appears, and its clock runs.
+        """
         stream = self.stream or sys.stderr
         if self.quiet:
-            yield _nothing
+            yield idle
         elif stream.isatty():
             from tqdm import tqdm
 
@@ -39,10 +43,17 @@ class Progress:
                 total=total, desc=label, unit=f" {unit}", file=stream, delay=PATIENCE, leave=False, dynamic_ncols=True
             )
 
+            begun = time.monotonic()
+            seen = [begun]
+
             def step(count: int = 1, note: str = "") -> None:
                 if note:
                     bar.set_postfix_str(note, refresh=False)
-                bar.update(count)
+                if count:
+                    bar.update(count)
+                elif (now := time.monotonic()) - seen[0] > (PATIENCE if seen[0] == begun else REDRAWN):
+                    seen[0] = now
+                    bar.refresh()
 
             try:
                 yield step
@@ -67,7 +78,8 @@ class Progress:
 SILENT = Progress(quiet=True)
 
 
-def _nothing(count: int = 1, note: str = "") -> None:
+def idle(count: int = 1, note: str = "") -> None:
+    """A step that is shown to nobody."""
     del count, note
 
 

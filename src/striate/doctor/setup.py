@@ -31,6 +31,9 @@ class Setup:
         scheduler: What changes the learning rate.
         average: The running mean of the model's weights (EMA, SWA), where there is one.
         pretrained: Whether the weights were trained before.
+        generate: Of adversarial training: ``generate(n)`` gives n samples shaped as the inputs are.
+        discriminate: Likewise: ``discriminate(x)`` gives a score for each, above 0 where it takes them for real.
+        embed: Of contrastive training: ``embed(x)`` gives a code (n, d) for each input.
     """
 
     model: nn.Module
@@ -43,6 +46,9 @@ class Setup:
     scheduler: Any = None
     average: nn.Module | None = None
     pretrained: bool = False
+    generate: Callable[[int], torch.Tensor] | None = None
+    discriminate: Callable[[torch.Tensor], torch.Tensor] | None = None
+    embed: Callable[[torch.Tensor], torch.Tensor] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, nn.Module):
@@ -61,19 +67,24 @@ class Setup:
 
     @property
     def optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
-        """The optimizers, none to many."""
-        if self.optimizer is None:
+        """The optimizers, none to many, without what Fabric or Accelerate put around them."""
+        given = self.optimizer
+        if given is None:
             return ()
-        if isinstance(self.optimizer, (list, tuple)):
-            return tuple(self.optimizer)
-        if isinstance(self.optimizer, Mapping):
-            return tuple(self.optimizer.values())
-        return (self.optimizer,)  # type: ignore[return-value]
+        several = (
+            given.values() if isinstance(given, Mapping) else given if isinstance(given, (list, tuple)) else (given,)
+        )
+        return tuple(_inner(each) for each in several)
 
     @property
     def core(self) -> nn.Module:
         """The model without what torch.compile, DataParallel or DistributedDataParallel put around it."""
         return unwrapped(self.model)
+
+
+def _inner(optimizer: Any) -> Any:
+    inside = getattr(optimizer, "optimizer", None)
+    return inside if isinstance(inside, torch.optim.Optimizer) else optimizer
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

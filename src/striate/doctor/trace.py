@@ -11,7 +11,7 @@ from torch import Tensor
 from .graph import Graph
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Step:
     """One step of an optimizer.
 
@@ -23,9 +23,12 @@ class Step:
         backwards: Backward passes since the step before.
         training: Whether the model was in training mode in that pass.
         kept: Whether gradients of the step before were still there when backward began.
-        skipped: Backward passes without a step between (float16's scaler leaves steps out), since the step before.
         second: Seconds of the clock since the watch began.
         optimizer: Which one it was.
+        skipped: Backward passes since the step before whose gradients were cleared without a step (float16's scaler
+            leaves steps out).
+        passes: Passes forward with a graph since the step before.
+        again: Backward passes from the very tensor that the one before came from.
     """
 
     number: int
@@ -37,6 +40,9 @@ class Step:
     kept: bool
     second: float
     optimizer: int = 0
+    skipped: int = 0
+    passes: int = 0
+    again: int = 0
 
 
 @dataclass(eq=False)
@@ -47,7 +53,7 @@ class Probe:
         step: Its number.
         graph: What autograd wrote down of the loss.
         gradients: Norm of each parameter's gradient, as the optimizer took it; None where there was none.
-        before: Norm of all gradients after backward, before anything else touched them.
+        before: Norm of all gradients after backward, before anything else touched them, without a scaler's factor.
         after: The same as the optimizer took them: less where they were clipped.
         weights: Norm of each parameter before the step.
         updates: Norm of each parameter's change by the step.
@@ -58,6 +64,9 @@ class Probe:
         predicted: How many samples each class was predicted for, likewise.
         finite: Whether every gradient is.
         tracked: BatchNorm batches counted so far (the largest count), to see whether statistics move.
+        scale: Factor that a gradient scaler put on the loss; 1 without one.
+        half: Floating type of autocast in the pass, such as ``float16``; empty without autocast.
+        zeros: Share of the gradients' entries that are exactly 0, looked up where `half` is float16.
     """
 
     step: int
@@ -74,6 +83,10 @@ class Probe:
     predicted: tuple[int, ...] = ()
     finite: bool = True
     tracked: int | None = None
+    scale: float = 1.0
+    half: str = ""
+    zeros: float | None = None
+    first: Tensor | None = None
 
     def ratios(self) -> dict[str, float]:
         """Update over weight of each parameter that has a weight."""
@@ -94,6 +107,7 @@ class Evaluation:
         graphs: Share of the passes that wrote down a graph for a backward that never came.
         first: The first batch of inputs, at most 16 samples: what data it was can be looked up.
         predicted: How many samples each class was predicted for, outputs (n, K) only.
+        last: The last batch of inputs, likewise: loops that measure training and test data do so in one go.
     """
 
     step: int
@@ -103,6 +117,7 @@ class Evaluation:
     graphs: float = 0.0
     first: Tensor | None = None
     predicted: dict[int, int] = field(default_factory=dict)
+    last: Tensor | None = None
 
 
 @dataclass(eq=False)
@@ -118,8 +133,8 @@ class Trace:
         passes: Passes forward in all.
         backwards: Backward passes in all.
         error: What the loop raised, in words, or empty.
-        unknown: Parameters that the optimizers hold and the model has not, at the end.
         changed: Whether the model has other modules or parameters than when the watch began.
+        skipped: Backward passes in all whose gradients were cleared without a step.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -131,6 +146,7 @@ class Trace:
     backwards: int = 0
     error: str = ""
     changed: bool = False
+    skipped: int = 0
 
     def losses(self) -> list[float]:
         """The loss of each step."""

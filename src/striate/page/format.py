@@ -6,6 +6,7 @@ Digits go as far as the interval supports: two where its half width begins with 
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from dataclasses import replace
 
@@ -144,6 +145,11 @@ def radius(value: float) -> str:
     if 0.5 < levels <= 64 and abs(levels - round(levels)) < 1e-6:
         return f"{round(levels)}/255"
     return f"{value:.4g}"
+
+
+def hardening(words: str) -> str:
+    """What a run keeps of its hardening, with the radius as it was given: ``"pgd within Linf 8/255, steps 7"``."""
+    return re.sub(r"(?<=within L)(\w+) ([0-9.e+-]+)", lambda found: f"{found[1]} {radius(float(found[2]))}", words)
 
 
 def norm(name: str) -> str:

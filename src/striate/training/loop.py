@@ -21,7 +21,7 @@ from striate.core.ranks import joined, ranks
 from striate.data.dataset import Splits
 
 from .averages import PASSED, measuring
-from .engine import Precision, build_fabric, compiled, exact, set_up
+from .engine import Precision, build_fabric, check_precision, compiled, exact, set_up
 from .events import Events, Observer, State, stalled
 from .feed import Feed, MemoryFormat
 from .init import seeded
@@ -30,10 +30,12 @@ from .payload import Epoch, Training
 from .prepare import build_task, changes_since, describe
 from .recipe import Recipe
 from .request import load_recipe
-from .run import guarded, opened_by_first, read_run, save_record
+from .run import agreed, guarded, opened_by_first, read_run, save_record
 from .start import starting_notes
 from .task import Batch, Task
 from .updates import Updates
+
+ALONE_IN_ITS_CHANNEL = "Expected more than 1 value per channel"  # torch's words, and those of our shared BatchNorm
 
 
 def fit(
@@ -91,14 +93,15 @@ def fit(
     how, folder = load_recipe(recipe) if isinstance(recipe, str) else recipe, Path(out)
     with exact(device, threads), joined(device) as together:
         fabric = build_fabric(device, precision, memory_format)
+        check_precision(precision, how)
         task = build_task(subject, splits, recipe=how, seed=seed, weights_root=weights_root)
         feed, dev = (
             Feed(part, how.batch, seed, fabric.device, memory_format, workers, how.augment, together)
             for part in (splits.train, splits.dev)
         )
         settings = {"device": device, "precision": precision, "memory_format": memory_format}
-        record = describe(subject, task, splits, how, seed=seed, asked=asked or {}, **settings)
-        record = replace(record, notes=record.notes + starting_notes(task, how, feed, seed=seed))
+        record = agreed(together, describe(subject, task, splits, how, seed=seed, asked=asked or {}, **settings))
+        record = replace(record, notes=(*record.notes, *starting_notes(task, how, feed, seed=seed)))
         with opened_by_first(together, folder, record, resume=resume, overwrite=overwrite) as run:
             if run.state == "complete":
                 progress.say(f"the run in {folder} is complete: nothing is left to do")
@@ -149,14 +152,20 @@ def learn(state: State, recipe: Recipe, feed: Feed, events: Events, fabric: Fabr
     """One pass over the training split; gives the task's mean figures of the batches as they were met.
 
     Raises:
-        RunError: The loss is no number; the message holds epoch, step and learning rate.
+        RunError: The loss is no number; the message holds epoch, step and learning rate. Or a batch is too small for
+            the net's BatchNorm.
     """
     seen, sums = 0, dict.fromkeys(state.task.figures, 0.0)
     updates = Updates(state, recipe, fabric)
     set_mode(state.task, training=True)
     for batch in feed.shuffled(state.epoch):
-        figures = updates.step(replace(batch, done=state.step / state.steps))
         count = len(batch.rows)
+        try:
+            figures = updates.step(replace(batch, done=state.step / state.steps))
+        except ValueError as error:
+            if ALONE_IN_ITS_CHANNEL not in str(error):
+                raise
+            raise too_small(count, recipe) from error
         state.figures = {name: float(figures[name].sum()) / count for name in sums}
         if not math.isfinite(state.figures["loss"]):
             raise diverged(state, batch)
@@ -213,6 +222,16 @@ def set_mode(task: Task, *, training: bool) -> None:
     """Training or eval mode for every net of the task."""
     for net in task.nets.values():
         net.train(training)
+
+
+def too_small(count: int, recipe: Recipe) -> RunError:
+    """What to say of a batch whose channels hold a single value each, of which there is no variance."""
+    parts = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
+    return RunError(
+        f"a BatchNorm of the net meets one value per channel in a batch of {count}{parts}: it has no variance",
+        accepted="two images or more",
+        hint="--batch 16, or a net without BatchNorm (own nets: +norm=group)",
+    )
 
 
 def diverged(state: State, batch: Batch) -> RunError:

@@ -164,10 +164,9 @@ def agreed(ranks: Ranks, record: Record) -> Record:
 
 @contextmanager
 def opened_by_first(ranks: Ranks, folder: Path, record: Record, *, resume: bool, overwrite: bool) -> Iterator[Record]:
-    """`opened` by the first of several ranks, once they agree; it alone holds the folder, and tells the others."""
-    meant = agreed(ranks, record)
+    """`opened` by the first of several ranks that have `agreed`; it alone holds the folder, and tells the others."""
     with ExitStack() as stack:
-        yield ranks.led(lambda: stack.enter_context(opened(folder, meant, resume=resume, overwrite=overwrite)))
+        yield ranks.led(lambda: stack.enter_context(opened(folder, record, resume=resume, overwrite=overwrite)))
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from striate.core.errors import StriateError
+
 from .feed import Feed
 from .init import seeded
 from .losses import expected_at_start
@@ -18,19 +20,28 @@ def starting_notes(task: Task, recipe: Recipe, feed: Feed, *, seed: int) -> tupl
 
     Such a net is sure of classes before it saw any: its weights start too large, its pixels are not normalised, or a
     softmax stands before a loss that has one of its own. One pass of one batch in training mode, BatchNorm's statistics
-    put back; the net, and what is drawn later, stay as they are.
+    put back; the net, and what is drawn later, stay as they are. Nothing is said where the net refuses that batch:
+    the first step refuses it too, with the run's own words.
+
+    Raises:
+        StriateError: The images cannot be had as they are asked for.
     """
     if not isinstance(task, Classification) or not task.fresh:
         return ()
     net = task.nets["net"]
     kept = {name: value.clone() for name, value in net.named_buffers()}
-    mode, batch = net.training, next(iter(feed.shuffled(0)))
+    mode = net.training
     device = next((each.device for each in net.parameters()), torch.device("cpu"))
     try:
+        batch = next(iter(feed.shuffled(0)))
         net.train()
         with torch.no_grad(), seeded(seed, "train/start"):
             logits = task.predict(type(batch)(batch.images.to(device), batch.labels, batch.ids, batch.rows))
             loss = float(task.losses(logits, batch.labels.to(device)).mean())
+    except StriateError:  # a mistake of the caller's, told of before there is a folder
+        raise
+    except (ValueError, RuntimeError):
+        return ()
     finally:
         net.train(mode)
         with torch.no_grad():

@@ -84,7 +84,7 @@ def architecture_report(
     found = replace(found, best=_best(run, given, found, trainer))
     report = run.report(
         found,
-        findings=search_findings(found, command=command_line("search", run.arguments)),
+        findings=search_findings(found),
         cites=(
             *PAPERS[given["strategy"]], *(("dong2020bench",) if space.name == "cell" else ()), "mellor2021neural",
             "tanaka2020pruning", "abdelfattah2021zero", *cites_of(given["recipe"], recipe),

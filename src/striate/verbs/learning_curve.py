@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
@@ -13,13 +14,15 @@ from striate.learn.curves.payload import LearningCurve
 
 from . import FOLDERS
 from .options import DataArgument, DataLike, Learning, NetLike, Option, at_least_one, count, number, words
-from .session import Session, number_folder, session, shown, write_into
+from .session import Session, command_line, number_folder, session, shown, write_into
+from .train import SHAPING
 
 if TYPE_CHECKING:
     from striate.data.dataset import Dataset, Splits
 
 CITES = ("hestness2017deep", "ng2018machine")
 AHEAD = (2.0, 4.0, 10.0)
+SAFE = "translation,rotation"  # changes that leave most classes what they are
 
 
 def sizes_in(text: str) -> tuple[int, ...]:
@@ -80,12 +83,24 @@ def learning_curve(
         result = _grown(run, given, folder)
         from striate.learn.curves.levers import levers_found
 
-        words = ["striate", "train", str(shown(data)), "--net", str(shown(net))]
-        words += [] if recipe is None else ["--recipe", recipe]
-        words += [] if size is None else ["--size", str(size)]
-        command = shlex.join(words)
-        report = run.report(result, findings=levers_found(result, command=command), cites=CITES)
+        report = run.report(
+            result, findings=levers_found(result, command=next_command(run, given, result)), cites=CITES
+        )
         return write_into(report, folder)
+
+
+def next_command(run: Session, given: Mapping[str, Any], result: LearningCurve) -> str:
+    """What pulls the lever: a training that differs from those made here, or a look at the images; "" for none."""
+    most = max(point.size for point in result.points)
+    last = next(point for point in result.points if point.size == most)
+    if result.lever == "mismatch":
+        return shlex.join(["striate", "evaluate", last.run, str(shown(given["dev_data"]))])
+    if result.lever not in ("bias", "variance"):
+        return ""
+    said = {name: value for name, value in run.arguments.items() if name in SHAPING}
+    said |= {name: given[name] for name in ("data", "net", "recipe", "size", "epochs")}
+    said |= {"epochs": 2 * last.epochs} if result.lever == "bias" else {"augment": SAFE}
+    return command_line("train", said, always=("net", "recipe"))
 
 
 def _grown(run: Session, given: dict[str, Any], folder: Path) -> LearningCurve:

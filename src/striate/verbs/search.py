@@ -21,6 +21,7 @@ from .train import SHAPING
 
 if TYPE_CHECKING:
     from striate.data.dataset import Splits
+    from striate.learn.search.payload import Part
     from striate.learn.search.study import Study
     from striate.learn.search.trials import Trying
 
@@ -203,7 +204,7 @@ def space_words(part: Any) -> str:
     if part.kind == "choice":
         return f"{part.name}={'|'.join(part.choices)}"
     kinds = ("int:" if part.kind == "int" else "") + ("log:" if part.log else "")
-    return f"{part.name}={kinds}{part.low:g}:{part.high:g}{f':{part.step}' if part.step != 1 else ''}"
+    return f"{part.name}={kinds}{part.low:.6g}:{part.high:.6g}{f':{part.step}' if part.step != 1 else ''}"
 
 
 def study_of(store: Any, given: Mapping[str, Any], trying: Trying, *, seed: int) -> Study:
@@ -250,10 +251,9 @@ def reported(run: Session, given: Mapping[str, Any], trying: Trying, study: Stud
     )
     found = replace(found, best=best_of(run, given, trying, found))
     run.data_origin = {**(run.data_origin or {}), "split": "train, dev, and once test"}
-    again = command_line("search", run.arguments)
     report = run.report(
         found,
-        findings=search_findings(found, command=again),
+        findings=search_findings(found, beyond=lambda part, below: beyond(run, trying, part, below=below)),
         cites=(
             *PAPERS[given["sampler"]], *PAPERS[given["pruner"]], "akiba2019optuna", "hutter2014efficient",
             *cites_of(given["recipe"], trying.recipe),
@@ -304,8 +304,22 @@ def best_of(run: Session, given: Mapping[str, Any], trying: Trying, found: Searc
         too_good=too_good(dev, test),
         chance=best_by_chance(dev, chosen),
         run=str(shown(folder)) if here else "",
-        command=command_line("train", said),
+        command=command_line("train", said, always=("net",)),
     )
+
+
+def beyond(run: Session, trying: Trying, part: Part, *, below: bool) -> str:
+    """The command of the same search past one end of a part; "" where nothing is possible there."""
+    from striate.learn.search.findings import widened
+    from striate.learn.search.space import resolve
+
+    parts = [widened(each, below=below) if each.name == part.name else each for each in trying.parts]
+    try:
+        resolve(parts, trying.recipe, trying.net)
+    except StriateError:
+        return ""
+    words = ",".join(space_words(each) for each in parts)
+    return command_line("search", {**run.arguments, "space": words, "out": f"{trying.out}-wider"})
 
 
 @contextmanager

@@ -394,8 +394,11 @@ def _from_here(text: str) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
 
 
-def command_line(verb: str, arguments: Mapping[str, Any]) -> str:
-    """The command that does the same: positionals as they stand, then what differs from the defaults."""
+def command_line(verb: str, arguments: Mapping[str, Any], *, always: Sequence[str] = ()) -> str:
+    """The command that does the same: positionals as they stand, then what differs from the defaults.
+
+    Options named in ``always`` stand there even where they have their defaults.
+    """
     from .signature import read_signature
 
     positional, options = read_signature(verb)
@@ -405,7 +408,8 @@ def command_line(verb: str, arguments: Mapping[str, Any]) -> str:
         parts += [str(each) for each in value] if isinstance(value, list) else [str(value)] if value is not None else []
     for name, parameter in options.items():
         value = shown(arguments.get(name, parameter.default))
-        if value == shown(parameter.default) or value is None or name == "quiet":
+        usual = value == shown(parameter.default) and name not in always
+        if usual or value is None or name == "quiet":
             continue
         flag = f"--{name.replace('_', '-')}"
         text = ",".join(str(each) for each in value) if isinstance(value, list) else str(value)

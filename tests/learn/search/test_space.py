@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from striate.core.errors import StriateError, UnknownNameError
-from striate.learn.search.findings import place
+from striate.learn.search.findings import place, widened
 from striate.learn.search.payload import Part
 from striate.learn.search.space import applied, default_space, defaults, parse_space, resolve
 from striate.learn.search.study import grid_of, masked
@@ -123,6 +123,14 @@ def test_places_in_a_range_follow_its_scale() -> None:
     assert place(Part("a", "float", low=0.01, high=1, log=True), 0.1) == pytest.approx(0.5)
     assert place(Part("a", "float", low=0, high=10), 2.5) == pytest.approx(0.25)
     assert place(Part("a", "choice", choices=("x", "y", "z")), "y") == pytest.approx(0.5)
+
+
+def test_a_range_is_widened_at_the_end_where_the_best_lies() -> None:
+    rate, width = Part("rate", "float", low=0.01, high=1, log=True), Part("width", "int", low=8, high=16)
+    assert widened(rate, below=True) == Part("rate", "float", low=0.001, high=1.0, log=True)
+    assert widened(rate, below=False) == Part("rate", "float", low=0.01, high=10.0, log=True)
+    assert (widened(width, below=False).low, widened(width, below=False).high) == (8, 24)
+    assert widened(width, below=True).low == 1
 
 
 def test_a_password_is_never_shown() -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from striate.core.progress import Step, idle
+
 if TYPE_CHECKING:
     from striate.data.dataset import Dataset
 
@@ -34,14 +36,14 @@ class Colours:
         return shares.sqrt()
 
 
-def colours(train: Dataset, *, seed: int, memory: int) -> Colours:
+def colours(train: Dataset, *, seed: int, memory: int, step: Step = idle) -> Colours:
     """A joint histogram of 8 x 8 x 8 colours in RGB, or of 32 greys.
 
     The product of two codes is the Bhattacharyya coefficient of the two histograms.
 
     Source: Swain & Ballard 1991, section 2.1 (their axes are opponent colours, and they compare by intersection).
     """
-    del seed, memory
+    del seed, memory, step
     bins = BINS[train.channels]
     kind = f"{bins} x {bins} x {bins} colours, RGB" if train.channels == 3 else f"{bins} greys"
     return Colours(train.channels, bins, bins**train.channels, f"histogram of {kind}, roots of shares")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
 
+from striate.core.progress import Step
+
 if TYPE_CHECKING:
     from striate.data.dataset import Dataset
 
@@ -29,8 +31,8 @@ class Features(Protocol):
 class Maker(Protocol):
     """Makes features; what has to be fitted is fitted on training images alone."""
 
-    def __call__(self, train: Dataset, *, seed: int, memory: int) -> Features:
-        """The features for images of this kind."""
+    def __call__(self, train: Dataset, *, seed: int, memory: int, step: Step) -> Features:
+        """The features for images of this kind; ``step(0)`` is called now and then, to say that it goes on."""
         ...
 
 
@@ -51,6 +53,6 @@ class Candidates(Protocol):
 class Fit(Protocol):
     """Fits a kind of classifier to codes (N, width) with labels (N,)."""
 
-    def __call__(self, codes: Tensor, labels: Tensor, *, classes: int, seed: int) -> Candidates:
-        """One fitted classifier for each setting."""
+    def __call__(self, codes: Tensor, labels: Tensor, *, classes: int, seed: int, step: Step) -> Candidates:
+        """One fitted classifier for each setting; ``step(0)`` is called now and then, to say that it goes on."""
         ...

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from striate.core.errors import StriateError
+from striate.core.progress import Step, idle
 from striate.nets.own.hog import HOG
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ class Gradients:
         return found
 
 
-def gradients(train: Dataset, *, seed: int, memory: int) -> Gradients:
+def gradients(train: Dataset, *, seed: int, memory: int, step: Step = idle) -> Gradients:
     """HOG of about eight cells along the short side (cells of 4 pixels at 28 and 32), blocks of 2 x 2, 9 orientations.
 
     Source: Dalal & Triggs 2005; their cells have 8 pixels, for people of 128 x 64.
     """
-    del seed, memory
+    del seed, memory, step
     height, width = train.size or (0, 0)
     if min(height, width) < 8:
         raise StriateError(f"images of {height} x {width} for hog", accepted="at least 8 x 8", hint="other --features")

@@ -164,7 +164,8 @@ def measure_baselines(
         CLASSIFIERS[name]
     _check(train, dev, test)
     learnt, chosen = _some(train, images), _some(dev, choosing)
-    total = len(features) * (len(learnt) + len(chosen) + len(test))
+    # codes of every image, and each fit as many images as it learns from
+    total = len(features) * ((1 + len(classifiers)) * len(learnt) + len(chosen) + len(test))
     rows: list[Baseline] = []
     made: list[Described] = []
     linear: tuple[Tensor, str] | None = None
@@ -196,15 +197,20 @@ def _measured(
 ) -> tuple[list[Baseline], Described, Tensor, Tensor, tuple[Tensor, str] | None]:
     """All classifiers on one feature; the test rows and labels that came; the pixels' linear weights."""
     begun = time.process_time()
-    feature = FEATURES.load(name)(train, seed=seed, memory=memory)
+    step(0, name)
+    feature = FEATURES.load(name)(train, seed=seed, memory=memory, step=step)
     fitting = _some(train, max(len(test.classes), memory // (4 * _COPIES * feature.width)))
     codes, truth = _codes(feature, fitting, memory=memory, workers=workers, step=step)
     spent = time.process_time() - begun
     kind = _Kind()
     for each in classifiers:
         at = time.process_time()
-        kind.candidates[each] = CLASSIFIERS.load(each)(codes, truth, classes=len(train.classes), seed=seed)
+        step(0, f"{name}, {each}")
+        fit = CLASSIFIERS.load(each)
+        kind.candidates[each] = fit(codes, truth, classes=len(train.classes), seed=seed, step=step)
         kind.seconds[each] = time.process_time() - at
+        step(len(train))
+    step(len(train) - len(codes), f"{name}, dev and test")
     on_dev, dev_labels, _, more = _predicted(feature, kind, dev, memory=memory, workers=workers, step=step)
     right = {each: (found == dev_labels).double().mean(1) for each, found in on_dev.items()}
     # argmax gives the first of equal ones, the simplest setting

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from striate.core.progress import Step, idle
 from striate.measure.nearest import nearest
 
 COUNTS = (1, 3, 5, 9, 15)
@@ -34,11 +35,11 @@ class Neighbours:
         return torch.stack(chosen)
 
 
-def nearest_images(codes: Tensor, labels: Tensor, *, classes: int, seed: int = 0) -> Neighbours:
+def nearest_images(codes: Tensor, labels: Tensor, *, classes: int, seed: int = 0, step: Step = idle) -> Neighbours:
     """The k nearest by Euclidean distance, exact, for k of 1 to 15. Deterministic.
 
     Source: Cover & Hart 1967.
     """
-    del seed
+    del seed, step
     counts = tuple(count for count in COUNTS if count <= len(codes))
     return Neighbours(tuple(f"k = {count}" for count in counts), counts, codes, labels, classes)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from striate.core.progress import Step, idle
 from striate.core.rng import Rng
 
 EPOCHS = (1, 3, 10)
@@ -92,7 +93,7 @@ def learn_perceptron(
     return Learnt(torch.from_numpy(weights.copy()), torch.from_numpy(averaged), tuple(mistakes))
 
 
-def perceptron(codes: Tensor, labels: Tensor, *, classes: int, seed: int = 0) -> Perceptron:
+def perceptron(codes: Tensor, labels: Tensor, *, classes: int, seed: int = 0, step: Step = idle) -> Perceptron:
     """Averaged weights after 1, 3 and 10 epochs.
 
     Random: the order of the images, by the seed.
@@ -100,6 +101,7 @@ def perceptron(codes: Tensor, labels: Tensor, *, classes: int, seed: int = 0) ->
     found: Learnt | None = None
     weights = []
     for epochs in EPOCHS:
+        step(0)
         more = epochs - (0 if found is None else len(found.mistakes))
         found = learn_perceptron(codes, labels, classes=classes, epochs=more, seed=seed, known=found)
         weights.append(found.averaged)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch.nn.functional as F
 from torch import Tensor
 
+from striate.core.progress import Step, idle
+
 if TYPE_CHECKING:
     from striate.data.dataset import Dataset
 
@@ -42,18 +44,18 @@ class Tiny:
         return F.normalize(centred, dim=1, eps=1e-4)
 
 
-def pixels(train: Dataset, *, seed: int, memory: int) -> Pixels:
+def pixels(train: Dataset, *, seed: int, memory: int, step: Step = idle) -> Pixels:
     """Every pixel."""
-    del seed, memory
+    del seed, memory, step
     height, width = train.size or (0, 0)
     return Pixels(train.channels * height * width, f"{height} x {width} pixels, {train.channels} channels")
 
 
-def tiny(train: Dataset, *, seed: int, memory: int) -> Tiny:
+def tiny(train: Dataset, *, seed: int, memory: int, step: Step = idle) -> Tiny:
     """A picture of 16 x 16 pixels, its mean taken off, brought to unit length.
 
     Source: Torralba, Fergus & Freeman 2008, section 4 (32 x 32 there; 16 x 16 for pictures that are small already).
     """
-    del seed, memory
+    del seed, memory, step
     side = min(SIDE, *(train.size or (SIDE, SIDE)))
     return Tiny(side, train.channels * side * side, f"{side} x {side} pixels without their mean, unit length")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from striate.core.errors import StriateError
 from striate.core.image import to_bytes, to_channels
+from striate.core.progress import Step, idle
 from striate.core.rng import Rng
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Words:
         return pyramid(torch.stack(found), cells_of(points, self.size), len(self.vocabulary))
 
 
-def words(train: Dataset, *, seed: int, memory: int) -> Words:
+def words(train: Dataset, *, seed: int, memory: int, step: Step = idle) -> Words:
     """SIFT of 16 x 16 patches every 8 pixels, 200 words, a pyramid of three levels.
 
     Images under 64 pixels are enlarged to 64. The words are the centres of k-means on at most 50,000 descriptors of
@@ -64,7 +65,10 @@ def words(train: Dataset, *, seed: int, memory: int) -> Words:
     factor = max(1.0, LEAST / min(height, width))
     size = (round(height * factor), round(width * factor))
     rows = Rng(seed, "baselines/words").permutation(len(train))[:SAMPLED].sort().values
-    parts = [torch.cat(described(train.images(part), size, sift)) for part in torch.split(rows, 50)]
+    parts = []
+    for part in torch.split(rows, 10):
+        parts.append(torch.cat(described(train.images(part), size, sift)))
+        step(0)
     every = torch.cat(parts)
     chosen = every[Rng(seed, "baselines/descriptors").permutation(len(every))[:LEARNT]]
     count = min(WORDS, len(chosen))

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 from striate.core.finding import Evidence, Finding
 from striate.core.number import Number
 
 from .payload import Part, Search, Value
 
+Beyond = Callable[[Part, bool], str]
 NEAR = 0.02  # share of a range that counts as its border
 
 
-def search_findings(found: Search, *, command: str) -> list[Finding]:
-    """The best at the border of the space, nothing better than the recipe, too few trials, failures, luck."""
+def search_findings(found: Search, *, beyond: Beyond | None = None) -> list[Finding]:
+    """The best at the border of the space, nothing better than the recipe, too few trials, failures, luck.
+
+    ``beyond`` gives the command of a search past the lower end of a part (True) or its upper one; "" for none.
+    """
     findings: list[Finding] = []
     best = found.best
     failed = [each for each in found.trials if each.state == "failed"]
@@ -32,7 +38,7 @@ def search_findings(found: Search, *, command: str) -> list[Finding]:
     if best is None:
         return findings
     findings += [
-        _border(part, best.parameters[part.name], command) for part in found.space if _at(part, best.parameters)
+        _border(part, best.parameters[part.name], beyond) for part in found.space if _at(part, best.parameters)
     ]
     default = next((each for each in found.trials if each.number == found.default), None)
     if default is not None and default.value is not None and best.dev.value is not None and not found.architecture:
@@ -95,16 +101,27 @@ def place(part: Part, value: Value) -> float:
     return (at - low) / (high - low)
 
 
-def _border(part: Part, value: Value, command: str) -> Finding:
+def widened(part: Part, *, below: bool) -> Part:
+    """The part with its lower or upper end moved on: tenfold on a logarithmic scale, else by the width of its range."""
+    low, high = float(part.low or 0), float(part.high or 0)
+    end = (low / 10 if below else high * 10) if part.log else (2 * low - high if below else 2 * high - low)
+    if part.kind == "int":
+        end = float(max(round(end), 1))
+    return replace(part, low=end, high=high) if below else replace(part, low=low, high=end)
+
+
+def _border(part: Part, value: Value, beyond: Beyond | None) -> Finding:
     below = place(part, value) < 0.5
     end, side = (part.low, "lower") if below else (part.high, "upper")
+    command = beyond(part, below) if beyond else ""
+    wider = f"Search on {'below' if below else 'above'} it: a wider range, in a folder of its own."
     return Finding(
         f"search/border/{part.name}",
         "search",
-        "warning",
+        "warning" if command else "note",
         0.9,
         f"The best {part.name}, {float(value):.3g}, lies at the {side} end of what was searched.",
         (Evidence(f"{side} end", Number(float(end or 0.0))),),
-        f"Search on {'below' if below else 'above'} it: give a wider range, and another --out.",
+        wider if command else "Search more finely near that end: what lies as far beyond it is not possible.",
         command,
     )

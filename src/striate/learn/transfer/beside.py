@@ -9,7 +9,7 @@ from torch import Tensor
 
 from striate.core.image import Geometry
 from striate.core.number import Number
-from striate.core.progress import SILENT, Progress
+from striate.core.progress import SILENT, Progress, idle
 from striate.data.dataset import Dataset, Splits
 from striate.learn.baselines import FEATURES
 from striate.learn.baselines.measure import measure_baselines
@@ -64,7 +64,7 @@ def plain_codes(splits: Splits, *, seed: int = 0) -> dict[str, dict[str, Codes]]
     found: dict[str, dict[str, Codes]] = {}
     for name in DRAWN_FROM:
         parts = [brought(part, side[name]) for part in splits]
-        make = FEATURES.load(name)(parts[0], seed=seed, memory=MEMORY)
+        make = FEATURES.load(name)(parts[0], seed=seed, memory=MEMORY, step=idle)
         found[name] = {part.split: flat_codes(part, make) for part in parts}
     return found
 

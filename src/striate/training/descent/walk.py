@@ -20,6 +20,7 @@ from .payload import Descent, Path, Scene
 from .surfaces import SURFACES, Surface
 
 RATES = tuple(10.0 ** (power / 2) for power in range(-6, 3))  # 1e-3 to 10, two a decade
+MIDDLE = 0.1  # where the best rate often lies
 TOLERANCE = 1e-3  # share of the start's height above the lowest point
 BOUNDS = 1e3  # beyond it an optimiser has left the surface
 SIDE = 61  # points of the grid on each axis
@@ -34,10 +35,20 @@ class Point(nn.Module):
         self.place = nn.Parameter(torch.tensor(start, dtype=torch.float64))
 
 
-def descend_surface(surface: Surface, spec: Optimizer, *, steps: int, name: str = "", tuned: bool = False) -> Path:
+def descend_surface(
+    surface: Surface, spec: Optimizer, *, steps: int, name: str = "", tuned: bool = False, beat: float = math.inf
+) -> Path:
     """The path of one optimiser from the surface's start; it ends early where it leaves all bounds.
 
     A step of one with a line search (L-BFGS) is one iteration of it, and may look at the surface several times.
+
+    Args:
+        surface: What to go down.
+        spec: The optimiser with its rate.
+        steps: At most.
+        name: What the path is called.
+        tuned: Whether the rate was chosen.
+        beat: A number of steps; the path also ends where it can no longer arrive within so many.
 
     Raises:
         RunError: The optimiser is not made for a point of two numbers.
@@ -54,15 +65,18 @@ def descend_surface(surface: Surface, spec: Optimizer, *, steps: int, name: str 
         return float(loss.detach())
 
     places, losses, diverged = [surface.start], [_height(surface, point)], False
+    bound = within(losses[0], surface.lowest)
     for _ in range(steps):
         optimizer.step(closure)
-        x, y = (float(each) for each in point.place.detach())
+        x, y = point.place.tolist()
         height = _height(surface, point)
         if not (math.isfinite(height) and max(abs(x), abs(y)) < BOUNDS):
             diverged = True
             break
         places.append((x, y))
         losses.append(height)
+        if height > bound and len(losses) > beat:
+            break
     arrived = Number.missing("it diverged") if diverged else arrival(losses, surface.lowest)
     return Path(name, spec.rate, tuned, tuple(places), tuple(losses), looks, arrived, diverged)
 
@@ -73,20 +87,33 @@ def _height(surface: Surface, point: Point) -> float:
 
 def arrival(losses: Sequence[float], lowest: float) -> Number:
     """The step from which on the height stays within the tolerance of the lowest."""
-    bound = lowest + TOLERANCE * (losses[0] - lowest)
+    bound = within(losses[0], lowest)
     last = max((step for step, loss in enumerate(losses) if loss > bound), default=-1)
     return Number(float(last + 1)) if last + 1 < len(losses) else Number.missing(f"not within {len(losses) - 1} steps")
 
 
+def within(start: float, lowest: float) -> float:
+    """The height up to which an optimiser has arrived that began at ``start``."""
+    return lowest + TOLERANCE * (start - lowest)
+
+
 def best_path(surface: Surface, spec: Optimizer, *, steps: int, name: str) -> Path:
-    """The path at that of `RATES` which arrives first, or is lowest in the end where none arrives."""
-    tried = [descend_surface(surface, replace(spec, rate=rate), steps=steps, name=name, tuned=True) for rate in RATES]
-    kept = [each for each in tried if not each.diverged] or tried
+    """The path at that of `RATES` which arrives first, or is lowest in the end where none arrives.
 
-    def order(path: Path) -> tuple[float, float]:
-        return (math.inf if path.arrived.value is None else path.arrived.value, path.losses[-1])
+    A rate is given up as soon as it is later than the best so far; middle rates are tried first, so that most are.
+    """
 
-    return min(kept, key=order)
+    def order(path: Path) -> tuple[float, float, float]:
+        return (math.inf if path.arrived.value is None else path.arrived.value, path.losses[-1], path.rate)
+
+    best: Path | None = None
+    for rate in sorted(RATES, key=lambda each: abs(math.log(each / MIDDLE))):
+        beat = math.inf if best is None or best.diverged else order(best)[0]
+        tried = descend_surface(surface, replace(spec, rate=rate), steps=steps, name=name, tuned=True, beat=beat)
+        if best is None or (tried.diverged, *order(tried)) < (best.diverged, *order(best)):
+            best = tried
+    assert best is not None
+    return best
 
 
 def race(
