@@ -107,8 +107,8 @@ def sheet(images: Tensor, *, most: int = 16) -> bytes:
     return encode_webp(enlarge(torch.cat(tuple(shown), dim=2), 64))
 
 
-def diagnosis(case: Case, findings: Findings, *, setup: str = "") -> Diagnosis:
-    """The payload of a case."""
+def diagnosis(case: Case, findings: Findings, *, setup: str = "", around: float = 0.0) -> Diagnosis:
+    """The payload of a case; ``around`` are the seconds that the looks before and after the run took."""
     trace, start, end = case.trace, case.__dict__.get("start"), case.__dict__.get("end")
     listed = findings.ordered()
     serious = [each for each in listed if each.severity != "note"]
@@ -120,7 +120,7 @@ def diagnosis(case: Case, findings: Findings, *, setup: str = "") -> Diagnosis:
             replace(findings.runs[each.name], what=each.what) for each in all_checks() if each.name in findings.runs
         ),
         steps=steps,
-        seconds=0.0 if trace is None else round(trace.seconds, 4),
+        seconds=round(around + (0.0 if trace is None else trace.seconds), 4),
         share=None if trace is None or not trace.elapsed else trace.seconds / max(trace.elapsed - trace.seconds, 1e-9),
         start_loss=None if start is None or start.loss is None or not math.isfinite(start.loss) else start.loss,
         train=None if end is None or end.train.right is None else wilson(end.train.right, end.train.n),

@@ -97,8 +97,8 @@ class Diagnosis:
         verdict: One sentence.
         checks_run: Every check and what became of it.
         steps: Steps that were watched; 0 where only the start was looked at.
-        seconds: What looking took.
-        share: That as a share of the watched training; None without one.
+        seconds: What looking took: before the run, while it went on, and after it.
+        share: What it took while the run went on, as a share of the run's own time; None without a run.
         start_loss: Loss of the first batch before training.
         train: Share of training samples that the trained model has right, eval mode.
         test: Likewise of test samples.

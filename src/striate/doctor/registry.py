@@ -10,8 +10,11 @@ from .payload import CheckRow
 
 FAMILIES = (
     "values",
+    "images",
     "labels",
+    "targets",
     "splits",
+    "augmentation",
     "outputs",
     "wiring",
     "layers",
@@ -23,6 +26,7 @@ FAMILIES = (
     "rates",
     "schedules",
     "evaluation",
+    "outcome",
     "beyond",
     "runs",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -46,7 +47,7 @@ def watch(
     """A context manager that watches the training inside its block and says why it does not learn.
 
     >>> import torch, striate
-    >>> model, x, y = torch.nn.Linear(4, 3), torch.randn(64, 4), torch.randint(3, (64,))
+    >>> model, x, y = torch.nn.Linear(4, 3), torch.randn(512, 4), torch.randint(3, (512,))
     >>> optimizer, loss_fn = torch.optim.SGD(model.parameters(), lr=0.1), torch.nn.CrossEntropyLoss()
     >>> with striate.watch(model, optimizer, loss_fn, train=(x, y), quiet=True) as doctor:
     ...     for _ in range(20):
@@ -101,6 +102,7 @@ class Watch:
         self._preflight, self._speak = preflight, speak
         self._stack = ExitStack()
         self._next_look = 2
+        self._around = 0.0  # seconds of the looks before and after the block
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -115,7 +117,7 @@ class Watch:
     @property
     def result(self) -> Diagnosis:
         """What was looked at, with the numbers."""
-        return diagnosis(self.case, self._checked)
+        return diagnosis(self.case, self._checked, around=self._around)
 
     @property
     def album(self) -> dict[str, bytes]:
@@ -126,10 +128,12 @@ class Watch:
         return "\n".join([self.result.verdict, *(paragraph(each) for each in self.findings)])
 
     def __enter__(self) -> Self:
+        begun = time.perf_counter()
         if self._preflight:
-            self._say(self._checked.look(self.case, ("data", "start")))
+            self._look(("data", "start"))
         else:  # once training has begun, the start cannot be looked at any more
             self.case.omit("start", "preflight=False")
+        self._around = time.perf_counter() - begun
         self.recorder = Recorder(self.case.setup, self._trace, self._stepped, self.faults, self._entrances)
         self._stack.enter_context(self.recorder.attached())
         return self
@@ -142,12 +146,10 @@ class Watch:
         self._trace.error = "" if error is None else short(error)
         self.case.finished = True
         if error is None or isinstance(error, Exception):  # after Ctrl-C nobody waits for another look
-            self.recorder.guarded(self._at_end)()
+            begun = time.perf_counter()
+            self.case.lacks("end")  # looked at whether or not a check asks for it: the report shows it
             self._look(("run", "end"))
-
-    def _at_end(self) -> None:
-        """The trained model on the samples, whether or not a check asks for it: the report shows it."""
-        self.case.lacks("end")
+            self._around += time.perf_counter() - begun
 
     @property
     def _trace(self) -> Trace:

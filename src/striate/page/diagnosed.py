@@ -47,6 +47,9 @@ def outline(report: Report[Diagnosis]) -> Outline:
     )
 
 
+LONG = 300  # steps from which on the share that watching took is worth a word
+
+
 def measured(result: Diagnosis) -> tuple[Headline, ...]:
     """The numbers of a diagnosis: losses, what is right, what looking took; what is not known is left out."""
     figures = []
@@ -58,8 +61,8 @@ def measured(result: Diagnosis) -> tuple[Headline, ...]:
         if number is not None and number.value is not None:
             figures.append(Headline("", label, number, note="after the run, eval mode"))
     if result.share is not None and result.steps:
-        note = f"{100 * result.share:.1f} % of the run's own" if result.share < 1 else "a run of a moment"
-        figures.append(_plain("seconds that watching took", result.seconds, note))
+        note = f"{100 * result.share:.1f} % of the steps' own time" if result.steps >= LONG else "before, while, after"
+        figures.append(_plain("seconds that looking took", round(result.seconds, 2), note))
     return tuple(figures)
 
 

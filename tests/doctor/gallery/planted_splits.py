@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
+from torch import Tensor
 
 from doctor.gallery.faults import fault
-from doctor.gallery.plan import Plan
+from doctor.gallery.plan import Items, Plan
 
 
 def _split_anew(plan: Plan) -> None:
@@ -126,3 +130,97 @@ def _smaller(plan: Plan) -> None:
 @fault("batch-too-large", before=True, mend=_smaller)
 def batch_too_large(plan: Plan) -> None:
     plan.batch = len(plan.x)
+
+
+def _without_change(plan: Plan) -> None:
+    plan.change = None
+
+
+@fault("noise-too-strong", "augmentation-destroys-label", before=True, mend=_without_change)
+def noise_too_strong(plan: Plan) -> None:
+    """Noise of five deviations: meant for bytes, added to normalised images."""
+    plan.change = lambda x: x + 5.0 * torch.randn_like(x)
+
+
+@fault("all-but-erased", "augmentation-destroys-label", before=True, mend=_without_change)
+def all_but_erased(plan: Plan) -> None:
+    """A small crop anywhere in the image, the rest erased."""
+
+    def small(x: Tensor) -> Tensor:
+        top, left = (int(torch.randint(x.shape[1] - 3, ())) for _ in range(2))
+        kept = torch.full_like(x, float(plan.x.min()))
+        kept[:, top : top + 3, left : left + 3] = x[:, top : top + 3, left : left + 3]
+        return kept
+
+    plan.change = small
+
+
+@fault("turned-anyhow", "augmentation-destroys-label", data=("digits",), before=True, mend=_without_change)
+def turned_anyhow(plan: Plan) -> None:
+    """Flips and turns by right angles, as for photographs from above."""
+    plan.change = lambda x: x.rot90(int(torch.randint(4, ())), (1, 2)).flip(1 if torch.rand(()) < 0.5 else 2)
+
+
+def _plain_test(plan: Plan) -> None:
+    plan.test_change = None
+
+
+@fault("augmentation-in-test", before=True, mend=_plain_test)
+def augmentation_in_test(plan: Plan) -> None:
+    """One transform for both data sets."""
+    plan.change = plan.test_change = _shifted
+
+
+def _shifted(x: Tensor) -> Tensor:
+    """Moved by at most one pixel, mirrored half the time."""
+    moves = [int(torch.randint(-1, 2, ())) for _ in range(2)]
+    x = x.roll(moves, (1, 2))
+    return x.flip(2) if torch.rand(()) < 0.5 else x
+
+
+def _noisy_by_numpy(x: Tensor) -> Tensor:
+    return x + 0.1 * torch.from_numpy(np.random.randn(*x.shape)).float()
+
+
+def _own_seeds(plan: Plan) -> None:
+    plan.worker_init = lambda number: np.random.seed(torch.initial_seed() % 2**32)
+
+
+@fault("workers-alike", before=True, mend=_own_seeds)
+def workers_alike(plan: Plan) -> None:
+    """Reproducible, as a forum advised."""
+    plan.change, plan.worker_init = _noisy_by_numpy, lambda number: np.random.seed(42)
+
+
+def _no_seed(plan: Plan) -> None:
+    plan.change = _shifted
+
+
+@fault("seed-in-getitem", "augmentation-repeats", before=True, mend=_no_seed)
+def seed_in_getitem(plan: Plan) -> None:
+    """Each sample seeds the generator first."""
+
+    def seeded(x: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        return _shifted(x)
+
+    plan.change = seeded
+
+
+class Cached(Items):
+    """Samples that are kept once they were drawn."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.cache: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        if row not in self.cache:
+            self.cache[row] = super().__getitem__(row)
+        return self.cache[row]
+
+
+@fault("augmented-once", "augmentation-repeats", before=True)
+def augmented_once(plan: Plan) -> None:
+    """A cache behind the transform instead of before it."""
+    plan.train_set = lambda: Cached(plan.x, plan.y, _shifted)  # type: ignore[method-assign]

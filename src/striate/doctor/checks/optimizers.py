@@ -272,7 +272,7 @@ def momentum_too_high(case: Case, limits: Limits) -> Iterator[Seen]:
     code="torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)",
     source="Loshchilov & Hutter 2019, section 2",
     thresholds=(
-        Threshold("share of a weight that decay takes each step", 0.007, "half of it in 100 steps; in use is up to 2e-3"),
+        Threshold("share of a weight that decay takes each step", 0.007, "half in 100 steps; in use is up to 2e-3"),
         Threshold("decay over gradient, by their norms", 0.5, "healthy set-ups lie below .1 at the start"),
     ),
     leads_to=("no-progress", "diverged", "plateau", "rate-too-high"),
