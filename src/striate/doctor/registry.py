@@ -12,6 +12,7 @@ FAMILIES = (
     "values",
     "labels",
     "splits",
+    "shortcuts",
     "augmentation",
     "wiring",
     "signal",
