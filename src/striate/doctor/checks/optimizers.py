@@ -287,7 +287,8 @@ def weight_decay_too_large(case: Case, limits: Limits) -> Iterator[Seen]:
             continue
         peak = max(float(worst.get(key) or 0.0) for key in ("lr", "initial_lr", "max_lr"))
         momentum = float(worst.get("momentum") or 0.0)
-        share = decay * peak / max(1 - momentum, 1e-6) if decoupled or not invariant(one) else 0.0
+        summed = 1.0 if decoupled else 1 / max(1 - momentum, 1e-6)  # momentum adds up what is part of the gradient
+        share = decay * peak * summed if decoupled or not invariant(one) else 0.0
         pull = 0.0 if decoupled or case.setup.pretrained else _pull(case, worst, decay)
         if share > limits["share of a weight that decay takes each step"]:
             yield Seen(
