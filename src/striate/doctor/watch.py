@@ -230,7 +230,7 @@ class Recorder:
         self.marks: dict[int, tuple[int, int]] = {}  # of some parameters: gradient and its version after a step
         self.backs: dict[int, tuple[int, int]] = {}  # the same after a backward
         self.some: list[int] = []
-        self.skipped = self.again = 0
+        self.skipped = self.again = self.inside = 0
         self.root: Tensor | None = None  # the last loss, held so that its memory stays its own
         self.stepping = False  # inside an optimizer's step, where a closure may run backward
         self.heard = False  # whether the backward under way is of this model
@@ -381,6 +381,7 @@ class Recorder:
 
     def before_backward(self, loss: Tensor) -> None:
         """A backward from ``loss`` is about to begin."""
+        self.inside += self.stepping
         self.heard = bool(self.pending) or self.probe is not None or self.backwards > 0
         if not self.heard:
             return  # of another model
@@ -502,12 +503,13 @@ class Recorder:
                 optimizer=next((index for index, each in enumerate(every) if each is optimizer), 0),
                 skipped=self.skipped,
                 again=self.again,
+                inside=self.inside,
                 passes=len(self.pending),
             )
         )
         self.pending, self.backwards, self.kept = [], 0, False
         self.marks = {key: (id(grad), grad._version) for key in self._some() if (grad := self._grad(key)) is not None}
-        self.backs, self.root, self.skipped, self.again = {}, None, 0, 0
+        self.backs, self.root, self.skipped, self.again, self.inside = {}, None, 0, 0, 0
         if self.probe is not None:
             self._finish(self.probe)
 
