@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from striate.core.codec import dumps, from_json
-from striate.core.errors import RunError, StriateError
+from striate.core.errors import RunError, StriateError, UnknownNameError
 from striate.nets.net import Net
 from striate.training.averages import Average, Ema, Swa
 from striate.training.loop import fit
@@ -253,7 +253,13 @@ def test_a_recipe_comes_from_a_function_a_file_and_a_run(tmp_path):
     (tmp_path / "mine.json").write_text(dumps(mine))
     assert load_recipe(f"{tmp_path}/mine.json") == mine
     fit(linear(), tiny_splits(), out=tmp_path / "run", recipe=mine)
-    assert load_recipe(f"{tmp_path}/run/run.json") == mine
+    assert load_recipe(f"{tmp_path}/run/run.json") == load_recipe(f"{tmp_path}/run") == mine
+    with pytest.raises(StriateError, match=r"own.py names no function; accepted: FILE.py:function"):
+        load_recipe(f"{tmp_path}/own.py")
+    with pytest.raises(UnknownNameError, match=r"accepted: mine, other$"):  # not what it imports
+        load_recipe(f"{tmp_path}/own.py:absent")
+    with pytest.raises(StriateError, match="holds no recipe"):
+        load_recipe(str(tmp_path))
     with pytest.raises(StriateError, match="gave a int"):
         load_recipe(f"{tmp_path}/own.py:other")
     (tmp_path / "bad.json").write_text("{}")

@@ -8,11 +8,13 @@ from functools import cached_property
 from torch import nn
 
 from .end import End, look_at_end
+from .history import History
 from .samples import Samples, Unreadable, draw
 from .setup import Setup
 from .start import Failed, Start, look_at_start
 from .trace import Trace
 
+DECLARED = {"generator": "generate", "discriminator": "discriminate", "codes": "embed"}
 FEW_STEPS = 3  # below these nothing is said of a run
 
 
@@ -26,6 +28,7 @@ class Case:
         finished: Whether the run is over, so that the trained model may be looked at.
         reasons: Why a part is not there, by its name.
         crashes: What model or loss raised, in words: a check makes a finding of it.
+        history: Epochs of a run of `striate train`, where it is one.
     """
 
     setup: Setup
@@ -33,6 +36,7 @@ class Case:
     finished: bool = False
     reasons: dict[str, str] = field(default_factory=dict)
     crashes: list[str] = field(default_factory=list)
+    history: History | None = None
 
     def _drawn(self, name: str) -> Samples | None:
         given = getattr(self.setup, name)
@@ -126,10 +130,10 @@ class Case:
             return "" if self.trace is not None and self.trace.evaluations else "no pass without a step was watched"
         if need == "end":
             return "" if self.end is not None else self.reasons["end"]
-        if need == "generator":
-            return "the model has no nets generator and discriminator" if not self._adversarial() else ""
-        if need == "pairs":
-            return "no contrastive training was declared"
+        if need == "history":
+            return "" if self.history is not None else "it is no run of striate train"
+        if need in DECLARED:
+            return "" if getattr(setup, DECLARED[need]) is not None else f"Setup.{DECLARED[need]} was not given"
         if need == "start":
             return "" if self.start is not None else self.reasons["start"]
         if train is None:
@@ -141,10 +145,6 @@ class Case:
             return "no run was watched"
         count = len(self.trace.steps)
         return "" if count >= FEW_STEPS else f"{count} steps were watched, {FEW_STEPS} are needed"
-
-    def _adversarial(self) -> bool:
-        names = {name for name, _ in self.model.named_children()}
-        return {"generator", "discriminator"} <= names
 
     def _of_train(self, need: str, train: Samples) -> str:  # noqa: PLR0911
         if need == "images":

@@ -50,10 +50,12 @@ NEEDS = MappingProxyType(
         "probes": "steps that were looked into",
         "evaluations": "passes without gradients that were watched",
         "end": "model and data after training",
+        "history": "the epochs of a run of striate train",
         "scheduler": "the scheduler (watch(..., scheduler=...))",
         "average": "the averaged model (watch(..., average=...))",
-        "generator": "nets by the names generator and discriminator",
-        "pairs": "embeddings of pairs (contrastive training)",
+        "generator": "a generator's samples (Setup.generate)",
+        "discriminator": "a discriminator's scores (Setup.discriminate)",
+        "codes": "embeddings (Setup.embed)",
     }
 )
 

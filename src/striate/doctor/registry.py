@@ -10,17 +10,25 @@ from .payload import CheckRow
 
 FAMILIES = (
     "values",
+    "images",
     "labels",
+    "targets",
     "splits",
+    "augmentation",
+    "outputs",
     "wiring",
+    "layers",
     "signal",
+    "capacity",
     "optimizers",
     "gradients",
     "loss",
     "rates",
     "schedules",
     "evaluation",
+    "outcome",
     "beyond",
+    "runs",
 )
 
 

@@ -31,6 +31,9 @@ class Setup:
         scheduler: What changes the learning rate.
         average: The running mean of the model's weights (EMA, SWA), where there is one.
         pretrained: Whether the weights were trained before.
+        generate: Of adversarial training: ``generate(n)`` gives n samples shaped as the inputs are.
+        discriminate: Likewise: ``discriminate(x)`` gives a score for each, above 0 where it takes them for real.
+        embed: Of contrastive training: ``embed(x)`` gives a code (n, d) for each input.
     """
 
     model: nn.Module
@@ -43,6 +46,9 @@ class Setup:
     scheduler: Any = None
     average: nn.Module | None = None
     pretrained: bool = False
+    generate: Callable[[int], torch.Tensor] | None = None
+    discriminate: Callable[[torch.Tensor], torch.Tensor] | None = None
+    embed: Callable[[torch.Tensor], torch.Tensor] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, nn.Module):

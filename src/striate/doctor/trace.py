@@ -11,7 +11,7 @@ from torch import Tensor
 from .graph import Graph
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Step:
     """One step of an optimizer.
 
@@ -88,6 +88,7 @@ class Probe:
     scale: float = 1.0
     half: str = ""
     zeros: float | None = None
+    first: Tensor | None = None
 
     def ratios(self) -> dict[str, float]:
         """Update over weight of each parameter that has a weight."""
@@ -108,6 +109,7 @@ class Evaluation:
         graphs: Share of the passes that wrote down a graph for a backward that never came.
         first: The first batch of inputs, at most 16 samples: what data it was can be looked up.
         predicted: How many samples each class was predicted for, outputs (n, K) only.
+        last: The last batch of inputs, likewise: loops that measure training and test data do so in one go.
     """
 
     step: int
@@ -117,6 +119,7 @@ class Evaluation:
     graphs: float = 0.0
     first: Tensor | None = None
     predicted: dict[int, int] = field(default_factory=dict)
+    last: Tensor | None = None
 
 
 @dataclass(eq=False)

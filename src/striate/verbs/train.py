@@ -81,7 +81,9 @@ def train(
     dropout: DropoutOption = None,
     recipe: Annotated[
         str | None,
-        Option("how to train: a name, FILE.py:function or FILE.json, as `striate methods` lists them", "RECIPE"),
+        Option(
+            "how to train: a name (`striate methods` lists them), FILE.py:function, FILE.json or a run folder", "RECIPE"
+        ),
     ] = None,
     epochs: Annotated[
         int | None,

@@ -48,6 +48,23 @@ def _nothing(plan: Plan) -> None:
     """Nothing."""
 
 
+def one_turn(plan: Plan, x: Tensor, y: Tensor) -> None:
+    """One batch of training: clear, forward, loss, backward, step."""
+    plan.clear(plan)
+    loss = plan.loss_fn(plan.forward(plan, x), y)
+    plan.backward(plan, loss)
+    plan.before_step(plan)
+    plan.step(plan)
+    plan.after_step(plan)
+
+
+def share_right(output: Tensor, y: Tensor) -> float:
+    """Share of samples whose class has the highest score; NaN where outputs are no scores of classes."""
+    if output.dim() != 2 or y.dim() != 1 or y.is_floating_point():
+        return float("nan")
+    return float((output.argmax(1) == y).float().mean())
+
+
 @dataclass(eq=False)
 class Plan:
     """One set-up. Faults change its parts before it is run; those that are callables take the plan.
@@ -61,7 +78,7 @@ class Plan:
         loss_fn: ``loss_fn(output, y)``.
         make_optimizers: From the model, one or several.
         make_scheduler: From the first optimizer; None for none.
-        scheduler_each: ``"step"`` or ``"epoch"``.
+        scheduler_each: ``"step"``, ``"epoch"``, or ``"plateau"`` (each epoch, told the error of the test).
         epochs: Passes over the training data.
         batch: Samples a step.
         shuffle: Whether the training loader shuffles.
@@ -83,6 +100,12 @@ class Plan:
         workers: how many workers it has (the loop itself runs without: it would be slow and learn the same).
         drop_last: Whether the last, smaller batch is left out.
         collate: The loaders' ``collate_fn``.
+        turn: One batch of training, where a loop has another order than `one_turn` (a closure, accumulation, mixup).
+        infer: What the test calls, where the model gives more than scores.
+        measure: Of all test outputs and targets, the larger the better: `share_right`, or another for other tasks.
+        unpack: Inputs and targets of what the loader gives.
+        sampler: The training loader's, made from the training targets; instead of ``shuffle``.
+        accuracy: What ``measure`` gave in the last test.
     """
 
     x: Tensor
@@ -115,6 +138,11 @@ class Plan:
     workers: int = 0
     drop_last: bool = True
     collate: Callable[[list[Any]], Any] | None = None
+    turn: Callable[[Plan, Tensor, Tensor], None] = one_turn
+    infer: Callable[[Plan, Tensor], Tensor] = lambda plan, x: plan.model(x)
+    measure: Callable[[Tensor, Tensor], float] = share_right
+    unpack: Callable[[Any], Any] = lambda batch: batch
+    sampler: Callable[[Tensor], Any] | None = None
     optimizers: list[torch.optim.Optimizer] = field(default_factory=list)
     scheduler: Any = None
     accuracy: float = float("nan")
@@ -134,10 +162,11 @@ class Plan:
 
     def loaders(self) -> tuple[DataLoader[Any], DataLoader[Any]]:
         """Of training and of test."""
+        sampler = None if self.sampler is None else self.sampler(self.y)
         return (
             DataLoader(
-                self.train_set(), batch_size=self.batch, shuffle=self.shuffle, drop_last=self.drop_last,
-                worker_init_fn=self.worker_init, collate_fn=self.collate,
+                self.train_set(), batch_size=self.batch, shuffle=self.shuffle and sampler is None, sampler=sampler,
+                drop_last=self.drop_last, worker_init_fn=self.worker_init, collate_fn=self.collate,
             ),
             DataLoader(self.test_set(), batch_size=256, collate_fn=self.collate),
         )  # fmt: skip
@@ -156,32 +185,29 @@ class Plan:
             self.test_epoch(test if self.tested_on == "test" else train)
             if self.scheduler is not None and self.scheduler_each == "epoch":
                 self.scheduler.step()
+            if self.scheduler is not None and self.scheduler_each == "plateau":
+                self.scheduler.step(1 - self.accuracy)
 
     def train_epoch(self, loader: DataLoader[Any]) -> None:
         """One pass over the training data."""
         self.train_mode(self)
-        for x, y in loader:
-            self.clear(self)
-            loss = self.loss_fn(self.forward(self, x), y)
-            self.backward(self, loss)
-            self.before_step(self)
-            self.step(self)
-            self.after_step(self)
+        for batch in loader:
+            x, y = self.unpack(batch)
+            self.turn(self, x, y)
             self.count += 1
             if self.scheduler is not None and self.scheduler_each == "step":
                 self.scheduler.step()
 
     def test_epoch(self, loader: DataLoader[Any]) -> None:
-        """Share that is right, where outputs are scores of classes."""
+        """What ``measure`` makes of the outputs."""
         self.test_mode(self)
-        right = total = 0
+        outputs, targets = [], []
         with torch.set_grad_enabled(not self.no_grad):
-            for x, y in loader:
-                output = self.model(x)
-                if output.dim() == 2 and y.dim() == 1 and not y.is_floating_point():
-                    right += int((output.argmax(1) == y).sum())
-                total += len(y)
-        self.accuracy = right / max(total, 1)
+            for batch in loader:
+                x, y = self.unpack(batch)
+                outputs.append(self.infer(self, x).detach())
+                targets.append(y)
+        self.accuracy = self.measure(torch.cat(outputs), torch.cat(targets))
 
 
 def diagnosed(plan: Plan, *, preflight: bool = True) -> Any:
