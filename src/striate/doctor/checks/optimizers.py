@@ -46,6 +46,7 @@ def _left_out(case: Case) -> dict[str, Tensor]:
     code="optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)  # after the last change of the model",
     leads_to=(
         "optimizer-missing", "step-changes-nothing", "no-progress", "rate-too-low", "never-stepped", "plateau",
+        "gradients-not-cleared", "loss-constant",
     ),
     else_=("a loss function with weights of its own, which the optimizer holds too",),
 )  # fmt: skip
