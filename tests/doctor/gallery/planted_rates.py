@@ -186,7 +186,7 @@ def _smaller(plan: Plan) -> None:
     plan.batch = 64
 
 
-@fault("all-in-one-batch", "batch-too-large", mend=_smaller)
+@fault("all-in-one-batch", "full-batch", "batch-too-large", mend=_smaller)
 def all_in_one_batch(plan: Plan) -> None:
     plan.batch, plan.drop_last = len(plan.x), False
     plan.epochs = 6

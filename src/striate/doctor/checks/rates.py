@@ -110,7 +110,7 @@ def rate_too_low(case: Case, limits: Limits) -> Iterator[Seen]:
 
 
 @check(
-    "batch-too-large",
+    "full-batch",
     what="so large a batch that an epoch has one or two steps",
     why="there are too few steps to get anywhere, each as dear as a pass over all data",
     phase="run",
