@@ -15,6 +15,7 @@ FAMILIES = (
     "targets",
     "splits",
     "shortcuts",
+    "outputs",
     "augmentation",
     "outputs",
     "wiring",
