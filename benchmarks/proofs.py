@@ -160,6 +160,19 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         "features made by hand with simple classifiers, and `small`, from 5,000 images (needs STRIATE_DATA)",
         part("baselines", "measured_baselines", KEPT),
     ),
+    "doctor": (
+        "every planted fault on its data sets, nets and five seeds: whether the doctor names it among its first two "
+        "findings; healthy set-ups: whether it warns (needs STRIATE_DATA)",
+        part("diagnosed", "faults_found", KEPT / "doctor"),
+    ),
+    "doctor-mends": (
+        "accuracy without a fault, with it, and after the doctor's advice, five seeds (needs STRIATE_DATA)",
+        part("diagnosed", "faults_mended", KEPT / "doctor-mends"),
+    ),
+    "doctor-peers": (
+        "the same faults and healthy set-ups shown to six other packages (needs STRIATE_DATA and `make bench`)",
+        part("diagnosed", "peers_beside", KEPT / "doctor-peers"),
+    ),
     "units": (
         "share of units of `small` that follow a concept of each kind, two tasks on `shapes`",
         part("emergence", "detectors_emerge", KEPT),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from striate.verbs.convert import convert
     from striate.verbs.demo import demo
     from striate.verbs.descend import descend
+    from striate.verbs.diagnose import diagnose
     from striate.verbs.embed import embed
     from striate.verbs.ensemble import ensemble
     from striate.verbs.evaluate import evaluate
@@ -73,6 +74,7 @@ _PLACES = {
     "datasets": "striate.verbs.catalogue",
     "demo": "striate.verbs.demo",
     "descend": "striate.verbs.descend",
+    "diagnose": "striate.verbs.diagnose",
     "embed": "striate.verbs.embed",
     "ensemble": "striate.verbs.ensemble",
     "evaluate": "striate.verbs.evaluate",
@@ -121,6 +123,7 @@ __all__ = [
     "datasets",
     "demo",
     "descend",
+    "diagnose",
     "embed",
     "ensemble",
     "evaluate",

@@ -257,6 +257,29 @@ def test_several_optimizers_each_write_their_steps() -> None:
     assert doctor.faults == []
 
 
+def test_a_holder_of_two_nets_with_an_optimizer_each_is_watched_by_its_nets() -> None:
+    (x, _), draw = blobs(64), torch.Generator().manual_seed(0)
+    generator, discriminator = nn.Linear(4, 8), nn.Linear(8, 1)
+    both = nn.ModuleDict({"generator": generator, "discriminator": discriminator})
+    first = torch.optim.Adam(generator.parameters())
+    second = torch.optim.Adam(discriminator.parameters())
+    with striate.watch(both, [first, second], quiet=True) as doctor:
+        for _ in range(6):
+            z = torch.randn(64, 4, generator=draw)
+            second.zero_grad()
+            fake, real = discriminator(generator(z).detach()), discriminator(x)
+            (nn.functional.softplus(fake) + nn.functional.softplus(-real)).mean().backward()
+            second.step()
+            first.zero_grad()
+            nn.functional.softplus(-discriminator(generator(z))).mean().backward()
+            first.step()
+    assert [each.optimizer for each in trace_of(doctor).steps] == [1, 0] * 6
+    assert trace_of(doctor).passes == 6 * 5
+    assert trace_of(doctor).evaluations == []
+    assert doctor.faults == []
+    assert [each for each in doctor.findings if each.severity != "note"] == []
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_data_parallel_and_compiled_models_are_looked_through() -> None:
     (x, y), inner = blobs(64), net()
@@ -366,7 +389,7 @@ def test_a_watch_that_is_dropped_leaves_nothing_behind() -> None:
         pass
     del doctor
     gc.collect()
-    from striate.doctor import watch as module
+    from striate.doctor import recorder as module
 
     assert module._LISTENERS == []
     assert module._ORIGINAL == []

@@ -93,6 +93,30 @@ def test_softmax_regression_has_the_optimum_of_scikit_learn() -> None:
     assert np.allclose(made.weights[1].T.numpy(), theirs.coef_, atol=1e-4)
 
 
+@pytest.mark.parametrize("loss", [squared_hinge, cross_entropy])
+@pytest.mark.parametrize("twins", [False, True])
+def test_codes_wider_than_there_are_of_them_have_the_optimum_of_scikit_learn(loss, twins: bool) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    codes, labels = blobs(30, 3, 80, seed=4)
+    codes = torch.cat([codes, codes[:5]]) if twins else codes  # some lie in the span of others
+    labels = torch.cat([labels, labels[:5]]) if twins else labels
+    made = fit_path(codes, labels, classes=3, loss=loss, costs=(0.1, 0.5), tolerance=1e-13)
+    x = ((codes - made.mean) / made.scale).numpy()
+    if loss is squared_hinge:
+        theirs = LinearSVC(C=0.5, tol=1e-9, intercept_scaling=1e3, max_iter=100_000, dual=False)
+    else:
+        theirs = LogisticRegression(C=0.5, tol=1e-9, max_iter=5000)
+    assert np.allclose(made.weights[1].T.numpy(), theirs.fit(x, labels.numpy()).coef_, atol=1e-3)
+    assert made.weights.shape == (2, 80, 3)
+
+
+def test_codes_that_are_all_alike_still_have_a_fit() -> None:
+    made = fit_path(torch.ones(4, 9), torch.tensor([0, 1, 1, 1]), classes=2, loss=cross_entropy)
+    assert made(torch.ones(1, 9))[-1].tolist() == [1]
+
+
 def test_neighbours_and_means_agree_with_scikit_learn() -> None:
     from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 

@@ -38,9 +38,10 @@ def test_gradients_are_clipped_as_they_are_not_as_they_are_scaled(tmp_path, norm
     assert runs[1].dev_loss == pytest.approx(runs[0].dev_loss, rel=0.02)
 
 
-def test_lbfgs_in_float16_is_refused(tmp_path):
+def test_lbfgs_in_float16_is_refused_before_there_is_a_folder(tmp_path):
     with pytest.raises(RunError, match="lbfgs in float16"):
         fit(tiny_net(), tiny_splits(), out=tmp_path, recipe=replace(TWO, optimizer=Lbfgs(1.0)), precision="float16")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_float16_run_goes_on_with_the_scale_and_the_count_that_it_had(tmp_path):

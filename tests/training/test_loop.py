@@ -380,6 +380,17 @@ def test_one_image_that_batchnorm_refuses_is_told_of_in_words(tmp_path, fresh):
     assert not normed().module[1].running_mean.any()
 
 
+def test_a_mistake_of_the_callers_is_told_of_before_a_run_is_replaced(tmp_path):
+    fit(Classification(tiny_net(), fresh=True), tiny_splits(), out=tmp_path / "run", recipe=SHORT)
+    before = bits(tmp_path / "run")
+    with pytest.raises(StriateError, match="workers is -1"):
+        fit(
+            Classification(tiny_net(), fresh=True), tiny_splits(), out=tmp_path / "run", recipe=SHORT, workers=-1,
+            overwrite=True,
+        )  # fmt: skip
+    assert bits(tmp_path / "run") == before
+
+
 def test_a_batch_of_one_trains_where_the_net_takes_it(tmp_path):
     task = Classification(tiny_net(), fresh=True)
     assert fit(task, tiny_splits(6), out=tmp_path / "run", recipe=replace(SHORT, batch=1)).complete

@@ -38,6 +38,13 @@ def test_options_change_their_part_and_leave_the_others():
     assert (newton.optimizer, newton.schedule.name) == (Lbfgs(), "constant")
 
 
+def test_a_loss_that_knows_one_label_an_image_leaves_the_smoothing_of_the_recipe_out_and_says_so():
+    hinge = varied("quick", **NONE, loss="hinge")
+    assert (hinge.loss.name, hinge.label_smoothing) == ("hinge", 0.0)
+    assert hinge.name == "quick with loss hinge, label smoothing 0.0"
+    assert varied("quick", **NONE, loss="squared_error").label_smoothing == QUICK.label_smoothing
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -45,7 +52,7 @@ def test_options_change_their_part_and_leave_the_others():
         ({"optimizer": "adagrad", "momentum": 0.9}, "momentum 0.9 with the optimizer adagrad"),
         ({"optimizer": "adm"}, "adam"),
         ({"schedule": "cosin"}, "cosine"),
-        ({"loss": "hinge"}, "label smoothing 0.05 with the loss hinge"),
+        ({"loss": "hinge", "label_smoothing": 0.1}, "label smoothing 0.1 with the loss hinge"),
         ({"optimizer": "lbfgs", "clip": 1.0}, "clip_norm with the optimizer lbfgs"),
         ({"init": "he_norml"}, "he_normal"),
     ],

@@ -45,6 +45,8 @@ def call_script(given: str) -> object:
 def _callable(module: ModuleType, name: str, path: Path) -> Callable[[], object]:
     found: object = getattr(module, name, None)
     if not callable(found):
-        known = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
+        there = {each: value for each, value in vars(module).items() if callable(value) and not each.startswith("_")}
+        own = [each for each, value in there.items() if getattr(value, "__module__", "") == module.__name__]
+        known = own or list(there)
         raise UnknownNameError(f"function of {path.name}", name, known)
     return found

@@ -8,6 +8,7 @@ from functools import cached_property
 from torch import nn
 
 from .end import End, look_at_end
+from .history import History
 from .samples import Samples, Unreadable, draw
 from .setup import Setup
 from .start import Failed, Start, look_at_start
@@ -27,6 +28,7 @@ class Case:
         finished: Whether the run is over, so that the trained model may be looked at.
         reasons: Why a part is not there, by its name.
         crashes: What model or loss raised, in words: a check makes a finding of it.
+        history: Epochs of a run of `striate train`, where it is one.
     """
 
     setup: Setup
@@ -34,6 +36,7 @@ class Case:
     finished: bool = False
     reasons: dict[str, str] = field(default_factory=dict)
     crashes: list[str] = field(default_factory=list)
+    history: History | None = None
 
     def _drawn(self, name: str) -> Samples | None:
         given = getattr(self.setup, name)
@@ -106,7 +109,7 @@ class Case:
             return self.start.output.shape[1]
         return shown
 
-    def lacks(self, need: str) -> str:  # noqa: PLR0911  one answer for each need
+    def lacks(self, need: str) -> str:  # noqa: PLR0911, PLR0912  one answer for each need
         """Why a check that needs this cannot look; empty where it can."""
         train, setup = self.train, self.setup
         if need in ("train", "test"):
@@ -127,6 +130,8 @@ class Case:
             return "" if self.trace is not None and self.trace.evaluations else "no pass without a step was watched"
         if need == "end":
             return "" if self.end is not None else self.reasons["end"]
+        if need == "history":
+            return "" if self.history is not None else "it is no run of striate train"
         if need in DECLARED:
             return "" if getattr(setup, DECLARED[need]) is not None else f"Setup.{DECLARED[need]} was not given"
         if need == "start":

@@ -50,6 +50,7 @@ NEEDS = MappingProxyType(
         "probes": "steps that were looked into",
         "evaluations": "passes without gradients that were watched",
         "end": "model and data after training",
+        "history": "the epochs of a run of striate train",
         "scheduler": "the scheduler (watch(..., scheduler=...))",
         "average": "the averaged model (watch(..., average=...))",
         "generator": "a generator's samples (Setup.generate)",

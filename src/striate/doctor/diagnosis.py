@@ -69,6 +69,13 @@ class Findings:
         state = "found" if self._found[each.name] else "silent"
         self.runs[each.name] = CheckRun(each.name, each.family, state, "", round(time.perf_counter() - begun, 4))  # type: ignore[arg-type]
 
+    def recall(self, run: CheckRun, found: Iterable[Finding]) -> None:
+        """Take what a check saw at another time, as it was kept, in place of what it sees now."""
+        each = next((each for each in all_checks() if each.name == run.name), None)
+        if each is not None:
+            self.runs[run.name] = run
+            self._found[run.name] = [(each, finding) for finding in found if finding.check == run.name]
+
     def flat(self) -> list[tuple[Check, Finding]]:
         """Every finding with its check, in the order of the checks."""
         return [pair for each in all_checks() for pair in self._found.get(each.name, ())]
@@ -100,8 +107,8 @@ def sheet(images: Tensor, *, most: int = 16) -> bytes:
     return encode_webp(enlarge(torch.cat(tuple(shown), dim=2), 64))
 
 
-def diagnosis(case: Case, findings: Findings, *, setup: str = "") -> Diagnosis:
-    """The payload of a case."""
+def diagnosis(case: Case, findings: Findings, *, setup: str = "", around: float = 0.0) -> Diagnosis:
+    """The payload of a case; ``around`` are the seconds that the looks before and after the run took."""
     trace, start, end = case.trace, case.__dict__.get("start"), case.__dict__.get("end")
     listed = findings.ordered()
     serious = [each for each in listed if each.severity != "note"]
@@ -109,9 +116,11 @@ def diagnosis(case: Case, findings: Findings, *, setup: str = "") -> Diagnosis:
     return Diagnosis(
         setup=setup,
         verdict=verdict(serious, steps),
-        checks_run=tuple(findings.runs[each.name] for each in all_checks() if each.name in findings.runs),
+        checks_run=tuple(
+            replace(findings.runs[each.name], what=each.what) for each in all_checks() if each.name in findings.runs
+        ),
         steps=steps,
-        seconds=0.0 if trace is None else round(trace.seconds, 4),
+        seconds=round(around + (0.0 if trace is None else trace.seconds), 4),
         share=None if trace is None or not trace.elapsed else trace.seconds / max(trace.elapsed - trace.seconds, 1e-9),
         start_loss=None if start is None or start.loss is None or not math.isfinite(start.loss) else start.loss,
         train=None if end is None or end.train.right is None else wilson(end.train.right, end.train.n),
@@ -120,12 +129,14 @@ def diagnosis(case: Case, findings: Findings, *, setup: str = "") -> Diagnosis:
         loss=None if trace is None or not steps else _series("loss", range(steps), trace.losses()),
         rate=None if trace is None or not steps else _series("learning rate", range(steps), trace.rates()),
         ratios=() if trace is None else _ratios(case),
+        error="" if trace is None else trace.error,
     )
 
 
-def verdict(serious: Sequence[Finding], steps: int) -> str:
+def verdict(serious: Sequence[Finding], steps: int, *, epochs: int = 0) -> str:
     """One sentence: what is wrong first, or that nothing was found."""
-    looked = f"{steps:,} steps watched" if steps else "before the first step"
+    done = f"{epochs:,} epoch{'' if epochs == 1 else 's'} read"
+    looked = f"{steps:,} steps watched" if steps else done if epochs else "before the first step"
     if not serious:
         return f"Nothing wrong was found ({looked})."
     more = f", and {len(serious) - 1} more" if len(serious) > 1 else ""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .samples import Samples, Unreadable, unnoticed
 from .setup import Setup
-from .start import Failed, Start, copied, fitted, look_at_start, loss_of, output_of, short
+from .start import Failed, Start, affordable, copied, fitted, look_at_start, loss_of, output_of, short
 
 BATCH = 128
 SECONDS = 1.0  # for each look at a split
@@ -100,10 +100,11 @@ def outcome(setup: Setup, model: nn.Module, samples: Samples, *, training: bool)
         Failed: It raises.
     """
     buffers = {name: each.clone() for name, each in model.named_buffers()}
-    model.train(training)
     outputs, losses, counts = [], [], []
-    begun = time.perf_counter()
     size = min(BATCH, samples.batch or BATCH) if training else BATCH
+    size = affordable(model, fitted(samples.x[:2], model), size, named=samples.named)
+    model.train(training)
+    begun = time.perf_counter()
     try:
         for low in range(0, len(samples), size):
             x = fitted(samples.x[low : low + size], model)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from striate.core.number import Number
+from striate.training.payload import Training
 
 State = Literal["found", "silent", "not run", "failed"]
 
@@ -20,6 +21,7 @@ class CheckRun:
         state: ``found`` something, ``silent``, ``not run`` for want of something, or ``failed`` itself.
         why: Why it was not run, or how it failed.
         seconds: What it took.
+        what: What it looks for.
     """
 
     name: str
@@ -27,6 +29,7 @@ class CheckRun:
     state: State
     why: str = ""
     seconds: float = 0.0
+    what: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,8 @@ class Diagnosis:
         verdict: One sentence.
         checks_run: Every check and what became of it.
         steps: Steps that were watched; 0 where only the start was looked at.
-        seconds: What looking took.
-        share: That as a share of the watched training; None without one.
+        seconds: What looking took: before the run, while it went on, and after it.
+        share: What it took while the run went on, as a share of the run's own time; None without a run.
         start_loss: Loss of the first batch before training.
         train: Share of training samples that the trained model has right, eval mode.
         test: Likewise of test samples.
@@ -104,6 +107,9 @@ class Diagnosis:
         rate: Learning rate over the steps.
         ratios: Update over weight of the largest parameters over the steps.
         listed: All checks, where the list was asked for.
+        training: The epochs, where it is a run of `striate train`.
+        error: What the loop raised, in words, or empty.
+        kind: What was diagnosed: a setup, a recipe's first steps, a run, or all checks listed.
     """
 
     setup: str
@@ -120,3 +126,6 @@ class Diagnosis:
     rate: Series | None = None
     ratios: tuple[Series, ...] = ()
     listed: tuple[CheckRow, ...] = field(default=())
+    training: Training | None = None
+    error: str = ""
+    kind: Literal["setup", "recipe", "run", "list"] = "setup"

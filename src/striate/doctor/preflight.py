@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -47,21 +48,51 @@ def before(setup: Setup) -> Watch:
     return watched
 
 
-def during(setup: Setup, *, steps: int = STEPS, speak: Speak | None = None) -> Watch:
+def during(
+    setup: Setup, *, steps: int | None = None, speak: Speak | None = None, told: tuple[type[Exception], ...] = ()
+) -> Watch:
     """A setup watched while its own ``loop`` or ``step`` trains it; without either only looked at before.
+
+    A loop is ended after ``steps`` steps of an optimizer (None: it runs to its own end); of a step so many are made
+    (None: `STEPS`). Exceptions of ``told`` end the watching and stand in its trace; others pass through.
 
     Raises:
         StriateError: There is a step and nothing that gives it batches.
     """
-    if setup.loop is None and setup.step is None:
+    if (setup.loop is None and setup.step is None) or steps == 0:
         return before(setup)
     watched = Watch(setup, speak=speak)
-    with watched:
+    with suppress(*told), watched, _ended_after(setup, steps):
         if setup.loop is not None:
             setup.loop()
         else:
-            _stepped(setup, steps)
+            _stepped(setup, STEPS if steps is None else steps)
     return watched
+
+
+class Enough(BaseException):
+    """Ends a loop after so many steps; no ``except Exception`` of the loop takes it for an error."""
+
+
+@contextmanager
+def _ended_after(setup: Setup, steps: int | None) -> Iterator[None]:
+    """Inside, the step after the last one that is wanted is not made: the loop is left instead."""
+    left = [steps]
+
+    def counted(*_: Any) -> None:
+        if left[0] is not None:
+            if not left[0]:
+                raise Enough
+            left[0] -= 1
+
+    handles = [each.register_step_pre_hook(counted) for each in setup.optimizers] if steps is not None else []
+    try:
+        yield
+    except Enough:
+        return
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _stepped(setup: Setup, steps: int) -> None:

@@ -10,12 +10,17 @@ from .payload import CheckRow
 
 FAMILIES = (
     "values",
+    "images",
     "labels",
+    "targets",
     "splits",
     "shortcuts",
     "augmentation",
+    "outputs",
     "wiring",
+    "layers",
     "signal",
+    "capacity",
     "optimizers",
     "gradients",
     "loss",
@@ -24,6 +29,7 @@ FAMILIES = (
     "evaluation",
     "outcome",
     "beyond",
+    "runs",
 )
 
 

@@ -16,12 +16,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler
 
+from .neighbours import as_given, likeness
+
 Targets = Literal["classes", "tags", "masks", "values", "none"]
 MOST = 1_000  # samples that checks of data look at
 FEWEST = 64  # samples that are drawn however long it takes
+BYTES = 1 << 27  # that samples of one split may take
 SECONDS = 1.0  # after which no more are drawn
 TWICE = 48  # samples that are drawn a second time
 IN_ORDER = 1_024  # labels that are read in the loader's order
+LIKE = 250  # samples from which on one may say that neighbours have nothing in common
+ENOUGH = 12.0  # standard deviations above chance at which no further view of the inputs is tried
 X_KEYS = ("x", "image", "images", "img", "pixel_values", "input", "inputs", "input_values", "features", "data")
 Y_KEYS = ("y", "label", "labels", "target", "targets", "class", "mask", "masks", "annotation")
 
@@ -95,6 +100,36 @@ class Samples:
         if self.images and max(x.shape[2:]) > 16:
             x = torch.nn.functional.adaptive_avg_pool2d(x, (min(16, x.shape[2]), min(16, x.shape[3])))
         return x.flatten(1)
+
+    @cached_property
+    def labelled(self) -> tuple[Tensor, Tensor]:
+        """Inputs and class numbers of the samples whose inputs are finite and whose label is no negative number."""
+        kept = (self.labels >= 0) & self.x.flatten(1).float().isfinite().all(1)
+        return self.x[kept], self.labels[kept]
+
+    @cached_property
+    def change(self) -> float | None:
+        """Distance of a sample to itself drawn anew, over that to others, medians, 1 at most."""
+        if self.again is None or self.again.shape[1:] != self.x.shape[1:] or len(self.again) < 8:
+            return None
+        first = as_given(self.x[: len(self.again)])
+        second = as_given(self.again)
+        if not bool(first.isfinite().all()) or not bool(second.isfinite().all()):
+            return None
+        own = (first - second).norm(dim=1).median()
+        return min(1.0, float(own / torch.pdist(first).median().clamp(min=1e-12)))
+
+    @cached_property
+    def likeness(self) -> tuple[float, float, float] | None:
+        """How much likelier than chance neighbours have one label (`neighbours.likeness`); None of too few samples.
+
+        Too few are less than ``LIKE`` of them, less than 5 of the mean class, or a single class.
+        """
+        x, y = self.labelled
+        present = len(torch.unique(y))
+        if len(y) < LIKE or present < 2 or len(y) < 5 * present or float(x.float().std()) == 0:
+            return None
+        return likeness(x, y, enough=ENOUGH)
 
 
 class Unreadable(Exception):  # noqa: N818  a reason, caught where it is raised
@@ -182,6 +217,30 @@ def _tensor(value: Any) -> Tensor:
     raise Unreadable(f"samples hold a {type(value).__name__} where a tensor is expected")
 
 
+def block(given: Any, count: int, *, seconds: float = SECONDS) -> tuple[Tensor, Tensor] | None:
+    """The first samples, in the order of the data; None where they have no numbers or do not come as pairs."""
+    with unnoticed():
+        loader = given if isinstance(given, DataLoader) else None
+        data = given if loader is None else loader.dataset
+        if (
+            isinstance(data, (tuple, list))
+            and len(data) == 2
+            and all(isinstance(e, (Tensor, np.ndarray)) for e in data)
+        ):
+            return torch.as_tensor(data[0][:count]).detach().cpu(), torch.as_tensor(data[1][:count]).detach().cpu()
+        if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")) or isinstance(
+            data, (Mapping, str, Sequence)
+        ):
+            return None
+        begun, drawn = time.perf_counter(), []
+        for row in range(min(count, len(data))):
+            drawn.append(data[row])
+            if row >= FEWEST and time.perf_counter() - begun > seconds:
+                break
+        x, y, _ = _collated(drawn, loader)
+        return None if y is None else (x, y)
+
+
 def _is_batch(each: Any) -> bool:
     """Whether one entry of a list is a batch: its inputs and targets have a first axis of one length."""
     try:
@@ -202,6 +261,7 @@ def spread(total: int, count: int) -> list[int]:
 def _of_tensors(x: Tensor, y: Tensor | None, most: int) -> Samples:
     if not len(x) or (y is not None and len(x) != len(y)):
         raise Unreadable(f"there are {len(x):,} inputs and {0 if y is None else len(y):,} targets")
+    most = max(FEWEST, min(most, BYTES // _bytes(x[0])))
     rows = torch.tensor(spread(len(x), most))
     targets = None if y is None else y.detach()[rows.to(y.device)].cpu()
     return Samples(x.detach()[rows.to(x.device)].cpu(), targets, rows, len(x))
@@ -215,6 +275,10 @@ def _of_dataset(data: Any, loader: DataLoader[Any] | None, most: int, seconds: f
     for row in spread(total, most):
         drawn.append(data[row])
         rows.append(row)
+        if len(rows) == FEWEST:
+            most = min(most, BYTES // _bytes(drawn[0]))
+        if len(rows) >= max(most, FEWEST):
+            break
         if len(rows) >= FEWEST and time.perf_counter() - begun > seconds:
             break
     x, y, named = _collated(drawn, loader)
@@ -222,6 +286,15 @@ def _of_dataset(data: Any, loader: DataLoader[Any] | None, most: int, seconds: f
     ordered, shuffled = _order(data, loader, total, y, seconds)
     batch = None if loader is None else loader.batch_size
     return Samples(x, y, torch.tensor(rows), total, x2, y2, ordered, shuffled, batch, loader, named)
+
+
+def _bytes(sample: Any) -> int:
+    """Memory of one sample's inputs."""
+    try:
+        x = pair(sample)[0]
+    except Unreadable:
+        return 1
+    return max(1, x.numel() * x.element_size())
 
 
 def _collated(drawn: list[Any], loader: DataLoader[Any] | None) -> tuple[Tensor, Tensor | None, tuple[str, ...]]:

@@ -16,9 +16,13 @@ from torch import Tensor, nn
 from .graph import Graph, read_graph
 from .samples import Samples, Unreadable, unnoticed
 from .setup import Setup, unwrapped
+from .wires import Wires, wires_of
 
 BATCH = 64  # samples in the batch that is passed through the copy
 MIXED = 4  # samples whose outputs are asked what they hear of each other
+SECONDS = 1.5  # that the batch may take, forwards and back
+BYTES = 1 << 28  # that its activations may take
+FEWEST = 4  # samples in a batch however long it takes
 UNITS = 4_096  # values of an activation that histograms keep
 
 
@@ -97,6 +101,11 @@ class Start:
     def parameters(self) -> dict[str, nn.Parameter]:
         """Of the copy, by name."""
         return dict(self.model.named_parameters())
+
+    @cached_property
+    def wires(self) -> Wires | None:
+        """What is connected to what; None where the model cannot be looked at that way. Two small passes."""
+        return wires_of(self)
 
     def call(self, model: nn.Module, x: Tensor) -> Tensor:
         """The output of ``model`` for inputs ``x``, as the setup calls it."""
@@ -178,6 +187,7 @@ def look_at_start(setup: Setup, train: Samples, *, batch: int = BATCH) -> Start:
         torch.manual_seed(0)
         model = copied(setup.model)
         size = min(len(train), batch if train.batch is None else max(2, min(batch, train.batch)))
+        size = affordable(model, fitted(train.x[:2], model), size, named=train.named)
         x = fitted(train.x[:size], model)
         y = None if train.y is None else train.y[:size].to(x.device)
         layers: list[dict[str, Any]] = []
@@ -222,6 +232,33 @@ def look_at_start(setup: Setup, train: Samples, *, batch: int = BATCH) -> Start:
             seconds=seconds,
             named=train.named,
         )
+
+
+def affordable(model: nn.Module, two: Tensor, size: int, *, named: tuple[str, ...] = ()) -> int:
+    """At most ``size`` samples, as many as pass in about ``SECONDS`` and whose activations fit in ``BYTES``.
+
+    Measured by two samples in eval mode; a model that raises on them is left to raise on the batch, where it is told.
+    """
+    sizes: list[int] = []
+
+    def count(_module: nn.Module, _given: Any, output: Any) -> None:
+        sizes.append(output.numel() * output.element_size() if isinstance(output, Tensor) else 0)
+
+    handles = [each.register_forward_hook(count) for each in model.modules() if not list(each.children())]
+    model.eval()
+    begun = time.perf_counter()
+    try:
+        with torch.no_grad():
+            output_of(model, two, named)
+    except Exception:  # the batch raises the same, and that is told of
+        return size
+    finally:
+        for each in handles:
+            each.remove()
+    # a pass back costs two forward; activations are kept, with a copy and a gradient each
+    seconds, memory = 3 * (time.perf_counter() - begun) / len(two), 3 * sum(sizes) / len(two)
+    most = min(SECONDS / max(seconds, 1e-9), BYTES / max(memory, 1.0))
+    return size if most >= size else max(min(size, FEWEST), int(most))
 
 
 def loss_of(loss_fn: Callable[..., Any] | None, output: Tensor, y: Tensor | None) -> Tensor | None:

@@ -84,11 +84,12 @@ def first_claim(result: Filtered) -> str:
 
 def _sections(report: Report[Filtered], shelf: Shelf, dropped: str) -> tuple[Section, ...]:
     result = report.result
-    limits = [
-        "Each map has its own limits, stated below it: colours of two maps are not to be compared.",
-        "A likeness is the largest over 776 templates in a window of the filter's size: small filters, of 3 by 3 "
-        "pixels, are like one of so many whatever they are.",
-    ]
+    limits = ["Each map has its own limits, stated below it: colours of two maps are not to be compared."]
+    if result.first is not None:
+        limits.append(
+            "A likeness is the largest over 776 templates in a window of the filter's size: small filters, of 3 by 3 "
+            "pixels, are like one of so many whatever they are."
+        )
     found = (
         _classical(result, shelf),
         _first(result, shelf),

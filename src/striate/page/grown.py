@@ -104,12 +104,24 @@ def _errors(result: LearningCurve) -> Section:
         told = tuple((float(each.size), points(each.error)) for each in result.law.forecasts)
         series.append(Series("power law", told))
     levels = [Level(100 * result.human, "human")] if result.human is not None else []
-    title = "Error falls with the size of the data" if len(sizes) > 1 else "Errors at one size"
+    title = _course(result, sizes)
     chart = log_chart(
         title, series, key="errors", x="training images", y="error, %", log_x=True, log_y=False, levels=levels
     )
     heads, rows = error_table(result.points)
     return Section("grown", "Errors", curve_claim(result), {"chart": chart, "heads": heads, "rows": rows})
+
+
+def _course(result: LearningCurve, sizes: Sequence[int]) -> str:
+    """What the test error does from the smallest to the largest size, as far as the images can tell."""
+    if len(sizes) == 1:
+        return "Errors at one size"
+    first, last = (mean_of(dict(at_size(result, size))["test"]) for size in (sizes[0], sizes[-1]))
+    if first.low is None or last.low is None or first.high is None or last.high is None:
+        return "Errors by the size of the data"
+    if last.high < first.low:
+        return "Error falls with the size of the data"
+    return "Error grows with the size of the data" if last.low > first.high else "Error hardly moves with the data"
 
 
 def error_table(grown: Sequence[Grown]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -134,4 +146,5 @@ def _gaps(result: LearningCurve) -> Section:
     ]
     rows = [(gap.words, gap) for gap in result.gaps]
     content = {"rows": rows, "ahead": ahead, "why": result.law.why}
-    return Section("gaps", "Gaps", f"{lever_words(result)} {'' if ahead else result.law.why}".strip(), content)
+    why = f"{result.law.why}." if result.law.why and not ahead else ""
+    return Section("gaps", "Gaps", f"{lever_words(result)} {why}".strip(), content)

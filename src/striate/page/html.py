@@ -20,6 +20,7 @@ from striate.checks.payload import Checked
 from striate.core.errors import StriateError
 from striate.core.report import Report
 from striate.core.version import VERSION
+from striate.doctor.payload import Diagnosis
 from striate.inside.ablation.payload import Ablation, Removal
 from striate.inside.embedding.payload import Embedding
 from striate.inside.filtering.payload import Filtered
@@ -46,6 +47,7 @@ from . import (
     checked,
     compared,
     descended,
+    diagnosed,
     examined,
     explained,
     filtered,
@@ -95,6 +97,7 @@ OUTLINES: Mapping[type, Callable[[Report[Any]], Outline]] = {
     RateSearch: rates.outline,
     Descent: descended.outline,
     Search: searched.outline,
+    Diagnosis: diagnosed.outline,
 }
 UNIT = re.compile(r"(?<=\d) %")  # no line ends between a number and its sign
 

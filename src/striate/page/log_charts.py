@@ -16,6 +16,7 @@ from .scale import Scale, cover, label, ticks
 from .svg import drawing, element, group, line, path, text
 
 MOST = 5  # colours; more lines are dashed in the same colours
+LETTER = 8  # pixels of a letter of a label, at most
 LABELS = 15  # letters of a label at a line's end
 
 
@@ -74,6 +75,7 @@ def log_chart(
     levels: Sequence[Level] = (),
     marks: Sequence[Level] = (),
     within: tuple[float, float] | None = None,
+    band: tuple[float, float, str] | None = None,
 ) -> Chart:
     """Lines over x with their labels at their ends; ``levels`` are horizontal, ``marks`` vertical.
 
@@ -88,22 +90,30 @@ def log_chart(
         levels: Constants to compare with.
         marks: Places on the x axis to point at.
         within: The values of y that are drawn, where some lie far off; what is beyond is drawn at the edge.
+        band: Values of y between which it is as it should be, with what stands there.
     """
     known = [(at, float(one)) for each in series for at, one in each.points if one.value is not None]
     heights = [value for _, value in known if within is None or within[0] <= value <= within[1]]
     across = ruler([at for at, _ in known] or [0.0, 1.0], 52, WIDTH - 104, log=log_x)
-    up = ruler([*heights, *(each.value for each in levels)] or [1.0], HEIGHT - 40, TOP, log=log_y)
+    ends = [] if band is None else [band[0], band[1]]
+    up = ruler([*heights, *(each.value for each in levels), *ends] or [1.0], HEIGHT - 40, TOP, log=log_y)
     drawn = _axes(across, up, x, y)
     labels: list[tuple[float, str, str]] = []
+    if band is not None:
+        left, top, bottom = across.scale.start, up(band[1]), up(band[0])
+        wide = across.scale.end - left
+        drawn.insert(0, element("rect", x=left, y=top, width=wide, height=bottom - top, class_="band healthy"))
+        drawn.append(text(left + 4, bottom - 5, band[2], "label quiet halo"))
     for level in levels:
         drawn.append(line(across.scale.start, up(level.value), across.scale.end, up(level.value), "level"))
         labels.append((up(level.value), level.label, "quiet"))
+    named = []  # drawn last: a line across a name is hidden by its halo
     for number, mark in enumerate(marks):
         at = across(mark.value)
         drawn.append(line(at, up.scale.start, at, up.scale.end, "level"))
-        side = "end" if at > (across.scale.start + across.scale.end) / 2 else "start"
+        side = "start" if at + LETTER * len(mark.label) < across.scale.end else "end"
         place = at + (-4 if side == "end" else 4)
-        drawn.append(text(place, TOP + 10 + 15 * number, mark.label, "label quiet halo", anchor=side))
+        named.append(text(place, TOP + 10 + 15 * number, mark.label, "label quiet halo", anchor=side))
     for index, each in enumerate(series):
         colour = f"s{index % MOST + 1}"
         places = [(across(at), up(float(one))) for at, one in each.points if one.value is not None]
@@ -114,6 +124,7 @@ def log_chart(
         if len(places) <= 16:
             drawn += [element("circle", cx=px, cy=py, r=2.2, class_=f"dot {colour}") for px, py in places]
         labels.append((places[-1][1], each.label, colour))
+    drawn += named
     spread = apart(labels, up.scale)
     drawn += [text(across.scale.end + 8, at + 4, cut(words, LABELS), f"label {kind}") for at, words, kind in spread]
     desc = f"{y} over {x}: " + "; ".join(_span(each) for each in series)

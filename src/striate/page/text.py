@@ -21,6 +21,7 @@ from . import (  # noqa: F401  they register their renderers
     text_compare,
     text_convert,
     text_descent,
+    text_diagnosis,
     text_embed,
     text_ensemble,
     text_evaluate,
@@ -64,6 +65,7 @@ from .text_attack import transfer_lines
 from .verdict import tally, verdict
 
 MOST_FILES = 8
+MOST_FOLDED = 3  # sentences of what follows from a finding
 WIDEST = 100
 
 
@@ -154,7 +156,7 @@ def _training(result: Training, width: int, color: bool) -> list[str]:
         head += ", stopped before the end"
     lines = [
         painted(head, "strong", color),
-        f"{named(result.net)} on {named(result.data)}, recipe {named(result.recipe)}",
+        *wrap(f"{named(result.net)} on {named(result.data)}, recipe {readable(result.recipe)}", width),
     ]
     against = hardening(readable(result.about.get("hardening", "")))
     lines += wrap(f"hardened: {against}", width) if against else []
@@ -281,23 +283,44 @@ def _catalogue(result: Catalogue, width: int, color: bool) -> list[str]:
 
 
 def finding_lines(findings: tuple[Finding, ...], width: int, color: bool) -> list[str]:
-    """The findings, most serious first: severity, what was seen, the first number, what to do, the next command."""
+    """The findings, most serious first: severity, what was seen, the first number and its limit, what to do.
+
+    That is a sentence, lines of code, the next command; then what follows from it, and what else it could be.
+    """
     lines: list[str] = []
     for finding in ranked(findings):
         word = f"{finding.severity:<8}"
         first = next((each for each in finding.evidence if each.number is not None), None)
         fact = ""
         if first is not None and first.number is not None:
-            fact = f" ({readable(first.what)} {shown(first.number, percent=is_share(first.number))})"
+            limit = f"; {readable(first.limit)}" if first.limit else ""
+            fact = f" ({readable(first.what)} {shown(first.number, percent=is_share(first.number))}{limit})"
         wrapped = wrap(f"{readable(finding.seen)}{fact}", width - 8) or [""]
         lines.append(f"{painted(word, finding.severity, color)}{wrapped[0]}")
         lines += [f"{'':8}{line}" for line in wrapped[1:]]
         lines += [f"{'':8}{line}" for line in wrap(readable(finding.mend), width - 8)]
+        lines += [f"{'':12}{readable(line.replace(chr(9), '    '))}" for line in finding.code.splitlines()]
         if finding.command:
             lines.append(f"{'':8}$ {readable(finding.command)}")
+        lines += [
+            f"{'':8}{painted(line, 'quiet', color)}"
+            for line in (*_below(finding, width - 8), *_or_else(finding, width))
+        ]
     if len(findings) > 1:
         lines.append(tally(findings))
     return lines
+
+
+def _below(finding: Finding, width: int) -> list[str]:
+    """What follows from a finding: the first sentences, and how many more there are."""
+    kept = finding.folded[:MOST_FOLDED]
+    more = len(finding.folded) - len(kept)
+    lines = [line for each in kept for line in wrap(f"follows from it: {readable(each)}", width)]
+    return [*lines, f"and {count(more, 'finding')} more"] if more > 0 else lines
+
+
+def _or_else(finding: Finding, width: int) -> list[str]:
+    return wrap(f"it could also be: {readable('; '.join(finding.else_))}", width - 8) if finding.else_ else []
 
 
 def tail_lines(report: Report[Any], width: int, color: bool) -> list[str]:

@@ -125,4 +125,5 @@ def evidence_text(evidence: Evidence) -> str:
     """A piece of evidence in a line: what it is, and its number."""
     if evidence.number is None:
         return evidence.what
-    return f"{evidence.what} {shown(evidence.number, percent=is_share(evidence.number))}"
+    limit = f" ({evidence.limit})" if evidence.limit else ""
+    return f"{evidence.what} {shown(evidence.number, percent=is_share(evidence.number))}{limit}"

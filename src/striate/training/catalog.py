@@ -72,7 +72,7 @@ RECIPES: Registry[Recipe] = Registry(
             ("loshchilov2019decoupled", "smith2018super"),
         ),
     },
-    hint="striate methods lists them; FILE.py:function and FILE.json will do too",
+    hint="striate methods lists them; FILE.py:function, FILE.json and a run folder will do too",
 )
 
 _SPECS = "striate.training.optimizers.specs"

@@ -102,6 +102,12 @@ def build_fabric(device: str, precision: str, memory_format: str) -> Fabric:
     )
 
 
+def check_precision(precision: str, recipe: Recipe) -> None:
+    """The optimizer can do with the precision; `RunError` otherwise."""
+    if precision == "float16" and isinstance(recipe.optimizer, Lbfgs):
+        raise RunError("the optimizer lbfgs in float16", accepted="float32 or bfloat16, or another optimizer")
+
+
 class Scaled(MixedPrecision):
     """float16 with losses scaled up before backward, and steps left out whose gradients came out too large for it.
 
@@ -186,8 +192,6 @@ def set_up(
     nets = dict(task.nets)
     optimizers = {}
     scaler = fabric._precision if isinstance(fabric._precision, Scaled) else None
-    if scaler is not None and isinstance(recipe.optimizer, Lbfgs):
-        raise RunError("the optimizer lbfgs in float16", accepted="float32 or bfloat16, or another optimizer")
     with ExitStack() as stack:
         stack.callback(task.nets.update, nets)
         for name, net in nets.items():

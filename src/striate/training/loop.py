@@ -21,7 +21,7 @@ from striate.core.ranks import joined, ranks
 from striate.data.dataset import Splits
 
 from .averages import PASSED, measuring
-from .engine import Precision, build_fabric, compiled, exact, set_up
+from .engine import Precision, build_fabric, check_precision, compiled, exact, set_up
 from .events import Events, Observer, State, stalled
 from .feed import Feed, MemoryFormat
 from .init import seeded
@@ -93,6 +93,7 @@ def fit(
     how, folder = load_recipe(recipe) if isinstance(recipe, str) else recipe, Path(out)
     with exact(device, threads), joined(device) as together:
         fabric = build_fabric(device, precision, memory_format)
+        check_precision(precision, how)
         task = build_task(subject, splits, recipe=how, seed=seed, weights_root=weights_root)
         feed, dev = (
             Feed(part, how.batch, seed, fabric.device, memory_format, workers, how.augment, together)
@@ -100,7 +101,7 @@ def fit(
         )
         settings = {"device": device, "precision": precision, "memory_format": memory_format}
         record = agreed(together, describe(subject, task, splits, how, seed=seed, asked=asked or {}, **settings))
-        record = replace(record, notes=record.notes + starting_notes(task, how, feed, seed=seed))
+        record = replace(record, notes=(*record.notes, *starting_notes(task, how, feed, seed=seed)))
         with opened_by_first(together, folder, record, resume=resume, overwrite=overwrite) as run:
             if run.state == "complete":
                 progress.say(f"the run in {folder} is complete: nothing is left to do")

@@ -21,7 +21,7 @@ from .schedules import Schedule
 
 
 def load_recipe(text: str) -> Recipe:
-    """The recipe of this name, of ``FILE.py:function`` (called without arguments), or of a JSON file.
+    """The recipe of this name, of ``FILE.py:function`` (called without arguments), a JSON file, or a run folder.
 
     The file holds a recipe as `striate train` saves it, or a whole ``run.json``.
 
@@ -36,6 +36,10 @@ def load_recipe(text: str) -> Recipe:
         return made
     if text.endswith(".json"):
         return _from_file(Path(text))
+    if text not in RECIPES and Path(text).is_dir():
+        return _from_file(Path(text) / "run.json")
+    if text.endswith(".py"):
+        raise StriateError(f"the recipe {text} names no function", accepted="FILE.py:function", hint=f"{text}:recipe")
     return RECIPES.load(text)
 
 

@@ -18,12 +18,17 @@ FAR = 2.0  # times the expected loss, or its inverse, from which on it is worth 
 def starting_notes(task: Task, recipe: Recipe, feed: Feed, *, seed: int) -> tuple[str, ...]:
     """A sentence where the loss of a fresh classifier on its first batch is far from that of equal logits.
 
+    Of the plain cross-entropy the doctor says so (`loss-at-start`), with what else it saw; here it is the other losses.
+
     Such a net is sure of classes before it saw any: its weights start too large, its pixels are not normalised, or a
     softmax stands before a loss that has one of its own. One pass of one batch in training mode, BatchNorm's statistics
-    put back; the net, and what is drawn later, stay as they are. Nothing is said where that pass fails: what a batch
-    or a net refuses, the first step refuses too, with the run's own words.
+    put back; the net, and what is drawn later, stay as they are. Nothing is said where the net refuses that batch:
+    the first step refuses it too, with the run's own words.
+
+    Raises:
+        StriateError: The images cannot be had as they are asked for.
     """
-    if not isinstance(task, Classification) or not task.fresh:
+    if not isinstance(task, Classification) or not task.fresh or recipe.loss.name == "cross_entropy":
         return ()
     net = task.nets["net"]
     kept = {name: value.clone() for name, value in net.named_buffers()}
@@ -35,7 +40,9 @@ def starting_notes(task: Task, recipe: Recipe, feed: Feed, *, seed: int) -> tupl
         with torch.no_grad(), seeded(seed, "train/start"):
             logits = task.predict(type(batch)(batch.images.to(device), batch.labels, batch.ids, batch.rows))
             loss = float(task.losses(logits, batch.labels.to(device)).mean())
-    except (ValueError, RuntimeError, StriateError):
+    except StriateError:  # a mistake of the caller's, told of before there is a folder
+        raise
+    except (ValueError, RuntimeError):
         return ()
     finally:
         net.train(mode)

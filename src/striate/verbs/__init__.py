@@ -13,6 +13,7 @@ VERBS: Registry[Callable[..., Report[Any]]] = Registry(
     {
         "demo": Entry("striate.verbs.demo:demo", "train a small net, examine it, show the page"),
         "train": Entry("striate.verbs.train:train", "train a net on labelled images"),
+        "diagnose": Entry("striate.verbs.diagnose:diagnose", "say why a network does not learn, and how to mend it"),
         "init-stats": Entry(
             "striate.verbs.init_stats:init_stats", "look at a net before training, by starting weights"
         ),

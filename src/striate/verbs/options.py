@@ -62,6 +62,21 @@ def count(text: str, name: str = "count") -> int:
     return at_least_one(value, name)
 
 
+def _count(name: str) -> Callable[[str], int]:
+    return lambda text: count(text, name)
+
+
+def not_negative(text: str) -> int:
+    """A whole number of at least 0."""
+    try:
+        value = int(text)
+    except ValueError as error:
+        raise StriateError(f"count is {text!r}", accepted="a whole number of at least 0") from error
+    if value < 0:
+        raise StriateError(f"count is {value}", accepted="a whole number of at least 0")
+    return value
+
+
 def at_least_one(value: int, name: str) -> int:
     """The value itself, or an error that names it."""
     if value < 1:
@@ -105,7 +120,7 @@ class Placed(Shared, total=False):
 
     seed: Annotated[int, Option("seed of every random draw", "N", default=0)]
     device: Annotated[str, Option("where to compute: cpu, cuda, cuda:1, mps", "NAME", default="cpu")]
-    threads: Annotated[int | None, Option("threads to compute with (default: torch's choice)", "N", parse=count)]
+    threads: Annotated[int | None, Option("threads to compute with (default: torch's choice)", "N", _count("threads"))]
     precision: Annotated[
         Literal["float32", "bfloat16", "float16"],
         Option("arithmetic of the passes; float16 scales losses and leaves out steps that overflow", default="float32"),
@@ -116,15 +131,15 @@ class Placed(Shared, total=False):
 class Computing(Placed, total=False):
     """What verbs take that pass images through a net."""
 
-    batch: Annotated[int | None, Option("most images a pass (default: as the memory allows)", "N", parse=count)]
+    batch: Annotated[int | None, Option("most images a pass (default: as the memory allows)", "N", _count("batch"))]
     memory: Annotated[int, Option("memory beside the net, such as 512MiB", "SIZE", size_in_bytes, default=1 << 30)]
 
 
 class Source(Shared, total=False):
     """Where labelled images come from."""
 
-    limit: Annotated[int | None, Option("only the first N images", "N", parse=count)]
-    workers: Annotated[int, Option("processes that decode images", "N", default=0)]
+    limit: Annotated[int | None, Option("only the first N images", "N", _count("limit"))]
+    workers: Annotated[int, Option("processes that decode images", "N", not_negative, default=0)]
     data_root: Annotated[str | Path | None, Option("where named data sets are looked for first", "DIR")]
     partial: Annotated[bool, Option("accept a named data set of which only a part is there", default=False)]
     skip_broken: Annotated[bool, Option("leave out files that cannot be read", default=False)]
@@ -137,7 +152,7 @@ class Source(Shared, total=False):
 class Learning(Placed, Source, total=False):
     """What verbs take that train a net."""
 
-    batch: Annotated[int | None, Option("images a step (default: the recipe's)", "N", parse=count)]
+    batch: Annotated[int | None, Option("images a step (default: the recipe's)", "N", _count("batch"))]
 
 
 def geometry(text: str) -> Geometry:

@@ -67,17 +67,18 @@ _PLAIN = {  # options that are a field of the recipe as they are
 }  # fmt: skip
 
 
-def varied(name: str, *, epochs: int | None, rate: float | None, batch: int | None, **parts: Any) -> Recipe:
-    """The recipe of this name or file with what the caller wants otherwise; a variation says so in its name.
+def varied(name: str | Recipe, *, epochs: int | None, rate: float | None, batch: int | None, **parts: Any) -> Recipe:
+    """The recipe (or that of a name or file) with what the caller wants otherwise; a variation says so in its name.
 
     Raises:
         StriateError: A part has no such number, or two parts do not go together.
     """
     from striate.training.averages import Ema, Swa
+    from striate.training.losses import SHARED
     from striate.training.request import changed, load_loss, load_optimizer, load_recipe, load_schedule
     from striate.training.schedules import Schedule
 
-    recipe = load_recipe(name)
+    recipe = load_recipe(name) if isinstance(name, str) else name
     wanted = {"epochs": epochs, "rate": rate, "batch": batch, **{key: parts.get(key) for key in PARTS}}
     given: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
     if not given:
@@ -96,6 +97,8 @@ def varied(name: str, *, epochs: int | None, rate: float | None, batch: int | No
         changes["schedule"] = load_schedule(given["schedule"])
     if "loss" in given:
         changes["loss"] = load_loss(given["loss"])
+        if changes["loss"].name not in SHARED and recipe.label_smoothing and "label_smoothing" not in given:
+            changes["label_smoothing"] = given["label_smoothing"] = 0.0  # it knows one label an image; the name says so
     if "ema" in given or "swa" in given:
         changes["average"] = Ema(given["ema"]) if "ema" in given else Swa(given["swa"])
     return renamed(recipe, given, **changes)

@@ -106,7 +106,7 @@ def residual_net(channels: int, classes: int, *, width: int = 16, norm: type[nn.
     )  # fmt: skip
 
 
-@healthy("ResNet", "cnn", digits=0.75, FashionMNIST=0.55, CIFAR10=0.22, shapes=0.3)
+@healthy("ResNet", "cnn", digits=0.75, FashionMNIST=0.55, CIFAR10=0.22, shapes=0.25)
 def resnet(plan: Plan) -> None:
     channels, _, classes = _size(plan)
     plan.model = residual_net(channels, classes)

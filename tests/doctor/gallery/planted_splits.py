@@ -85,7 +85,7 @@ def channel_order(plan: Plan) -> None:
     plan.tx = plan.tx.flip(1)
 
 
-@fault("train-test-shift", before=True)
+@fault("split-by-class", "train-test-shift", "missing-classes", before=True)
 def train_test_shift(plan: Plan) -> None:
     """The split goes by class, as sorted folders that are cut at a row do."""
     x, y = torch.cat((plan.x, plan.tx)), torch.cat((plan.y, plan.ty))
