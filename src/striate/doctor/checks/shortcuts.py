@@ -41,7 +41,7 @@ def told_by_order(x: Tensor, labels: Tensor) -> tuple[float, int]:
 def told_by_bound(x: Tensor, labels: Tensor) -> int:
     """For how many classes one column has a bound beyond which lie all of the class and none of the others."""
     found = 0
-    for each in labels.unique():
+    for each in range(int(labels.max()) + 1):
         mine = labels == each
         if int(mine.sum()) >= 10 and bool((~mine).any()):
             inside, outside = x[mine], x[~mine]
@@ -57,8 +57,8 @@ def told_by_bound(x: Tensor, labels: Tensor) -> int:
     phase="data",
     needs=("train", "labels", "images"),
     symptom="good",
-    mend="Look for a mark that goes with the class: a border, a stamp, a column of the label left in the table, another "
-    "camera for each class; crop or even it out.",
+    mend="Look for a mark that goes with the class (a border, a stamp, the label's own column left in a table) and crop "
+    "it or make it alike.",
     thresholds=(
         Threshold(
             "rows followed by their own class in the order of one value",
