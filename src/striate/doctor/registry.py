@@ -14,6 +14,8 @@ FAMILIES = (
     "labels",
     "targets",
     "splits",
+    "shortcuts",
+    "outputs",
     "augmentation",
     "outputs",
     "wiring",
