@@ -17,7 +17,6 @@ FAMILIES = (
     "shortcuts",
     "outputs",
     "augmentation",
-    "outputs",
     "wiring",
     "layers",
     "signal",
