@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, Subset, TensorDataset
 
-from .samples import X_KEYS, Samples
+from .samples import X_KEYS, Samples, Unreadable, pair, unnoticed
 
 HELD = (*X_KEYS, "X", "samples", "arrays")  # names under which data sets hold their inputs
 VALUES = 100_000_000  # that are hashed of one split; of larger ones every k-th value of a row
@@ -150,6 +150,42 @@ def _sums(x: Tensor, every: int) -> Tensor:
             part = (part.float() + 0.0).contiguous().view(torch.int32)
         out.append((part.to(torch.int64) * factors).sum(1))
     return torch.cat(out)
+
+
+class Known:
+    """Inputs of one split as a model is given them, to be asked whether a row is one of them.
+
+    All of them where they lie in memory and no transform stands between; else those that were drawn and the first ones.
+    """
+
+    def __init__(self, samples: Samples, given: Any) -> None:
+        held = stored(given)
+        parts = (
+            [held.cpu()] if held is not None and held.numel() <= 2 * VALUES and faithful(held, samples) else [samples.x]
+        )
+        self.total = None if len(parts[0]) == samples.total else samples.total
+        if self.total is not None and len(samples.rows):
+            parts.append(_beginning(samples, given))
+        rows = torch.cat([each.float() for each in parts if each.shape[1:] == samples.x.shape[1:]])
+        self.keys, self.shape = _sums(rows, 1).sort().values, samples.x.shape[1:]
+
+    def share(self, rows: Tensor) -> float:
+        """Share of ``rows`` (m, ...) that are among them."""
+        if rows.shape[1:] != self.shape or not len(rows):
+            return 0.0
+        asked = _sums(rows.detach().float().cpu(), 1)
+        at = torch.searchsorted(self.keys, asked).clamp(max=len(self.keys) - 1)
+        return float((self.keys[at] == asked).float().mean())
+
+
+def _beginning(samples: Samples, given: Any) -> Tensor:
+    """The first inputs of a data set, which a test that does not shuffle begins with."""
+    data: Any = given.dataset if isinstance(given, DataLoader) else given
+    try:
+        with unnoticed():
+            return torch.stack([pair(data[row])[0] for row in range(min(16, len(data)))])
+    except (Unreadable, RuntimeError, TypeError, ValueError, IndexError, KeyError):
+        return samples.x[:0]
 
 
 def spread_rows(x: Tensor, most: int) -> Tensor:

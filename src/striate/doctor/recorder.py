@@ -70,8 +70,10 @@ class Recorder:
         self.some: list[nn.Parameter] = []  # whose gradients are looked at to see whether they were cleared
         self.marks: list[tuple[int, int]] = []  # their gradients and versions after a step
         self.backs: list[tuple[int, int]] = []  # the same after a backward
-        self.skipped = self.again = 0
+        self.skipped = self.again = self.inside = 0
         self.root: Tensor | None = None  # the last loss, held so that its memory stays its own
+        self.stepping = False  # inside an optimizer's step, where a closure may run backward
+        self.closures = False  # whether steps are given closures: then the hook before each step stays
         self.heard = False  # whether the backward under way is of this model
         self.scaled = False  # whether a gradient scaler multiplies the loss
         self.scale = 1.0
@@ -219,6 +221,8 @@ class Recorder:
         one.samples += _count(given)
         if one.first is None and given is not None and given.dim() > 0:
             one.first = given[:KEPT_INPUTS].detach().cpu().clone()
+        if given is not None and given.dim() > 0:
+            one.last = given[:KEPT_INPUTS].detach().clone()
 
     def _evaluated(self, passes: Sequence[tuple[bool, Tensor | None]]) -> None:
         for training, given in passes:
@@ -241,6 +245,8 @@ class Recorder:
             probe.half = str(torch.get_autocast_dtype(given.device.type)).partition(".")[2]
         counted = [int(each.num_batches_tracked) for each in norms if each.num_batches_tracked is not None]
         probe.tracked = max(counted, default=None)
+        if given is not None and given.dim() > 0:
+            probe.first = given[:KEPT_INPUTS].detach().clone()
         if given is not None and given.is_floating_point() and given.numel() > 1:
             value = given.detach()
             probe.inputs = (float(value.mean()), float(value.float().std()))
@@ -252,11 +258,12 @@ class Recorder:
         self.heard = bool(self.pending) or self.probe is not None or self.backwards > 0
         if not self.heard:
             return  # of another model
+        self.inside += self.stepping
         first = self.backwards == 0
         if first:
             self._settle()
             self.kept = bool(self.marks) and self._versions() == self.marks
-        elif self.backs and self._cleared():
+        elif self.backs and not self.stepping and self._cleared():
             self.skipped, self.backwards = self.skipped + 1, 0
             self.trace.skipped += 1
         self.trace.backwards += 1
@@ -328,6 +335,7 @@ class Recorder:
 
     def _before_step(self, _optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         closure = bool(args or kwargs.get("closure"))  # passes forward and back come within the step
+        self.stepping, self.closures = True, self.closures or closure
         if self.probe is None and closure and self._due():
             self.probe = Probe(len(self.trace.steps))
         if self.probe is None or self.held:
@@ -350,6 +358,7 @@ class Recorder:
             probe.after = math.sqrt(sum(each**2 for each in known.values()))
 
     def _after_step(self, optimizer: torch.optim.Optimizer | None, *_: Any) -> None:
+        self.stepping = False
         steps, pending, every = self.trace.steps, self.pending, self.optimizers
         training, given = pending[-1] if pending else (self.setup.model.training, None)
         steps.append(
@@ -366,11 +375,12 @@ class Recorder:
                 skipped=self.skipped,
                 again=self.again,
                 passes=len(pending),
+                inside=self.inside,
             )
         )
         self.pending, self.backwards, self.kept = [], 0, False
         self.marks = self._versions()
-        self.backs, self.root, self.skipped, self.again = [], None, 0, 0
+        self.backs, self.root, self.skipped, self.again, self.inside = [], None, 0, 0, 0
         if self.probe is not None:
             self._finish(self.probe)
         elif len(steps) >= self.next_probe:
@@ -394,7 +404,8 @@ class Recorder:
         self.trace.probes.append(probe)
         done = len(self.trace.steps)
         self.next_probe = done if done < 4 else max(done + 1, int(done * GROWTH))
-        self._disarm()
+        if not self.closures:
+            self._disarm()
         self._arm()
         self.stepped()
 

@@ -14,6 +14,7 @@ FAMILIES = (
     "labels",
     "targets",
     "splits",
+    "shortcuts",
     "outputs",
     "augmentation",
     "wiring",

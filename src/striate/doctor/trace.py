@@ -29,6 +29,7 @@ class Step:
             leaves steps out).
         passes: Passes forward with a graph since the step before.
         again: Backward passes from the very tensor that the one before came from.
+        inside: Backward passes within the optimizer's step: a closure's.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Step:
     skipped: int = 0
     passes: int = 0
     again: int = 0
+    inside: int = 0
 
 
 @dataclass(eq=False)
@@ -86,6 +88,7 @@ class Probe:
     scale: float = 1.0
     half: str = ""
     zeros: float | None = None
+    first: Tensor | None = None
 
     def ratios(self) -> dict[str, float]:
         """Update over weight of each parameter that has a weight."""
@@ -106,6 +109,7 @@ class Evaluation:
         graphs: Share of the passes that wrote down a graph for a backward that never came.
         first: The first batch of inputs, at most 16 samples: what data it was can be looked up.
         predicted: How many samples each class was predicted for, outputs (n, K) only.
+        last: The last batch of inputs, likewise: loops that measure training and test data do so in one go.
     """
 
     step: int
@@ -115,6 +119,7 @@ class Evaluation:
     graphs: float = 0.0
     first: Tensor | None = None
     predicted: dict[int, int] = field(default_factory=dict)
+    last: Tensor | None = None
 
 
 @dataclass(eq=False)

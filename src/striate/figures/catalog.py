@@ -378,6 +378,18 @@ _FIGURES: dict[str, Figure] = {
         cost="m",
     ),
     **_figures(
+        "eleven_faults",
+        (
+            "eleven-faults",
+            "Eleven reasons why a network does not work, each named",
+            "B why a network does not work",
+            "E",
+            "holden2017neural",
+        ),
+        needs="FashionMNIST",
+        cost="m",
+    ),
+    **_figures(
         "joined",
         (
             "transfer-curve",

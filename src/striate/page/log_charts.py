@@ -16,6 +16,7 @@ from .scale import Scale, cover, label, ticks
 from .svg import drawing, element, group, line, path, text
 
 MOST = 5  # colours; more lines are dashed in the same colours
+LETTER = 8  # pixels of a letter of a label, at most
 LABELS = 15  # letters of a label at a line's end
 
 
@@ -106,12 +107,13 @@ def log_chart(
     for level in levels:
         drawn.append(line(across.scale.start, up(level.value), across.scale.end, up(level.value), "level"))
         labels.append((up(level.value), level.label, "quiet"))
+    named = []  # drawn last: a line across a name is hidden by its halo
     for number, mark in enumerate(marks):
         at = across(mark.value)
         drawn.append(line(at, up.scale.start, at, up.scale.end, "level"))
-        side = "end" if at > (across.scale.start + across.scale.end) / 2 else "start"
+        side = "start" if at + LETTER * len(mark.label) < across.scale.end else "end"
         place = at + (-4 if side == "end" else 4)
-        drawn.append(text(place, TOP + 10 + 15 * number, mark.label, "label quiet halo", anchor=side))
+        named.append(text(place, TOP + 10 + 15 * number, mark.label, "label quiet halo", anchor=side))
     for index, each in enumerate(series):
         colour = f"s{index % MOST + 1}"
         places = [(across(at), up(float(one))) for at, one in each.points if one.value is not None]
@@ -122,6 +124,7 @@ def log_chart(
         if len(places) <= 16:
             drawn += [element("circle", cx=px, cy=py, r=2.2, class_=f"dot {colour}") for px, py in places]
         labels.append((places[-1][1], each.label, colour))
+    drawn += named
     spread = apart(labels, up.scale)
     drawn += [text(across.scale.end + 8, at + 4, cut(words, LABELS), f"label {kind}") for at, words, kind in spread]
     desc = f"{y} over {x}: " + "; ".join(_span(each) for each in series)

@@ -168,7 +168,8 @@ def by_heart(start: Start, labels: Tensor, rate: float) -> tuple[float, float, i
             if "Dropout" in type(each).__name__:
                 each.eval()
         x, y, truth = start.x[:BY_HEART], start.y[:BY_HEART], labels[:BY_HEART].to(start.x.device)
-        optimizer = torch.optim.Adam([each for each in model.parameters() if each.requires_grad], lr=rate)
+        learning = [each for each in model.parameters() if each.requires_grad]
+        optimizer = torch.optim.Adam(learning, lr=rate)
         begun = time.perf_counter()
         for _ in range(STEPS):
             output = start.call(model, x)
@@ -177,8 +178,8 @@ def by_heart(start: Start, labels: Tensor, rate: float) -> tuple[float, float, i
                 break
             best = max(best, float((output.argmax(1) == truth).float().mean()))
             lowest = min(lowest, float(loss.detach()))
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
+            for each, grad in zip(learning, torch.autograd.grad(loss, learning, allow_unused=True), strict=True):
+                each.grad = grad
             optimizer.step()
             done += 1
             if best >= 1 or time.perf_counter() - begun > SECONDS:

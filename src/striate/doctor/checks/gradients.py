@@ -171,7 +171,7 @@ def gradients_still_scaled(case: Case, limits: Limits) -> Iterator[Seen]:
         yield Seen(
             f"The optimizer takes gradients {median(ratios):,.0f} times too large: the scaler's factor was not divided "
             "out.",
-            evidence=(Evidence("gradient at the step over the loss's own", Number.of(median(ratios)), limit="above 4"),),
+            evidence=(Evidence("gradient at the step over the loss's own", Number.of(median(ratios)), limit="over 4"),),
             sure=0.95,
         )  # fmt: skip
 
@@ -275,7 +275,7 @@ def amp_unscaled(case: Case, limits: Limits) -> Iterator[Seen]:
     mend="Find the operation whose derivative is infinite there: a square root or norm at 0, a logarithm of 0, a "
     "division by a small number; add a small number under it.",
     code="torch.sqrt(value + 1e-12)  # or torch.autograd.set_detect_anomaly(True) to find the place",
-    leads_to=("diverged", "rate-too-high", "no-progress"),
+    leads_to=("gradients-became-nan", "diverged", "rate-too-high", "no-progress"),
 )
 def gradients_not_finite(case: Case, limits: Limits) -> Iterator[Seen]:
     assert case.start is not None
@@ -289,6 +289,36 @@ def gradients_not_finite(case: Case, limits: Limits) -> Iterator[Seen]:
             sure=1.0,
             evidence=(Evidence("parameters with such gradients", Number.of(len(bad)), limit="above 0"),),
         )
+
+
+@check(
+    "gradients-became-nan",
+    what="a step takes gradients that are NaN or infinite, though its loss is a number",
+    why="every weight is NaN from there on",
+    phase="run",
+    needs=("steps", "probes"),
+    symptom="nan",
+    mend="Find the operation whose derivative is infinite there: a square root or norm at 0, a logarithm of 0, a "
+    "division by a small number; add a small number under it.",
+    code="torch.sqrt(value + 1e-12)  # or torch.autograd.set_detect_anomaly(True) to find the place",
+    leads_to=("diverged", "rate-too-high", "no-progress"),
+    else_=("weights that grew too large before", "a float16 overflow that no scaler caught"),
+)
+def gradients_became_nan(case: Case, limits: Limits) -> Iterator[Seen]:
+    assert case.trace is not None
+    losses = case.trace.losses()
+    for probe in case.trace.probes:
+        if not math.isfinite(losses[probe.step]):
+            return
+        if not probe.finite:
+            bad = [n for n, each in probe.gradients.items() if each is not None and not math.isfinite(each)]
+            yield Seen(
+                f"At step {probe.step:,} the loss is {losses[probe.step]:.3g}, and the gradients of {len(bad)} of "
+                f"{len(probe.gradients)} parameters are NaN or infinite, {bad[0]} among them.",
+                sure=0.9 if probe.step < 3 else 0.7,
+                evidence=(Evidence("parameters with such gradients", Number.of(len(bad)), limit="above 0"),),
+            )
+            return
 
 
 @check(
@@ -336,8 +366,8 @@ def accumulated_unscaled(case: Case, limits: Limits) -> Iterator[Seen]:
     times = int(median(each.backwards for each in steps))
     if times < 2 or loss is None or loss <= 0 or len(case.setup.optimizers) > 1:
         return
-    if median(each.passes for each in steps) != times:
-        return  # several losses of one pass
+    if median(each.passes for each in steps) != times or any(each.inside for each in steps):
+        return  # several losses of one pass, or a closure's passes
     seen = case.trace.losses()[0] / loss
     cut = [each.after / each.before for each in case.trace.probes if each.before > 0]
     if seen < max(times**-0.5, limits["times the loss divided"] / times) or (cut and median(cut) < 1.5 / times):
@@ -373,7 +403,7 @@ def accumulated_unscaled(case: Case, limits: Limits) -> Iterator[Seen]:
 )
 def clipping_always(case: Case, limits: Limits) -> Iterator[Seen]:
     assert case.trace is not None
-    probes = [each for each in case.trace.probes if each.before > 0 and each.after > 0]
+    probes = [each for each in case.trace.probes if 0 < each.before < math.inf and each.after > 0]
     shares = [each.after / each.before for each in probes]
     if len(probes) < 5 or sum(each < 0.97 for each in shares) < limits["share of steps"] * len(shares):
         return

@@ -555,6 +555,7 @@ def no_batch(case: Case, limits: Limits) -> Iterator[Seen]:
     thresholds=(Threshold("share of the training set", 0.5, "an epoch of fewer than two steps"),),
     source="Keskar et al. 2017, 'On large-batch training'; Masters & Luschi 2018, 'Revisiting small batch training'",
     else_=("the whole gradient on purpose (L-BFGS)",),
+    leads_to=("full-batch", "steps-too-few", "no-progress"),
 )
 def batch_too_large(case: Case, limits: Limits) -> Iterator[Seen]:
     train = case.train

@@ -489,14 +489,14 @@ def deliberate(link: Link) -> bool:
     """Whether a pair is one of those that healthy nets have.
 
     Depthwise-separable convolutions and grouped ones; a bottleneck narrower than both sides (factorised matrices,
-    linear bottlenecks of MobileNetV2); a 1x1 convolution that only narrows (the lateral ones of feature pyramids); a
-    convolution along rows and one along columns.
+    linear bottlenecks of MobileNetV2 and V3); a 1x1 convolution that only narrows (the lateral ones of feature
+    pyramids); a convolution along rows and one along columns.
     """
     into, middle, out = link.widths
     low, high = link.kernels
     if max(link.groups) > 1 or middle < min(into, out):
         return True
-    if low and set(low) == {1} and middle * 2 <= into:
+    if low and set(low) == {1} and (middle * 2 <= into or (middle <= into and middle < out and set(high) == {1})):
         return True
     return len(low) == len(high) == 2 and min(low) == min(high) == 1 and low != high and max(*low, *high) > 1
 
@@ -510,9 +510,7 @@ def deliberate(link: Link) -> bool:
     symptom="slow",
     mend="Add layers with stride or pooling before the average, larger kernels or dilation.",
     code="nn.MaxPool2d(2)  # between stages: it doubles what all later layers see",
-    thresholds=(
-        Threshold("share of the image's side", 0.5, "the healthy nets tried see at least .9; half is a choice"),
-    ),
+    thresholds=(Threshold("share of the image's side", 0.3, "healthy nets see .4 and more, most the whole image"),),
     source="Luo et al. 2016, the effective field is smaller still",
     else_=("nets of local features on purpose (Brendel & Bethge 2019)",),
 )
@@ -528,7 +526,7 @@ def field_small(case: Case, limits: Limits) -> Iterator[Seen]:
         yield Seen(
             f"A feature sees {found} of {side} pixels a side before all places are averaged.",
             severity="warning",
-            evidence=(Evidence("share of the image's side that a feature sees", Number.of(share), limit="below .5"),),
+            evidence=(Evidence("share of the image's side that a feature sees", Number.of(share), limit="below .3"),),
             sure=0.7,
         )
 
