@@ -9,10 +9,17 @@ from torch import Tensor, nn
 
 from striate.core.finding import Finding
 from striate.doctor.case import Case
-from striate.doctor.registry import all_checks
+from striate.doctor.check import Check
+from striate.doctor.checks import capacity, layers, outputs, signal, wiring
 from striate.doctor.setup import Setup
 
 SLOW = ("capacity",)  # asked by name only
+CHECKS = tuple(
+    each
+    for family in (outputs, wiring, layers, signal, capacity)
+    for each in vars(family).values()
+    if isinstance(each, Check)
+)
 
 
 def every(
@@ -21,8 +28,8 @@ def every(
     """All findings of phase start; a check that fails fails the test. ``x`` is a loader where there is no ``y``."""
     case = Case(Setup(model, loss_fn=loss, train=x if y is None else (x, y), **parts))
     out = []
-    for each in all_checks():
-        if each.phase != "start" or (each.name in SLOW and each.name != also) or any(map(case.lacks, each.needs)):
+    for each in CHECKS:
+        if (each.name in SLOW and each.name != also) or any(map(case.lacks, each.needs)):
             continue
         out += [each.finding(one) for one in each.look(case, each.limits)]
     return out

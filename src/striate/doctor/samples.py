@@ -86,7 +86,7 @@ class Samples:
     def labels(self) -> Tensor:
         """Class numbers (n,) of `targets` ``classes``; shares of classes count as the largest."""
         assert self.y is not None
-        return self.y.argmax(1) if self.y.is_floating_point() and self.y.dim() == 2 else self.y.reshape(-1).long()
+        return self.y.argmax(1) if self.y.dim() == 2 and self.y.shape[1] > 1 else self.y.reshape(-1).long()
 
     @cached_property
     def images(self) -> bool:

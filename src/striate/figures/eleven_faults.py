@@ -159,17 +159,17 @@ ELEVEN = (
     ),
     Planted(
         "results not checked", "one class of 2 % against the rest: 98 % right by never naming it",
-        ("class-imbalance", "collapsed-predictions", "one-class-named", "accuracy-misleads"), _not_checked,
+        ("class-imbalance", "predictions-collapsed"), _not_checked,
     ),
     Planted(
         "data not preprocessed", "one half of each image in units a thousand times smaller",
         ("inputs-range-mixed", "input-scale"), _not_preprocessed,
     ),
     Planted(
-        "no regularisation", "150 images, 60 passes, two layers of 512", ("overfitting", "generalisation-gap",
-        "dev-loss-rises", "memorised", "by-heart"), _not_regularised,
+        "no regularisation", "150 images, 60 passes, two layers of 512", ("overfitting", "memorisation"),
+        _not_regularised,
     ),
-    Planted("batch too large", "all 2,000 images in one", ("batch-too-large", "steps-too-few"), _batch_too_large),
+    Planted("batch too large", "all 2,000 images in one", ("batch-too-large", "full-batch"), _batch_too_large),
     Planted("wrong learning rate", "3, under Adam", ("rate-too-high",), _rate_wrong),
     Planted("wrong last activation", "ReLU on the scores", ("output-clipped",), _last_activation),
     Planted(

@@ -366,8 +366,8 @@ def accumulated_unscaled(case: Case, limits: Limits) -> Iterator[Seen]:
     times = int(median(each.backwards for each in steps))
     if times < 2 or loss is None or loss <= 0 or len(case.setup.optimizers) > 1:
         return
-    if median(each.passes for each in steps) != times:
-        return  # several losses of one pass
+    if median(each.passes for each in steps) != times or any(each.inside for each in steps):
+        return  # several losses of one pass, or a closure's passes
     seen = case.trace.losses()[0] / loss
     cut = [each.after / each.before for each in case.trace.probes if each.before > 0]
     if seen < max(times**-0.5, limits["times the loss divided"] / times) or (cut and median(cut) < 1.5 / times):

@@ -306,7 +306,7 @@ def steps_too_few(case: Case, limits: Limits) -> Iterator[Seen]:
     third = len(losses) // 3
     one, last, two = begun(losses), ended(losses), median(losses[third - 5 : third + 5])
     three = median(losses[2 * third - 5 : 2 * third + 5])
-    middle, late = two - three, three - last
+    middle, late = two - three, (three - last) * 16 / 13  # its end is the middle of the last eighth
     if (
         one * limits["loss over that at the beginning"] < last < 0.95 * one
         and middle > 0.02 * one
