@@ -147,7 +147,7 @@ def sigmoid_before_loss(case: Case, limits: Limits) -> Iterator[Seen]:
     mend="Use the cross-entropy on raw scores, or log_softmax before NLLLoss.",
     code="loss = F.cross_entropy(logits, y)  # = F.nll_loss(F.log_softmax(logits, 1), y)",
     source="torch.nn.NLLLoss: the input is expected to hold log-probabilities",
-    leads_to=("loss-at-start", "loss-negative", "diverged", "gradients-vanishing", "output-clipped", "too-small"),
+    leads_to=("loss-at-start", "loss-below-zero", "diverged", "gradients-vanishing", "output-clipped", "too-small"),
 )
 def log_missing(case: Case, limits: Limits) -> Iterator[Seen]:
     start = usable(case.start)
