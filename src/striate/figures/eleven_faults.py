@@ -158,7 +158,7 @@ ELEVEN = (
         _not_normalised,
     ),
     Planted(
-        "results not checked", "one class of 2 % against the rest: 98 % right by never naming it",
+        "results not checked", "one class of 2 %: 98 % right without ever naming it",
         ("class-imbalance", "predictions-collapsed"), _not_checked,
     ),
     Planted(
@@ -195,7 +195,7 @@ def eleven_faults() -> Computed:
 
     Instances are ours. What is not checked is a share of right answers that one class reaches alone; what is not
     preprocessed is a part of the input in another unit; bad gradients are those that fade through sigmoids. Named is a
-    fault that is among the first two findings. About 30 CPU seconds.
+    fault that is among the first two findings. About 30 CPU seconds; tried with seeds 0, 1 and 2.
 
     Source: Holden 2017, the list.
     """
@@ -268,22 +268,22 @@ def _table(rows: list[tuple[str, str, str, float, bool]]) -> str:
     """A line a run: what is wrong with it, what the doctor names first, what it reaches."""
     body = [
         text(12, 52, "planted", fill=FAINT),
-        text(222, 52, "how", fill=FAINT),
-        text(620, 52, "named", fill=FAINT),
-        text(888, 52, "right", anchor="end", fill=FAINT),
+        text(248, 52, "how", fill=FAINT),
+        text(640, 52, "named", fill=FAINT),
+        text(908, 52, "right", anchor="end", fill=FAINT),
     ]
     for place, (name, done, said, right, good) in enumerate(rows):
         y = 76 + 24 * place + (12 if not done else 0)
         colour = RED if not good else GREEN if not done else BLUE
         body += [
-            text(12, y, name, weight=600), text(222, y, done), text(620, y, said, fill=colour, weight=600),
-            text(888, y, f"{right:.0%}", anchor="end"), line(12, y + 7, 888, y + 7, stroke="#e4e4e4"),
+            text(12, y, name, weight=600), text(248, y, done), text(640, y, said, fill=colour, weight=600),
+            text(908, y, f"{right:.0%}", anchor="end"), line(12, y + 7, 908, y + 7, stroke="#e4e4e4"),
         ]  # fmt: skip
     named = sum(good for *_, good in rows[: len(ELEVEN)])
     return svg(
-        900,
-        100 + 24 * len(rows),
-        f"{named} of eleven planted faults are named",
+        920,
+        90 + 24 * len(rows),
+        f"{named} of 11 planted faults are named",
         "".join(body),
         says="; ".join(f"{name}: {said}" for name, _, said, _, _ in rows),
     )
