@@ -28,7 +28,7 @@ NOT_PLANTED: dict[str, str] = dict.fromkeys(OF_RUNS, "they read epochs of `stria
 
 FLAGGED = {
     "ResNet (shapes, cnn)": "neighbours in pixels say nothing of shapes, which a net learns all the same",
-    "lbfgs with a closure (digits, mlp)": "a closure goes back several times in one step",
+
     "sharpness-aware (digits, mlp)": "two passes back make one step",
     "scores for a thousand classes (digits, cnn)": "more scores than classes do no harm",
     "inverted residuals (digits, cnn)": "linear bottlenecks are there on purpose",

@@ -178,8 +178,8 @@ def by_heart(start: Start, labels: Tensor, rate: float) -> tuple[float, float, i
                 break
             best = max(best, float((output.argmax(1) == truth).float().mean()))
             lowest = min(lowest, float(loss.detach()))
-            for each, grad in zip(learning, torch.autograd.grad(loss, learning, allow_unused=True), strict=True):
-                each.grad = grad
+            for weight, grad in zip(learning, torch.autograd.grad(loss, learning, allow_unused=True), strict=True):
+                weight.grad = grad
             optimizer.step()
             done += 1
             if best >= 1 or time.perf_counter() - begun > SECONDS:
