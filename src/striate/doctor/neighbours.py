@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, one_hot, pad
 
 NEAR = 10  # neighbours whose classes are compared
-ORDERS = 24  # other orders of the labels
+ORDERS = 40  # other orders of the labels
 SIDE = 16  # pixels a side that images are brought to
 
 

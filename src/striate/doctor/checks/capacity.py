@@ -38,7 +38,7 @@ SECONDS = 1.0
     code="nn.Linear(width, 64)",
     thresholds=(Threshold("units for each class that a layer must carry", 0.25, "healthy set-ups have 1 and more"),),
     else_=("a narrow code on purpose, as to draw it in two dimensions",),
-    leads_to=("capacity", "underfit", "no-progress"),
+    leads_to=("capacity", "underfitting", "no-progress"),
 )
 def too_small(case: Case, limits: Limits) -> Iterator[Seen]:
     start = usable(case)
@@ -118,7 +118,7 @@ def too_large(case: Case, limits: Limits) -> Iterator[Seen]:
     cost="up to 120 steps with 16 samples on a copy, at most a second",
     source="Karpathy 2019, a recipe for training neural networks: overfit one batch",
     else_=("a model that needs more than 60 steps of Adam for it",),
-    leads_to=("no-progress", "underfit"),
+    leads_to=("no-progress", "underfitting"),
     consequence=True,
 )
 def capacity(case: Case, limits: Limits) -> Iterator[Seen]:

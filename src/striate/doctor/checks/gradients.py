@@ -308,8 +308,8 @@ def gradients_became_nan(case: Case, limits: Limits) -> Iterator[Seen]:
     assert case.trace is not None
     losses = case.trace.losses()
     for probe in case.trace.probes:
-        if not math.isfinite(losses[probe.step]):
-            return
+        if not math.isfinite(losses[probe.step]) or losses[probe.step] > 3 * abs(losses[0]):
+            return  # the weights went astray before
         if not probe.finite:
             bad = [n for n, each in probe.gradients.items() if each is not None and not math.isfinite(each)]
             yield Seen(

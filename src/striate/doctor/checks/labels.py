@@ -59,7 +59,7 @@ def labels_constant(case: Case, limits: Limits) -> Iterator[Seen]:
     mend="Join inputs and labels by a key (file name, id), not by position; look for a header line or a dropped row.",
     thresholds=(
         Threshold(
-            "deviations above chance of neighbours' agreement, as given", 4.0, "five views of healthy data reach 20"
+            "deviations above chance of neighbours' agreement, as given", 5.6, "five views of healthy data reach 20"
         ),
         Threshold("deviations above chance once moved", 7.0, "the best of 24 tries by chance stays below 4"),
     ),
@@ -112,6 +112,7 @@ def labels_shifted_rows(case: Case, limits: Limits) -> Iterator[Seen]:
             "deviations above chance of neighbours' agreement", 4.0,
             "healthy sets reach 20 at 1,000 samples (CIFAR10 36, small shapes 23), shuffled ones stay below 3",
         ),
+        Threshold("the same, where the test data's neighbours say no more than chance either", 5.6, "between 4 and 8"),
         Threshold("change of a sample by augmentation", 0.65, "crops .7 to 1, colours .3 to .5"),
     ),
     cost="five tables of distances between at most 1,000 inputs of 16 x 16, one where the first says enough",
@@ -126,7 +127,8 @@ def labels_shuffled(case: Case, limits: Limits) -> Iterator[Seen]:
         return
     (right, chance, deviations), test = train.likeness, _comparable(case)
     cross = across(*train.labelled, test=test, enough=3 * limit) if test is not None else None
-    if deviations < limit and (cross is None or cross < limit):
+    both = limits["the same, where the test data's neighbours say no more than chance either"]
+    if deviations < limit if cross is None else deviations < both and cross < limit:
         noisy = train.change is not None and train.change > limits["change of a sample by augmentation"]
         yield Seen(
             f"The label of an input is no likelier than chance that of its neighbours: {right:.1%} of the pairs agree, "

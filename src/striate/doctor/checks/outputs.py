@@ -147,7 +147,7 @@ def sigmoid_before_loss(case: Case, limits: Limits) -> Iterator[Seen]:
     mend="Use the cross-entropy on raw scores, or log_softmax before NLLLoss.",
     code="loss = F.cross_entropy(logits, y)  # = F.nll_loss(F.log_softmax(logits, 1), y)",
     source="torch.nn.NLLLoss: the input is expected to hold log-probabilities",
-    leads_to=("loss-at-start", "loss-negative", "diverged", "gradients-vanishing", "output-clipped", "too-small"),
+    leads_to=("loss-at-start", "loss-below-zero", "diverged", "gradients-vanishing", "output-clipped", "too-small"),
 )
 def log_missing(case: Case, limits: Limits) -> Iterator[Seen]:
     start = usable(case.start)
@@ -324,7 +324,7 @@ def output_width(case: Case, limits: Limits) -> Iterator[Seen]:
         yield Seen(
             f"The model has {outputs:,} outputs, and the labels name {shown} classes"
             + (": the head of another data set?" if outputs in (100, 1000, 1001, 21841, 21843) else "."),
-            severity="warning" if serious else "note",
+            severity="note",  # it learns all the same
             evidence=(
                 Evidence("outputs for each class", Number.of(ratio), limit="at least 8" if serious else "above 1"),
             ),

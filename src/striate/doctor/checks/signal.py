@@ -43,7 +43,7 @@ def scaled(start: Start) -> bool:
     mend="Look at the first layer that gives it: a division by 0, a logarithm or root of what is not positive, weights "
     "that are not finite.",
     code="torch.autograd.set_detect_anomaly(True)",
-    leads_to=("diverged", "loss-nan", "gradients-nan", "loss-at-start", "capacity", "samples-mix"),
+    leads_to=("diverged", "gradients-became-nan", "gradients-not-finite", "loss-at-start", "capacity", "samples-mix"),
 )
 def output_nan(case: Case, limits: Limits) -> Iterator[Seen]:
     start = case.start
@@ -79,8 +79,8 @@ def output_nan(case: Case, limits: Limits) -> Iterator[Seen]:
     source="Goodfellow, Bengio & Courville 2016, section 8.4",
     leads_to=(
         "capacity", "gradients-vanishing", "activations-vanishing", "start-dead", "loss-at-start", "too-small",
-        "activations-exploding", "gradients-exploding", "no-progress", "parameters-without-gradient",
-        "predictions-collapsed", "gradients-zero",
+        "activations-exploding", "gradients-exploding", "no-progress",
+        "predictions-collapsed", "steps-too-few",
     ),
 )  # fmt: skip
 def start_symmetric(case: Case, limits: Limits) -> Iterator[Seen]:
@@ -140,7 +140,7 @@ def twins(rows: Tensor) -> float:
     source="He et al. 2015, section 2.2; Lu et al. 2020, dying ReLU",
     leads_to=(
         "activations-vanishing", "gradients-vanishing", "capacity", "loss-at-start", "too-small", "no-progress",
-        "dead-units", "gradients-zero",
+        "steps-too-few",
     ),
 )  # fmt: skip
 def start_dead(case: Case, limits: Limits) -> Iterator[Seen]:
@@ -219,7 +219,7 @@ def grown(layers: list[Layer]) -> list[tuple[str, float]]:
     ),
     source="He et al. 2015, section 2.2",
     leads_to=("loss-at-start", "gradients-exploding", "diverged", "rate-too-high", "capacity", "too-small",
-              "gradients-vanishing", "saturated", "update-ratio-high", "start-dead"),
+              "gradients-vanishing", "saturated", "start-dead"),
 )  # fmt: skip
 def activations_exploding(case: Case, limits: Limits) -> Iterator[Seen]:
     start = usable(case)
@@ -308,7 +308,7 @@ def slopes(start: Start) -> list[tuple[str, float]]:
         Threshold("first layer's gradient over weight, in those of the largest layer", 1e-3, "healthy: above .009"),
     ),
     source="Bengio, Simard & Frasconi 1994; Glorot & Bengio 2010; He et al. 2016",
-    leads_to=("capacity", "too-small", "no-progress", "rate-too-low", "update-ratio-low"),
+    leads_to=("capacity", "too-small", "no-progress", "rate-too-low"),
 )
 def gradients_vanishing(case: Case, limits: Limits) -> Iterator[Seen]:
     start = usable(case)
@@ -342,7 +342,7 @@ def gradients_vanishing(case: Case, limits: Limits) -> Iterator[Seen]:
     code="nn.utils.clip_grad_norm_(model.parameters(), 1.0)",
     thresholds=(Threshold("gradient over weight", 3_000.0, "healthy set-ups lie below 250, most below 10"),),
     source="Pascanu, Mikolov & Bengio 2013, section 2",
-    leads_to=("diverged", "rate-too-high", "update-ratio-high"),
+    leads_to=("diverged", "rate-too-high"),
 )
 def gradients_exploding(case: Case, limits: Limits) -> Iterator[Seen]:
     start = usable(case)

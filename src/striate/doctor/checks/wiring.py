@@ -152,7 +152,7 @@ def scrambled(before: tuple[int, ...], after: tuple[int, ...]) -> str:
     code="self.blocks = nn.ModuleList(blocks)  # not a plain list",
     cost="two passes forward with at most 31 samples",
     source="torch.nn.Module: only modules and parameters set as attributes are registered",
-    leads_to=("parameters-not-in-optimizer", "no-progress", "capacity", "too-small"),
+    leads_to=("optimizer-missing", "no-progress", "capacity", "too-small"),
 )
 def layers_unregistered(case: Case, limits: Limits) -> Iterator[Seen]:
     start = case.start
@@ -219,7 +219,7 @@ def _weights(value: Any, depth: int) -> Iterator[Tensor]:
     code="features = self.trunk(x)  # not self.trunk(x).detach()",
     cost="two passes forward with at most 31 samples",
     else_=("a trunk that is kept as it is on purpose: say so with requires_grad_(False)",),
-    leads_to=("parameters-unused", "no-progress", "capacity", "too-small", "parameters-without-gradient"),
+    leads_to=("parameters-unused", "no-progress", "capacity", "too-small"),
 )
 def output_detached(case: Case, limits: Limits) -> Iterator[Seen]:
     start = case.start
@@ -295,7 +295,7 @@ def _cut(start: Start) -> str:
     thresholds=(Threshold("share of the weights", 0.01, "tokens and biases left over in healthy nets are smaller"),),
     cost="two passes forward with at most 31 samples",
     else_=("heads for another task or for pre-training, kept on purpose",),
-    leads_to=("parameters-without-gradient",),
+    leads_to=(),
 )
 def parameters_unused(case: Case, limits: Limits) -> Iterator[Seen]:
     start = case.start
@@ -336,7 +336,7 @@ def parameters_unused(case: Case, limits: Limits) -> Iterator[Seen]:
     code="model.requires_grad_(True)",
     cost="nothing beyond what others measured",
     else_=("random features that are kept on purpose",),
-    leads_to=("no-progress", "capacity", "too-small", "parameters-without-gradient", "output-detached"),
+    leads_to=("no-progress", "capacity", "too-small", "output-detached"),
 )
 def frozen(case: Case, limits: Limits) -> Iterator[Seen]:
     start = case.start
