@@ -90,7 +90,7 @@ def test_a_closure_that_clears_first_is_healthy() -> None:
 
     for make in (lambda p: torch.optim.LBFGS(p, lr=0.1, max_iter=3), lambda p: SGD(p, lr=0.1)):
         doctor = Loop(make=make, backward=lambda loop, loss: None, step=step, forward=lambda loop, x: x[:, :3]).run()
-        assert not [each for each in names(doctor) if each != "batch-too-large"]
+        assert not [each for each in names(doctor) if each != "full-batch"]
 
 
 def test_a_rate_of_zero_changes_nothing_and_a_warm_up_from_zero_does() -> None:

@@ -219,10 +219,10 @@ def test_imbalance_is_noted_above_10_and_a_warning_above_20_unless_weighed() -> 
 
     assert "class-imbalance" not in found(*cut(30))
     assert found(*cut(6))["class-imbalance"].severity == "note"
-    assert found(*cut(1))["class-imbalance"].severity == "warning"
+    assert found(*cut(2))["class-imbalance"].severity == "warning"
     weight = nn.CrossEntropyLoss(weight=torch.ones(CLASSES))
-    assert found(*cut(1), loss=weight)["class-imbalance"].severity == "note"
-    x, y = cut(1)
+    assert found(*cut(2), loss=weight)["class-imbalance"].severity == "note"
+    x, y = cut(2)
     sampler = WeightedRandomSampler([1.0] * len(y), len(y))
     loader = DataLoader(TensorDataset(x, y), batch_size=8, sampler=sampler)
     assert found(x, y, train=loader)["class-imbalance"].severity == "note"

@@ -195,7 +195,7 @@ def test_batches_of_all_and_of_one() -> None:
             optimizer.zero_grad()
             loss_fn(model(x), y).backward()
             optimizer.step()
-    assert names(doctor) == ["batch-too-large"]
+    assert names(doctor) == ["full-batch"]
     single = Loop(batch_size=1, make=lambda p: SGD(p, lr=0.01)).run()
     assert seen(single, "batch-of-one").severity == "note"
     assert not names(single)

@@ -268,21 +268,21 @@ def _table(rows: list[tuple[str, str, str, float, bool]]) -> str:
     """A line a run: what is wrong with it, what the doctor names first, what it reaches."""
     body = [
         text(12, 52, "planted", fill=FAINT),
-        text(248, 52, "how", fill=FAINT),
-        text(640, 52, "named", fill=FAINT),
-        text(908, 52, "right", anchor="end", fill=FAINT),
+        text(250, 52, "how", fill=FAINT),
+        text(690, 52, "named", fill=FAINT),
+        text(948, 52, "right", anchor="end", fill=FAINT),
     ]
     for place, (name, done, said, right, good) in enumerate(rows):
         y = 76 + 24 * place + (12 if not done else 0)
         colour = RED if not good else GREEN if not done else BLUE
         body += [
-            text(12, y, name, weight=600), text(248, y, done), text(640, y, said, fill=colour, weight=600),
-            text(908, y, f"{right:.0%}", anchor="end"), line(12, y + 7, 908, y + 7, stroke="#e4e4e4"),
+            text(12, y, name, weight=600), text(250, y, done), text(690, y, said, fill=colour, weight=600),
+            text(948, y, f"{right:.0%}", anchor="end"), line(12, y + 7, 948, y + 7, stroke="#e4e4e4"),
         ]  # fmt: skip
     named = sum(good for *_, good in rows[: len(ELEVEN)])
     return svg(
-        920,
-        90 + 24 * len(rows),
+        960,
+        100 + 24 * len(rows),
         f"{named} of 11 planted faults are named",
         "".join(body),
         says="; ".join(f"{name}: {said}" for name, _, said, _, _ in rows),

@@ -78,7 +78,7 @@ def statistics_of_other_inputs(plan: Plan) -> None:
     plan.forward = twice
 
 
-@fault("one-class-weighs-all", "predictions-collapsed", "underfitting")
+@fault("one-class-weighs-all", "predictions-collapsed", "underfitting", nets=("cnn",))
 def one_class_weighs_all(plan: Plan) -> None:
     """Weights for classes, one of them mistyped."""
     weight = torch.ones(int(plan.y.max()) + 1)

@@ -246,3 +246,9 @@ def label_left_in_a_pixel(plan: Plan) -> None:
     plan.x, plan.tx = plan.x.clone(), plan.tx.clone()
     for x, y in ((plan.x, plan.y), (plan.tx, plan.ty)):
         x[:, 0, 0, 0] = y / 10
+
+
+@fault("another-camera", "train-test-shift", before=True)
+def another_camera(plan: Plan) -> None:
+    """The test images were taken out of focus."""
+    plan.tx = 0.5 * plan.tx + 0.5 * torch.nn.functional.avg_pool2d(plan.tx, 3, stride=1, padding=1)

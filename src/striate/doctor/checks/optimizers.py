@@ -15,7 +15,6 @@ from ..case import Case
 from ..check import Limits, Seen, Threshold, check
 from ..course import invariant, parameters_of
 
-
 USUAL, USUAL_DECOUPLED = 5e-3, 0.3  # decays up to these are in use: where they take too much, the rate is too high
 
 

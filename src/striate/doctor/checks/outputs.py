@@ -324,7 +324,7 @@ def output_width(case: Case, limits: Limits) -> Iterator[Seen]:
         yield Seen(
             f"The model has {outputs:,} outputs, and the labels name {shown} classes"
             + (": the head of another data set?" if outputs in (100, 1000, 1001, 21841, 21843) else "."),
-            severity="warning" if serious else "note",
+            severity="note",  # it learns all the same
             evidence=(
                 Evidence("outputs for each class", Number.of(ratio), limit="at least 8" if serious else "above 1"),
             ),

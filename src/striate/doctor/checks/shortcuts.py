@@ -57,7 +57,7 @@ def told_by_bound(x: Tensor, labels: Tensor) -> int:
     phase="data",
     needs=("train", "labels", "images"),
     symptom="good",
-    mend="Look for a mark that goes with the class (a border, a stamp, the label's own column left in a table) and crop "
+    mend="Look for a mark that goes with the class (a border, a stamp, the label's own column in a table) and crop "
     "it or make it alike.",
     thresholds=(
         Threshold(
