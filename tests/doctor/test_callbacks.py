@@ -18,7 +18,7 @@ def pictures(n: int = 256, seed: int = 0) -> tuple[Tensor, Tensor]:
     draw = torch.Generator().manual_seed(seed)
     y = torch.randint(3, (n,), generator=draw)
     stripes = torch.stack([torch.sin(torch.arange(64).float() * step).reshape(1, 8, 8) for step in (0.4, 0.8, 1.6)])
-    return stripes[y] + 0.3 * torch.randn(n, 1, 8, 8, generator=draw), y
+    return stripes[y] + 1.5 * torch.randn(n, 1, 8, 8, generator=draw), y
 
 
 def plain() -> nn.Sequential:

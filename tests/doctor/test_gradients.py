@@ -150,7 +150,7 @@ def test_a_minus_before_backward_is_found() -> None:
 
 
 def test_a_sum_over_the_batch_is_found_and_a_mean_written_as_a_sum_is_not() -> None:
-    summed = Loop(loss_fn=nn.CrossEntropyLoss(reduction="sum"), make=lambda p: SGD(p, lr=1e-3)).run()
+    summed = Loop(loss_fn=nn.CrossEntropyLoss(reduction="sum"), make=lambda p: SGD(p, lr=0.01)).run()
     finding = seen(summed, "loss-reduction")
     assert finding.severity == "warning"
     assert finding.evidence[0].number.value == pytest.approx(2, abs=0.3)

@@ -104,7 +104,7 @@ def test_views_find_classes_that_pixels_hide() -> None:
     light = 5 * torch.randn((300, 1, 1, 1), generator=generator)
     x = wave[:, None] + light
     assert agreement(y, nearest(x.flatten(1), x.flatten(1), NEAR, same=True))[2] < 20
-    assert likeness(x, y, enough=50)[2] > 40
+    assert likeness(x, y, enough=50)[2] > 30
 
 
 def test_one_label_for_all_is_an_error_only_where_the_loss_takes_it_for_a_class() -> None:

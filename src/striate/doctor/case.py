@@ -160,7 +160,9 @@ class Case:
             if self.start is None:
                 return self.reasons["start"]
             shape = tuple(self.start.output.shape)
-            return (
-                "" if len(shape) == 2 and shape[1] > 1 else f"outputs have the shape {shape}, no score for each class"
-            )
+            if len(shape) != 2 or shape[1] < 2:
+                return f"outputs have the shape {shape}, no score for each class"
+            found = None if self.start.graph is None else self.start.graph.logits
+            if found is not None and found.dim() == 2 and found.shape != shape:
+                return "the loss compares outputs with each other: they are no scores of classes"
         return ""

@@ -375,6 +375,7 @@ class Recorder:
                 skipped=self.skipped,
                 again=self.again,
                 passes=len(pending),
+                alike=len(pending) > 1 and given is not None and all(one[1] is given for one in pending),
                 inside=self.inside,
             )
         )

@@ -29,6 +29,7 @@ class Step:
             leaves steps out).
         passes: Passes forward with a graph since the step before.
         again: Backward passes from the very tensor that the one before came from.
+        alike: Whether there were several passes forward, all of the same inputs.
         inside: Backward passes within the optimizer's step: a closure's.
     """
 
@@ -44,6 +45,7 @@ class Step:
     skipped: int = 0
     passes: int = 0
     again: int = 0
+    alike: bool = False
     inside: int = 0
 
 

@@ -107,7 +107,7 @@ def statistics_of_bytes(plan: Plan) -> None:
     plan.x, plan.tx = (plan.x - 123.7) / 58.4, (plan.tx - 123.7) / 58.4
 
 
-@fault("bytes-as-they-are", "input-type", before=True)
+@fault("bytes-as-they-are", "input-type")
 def bytes_as_they_are(plan: Plan) -> None:
     """The loop itself would stop with an error, so it makes no step."""
     _pixels(plan, 255.0)

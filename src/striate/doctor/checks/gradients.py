@@ -226,7 +226,7 @@ def amp_skips(case: Case, limits: Limits) -> Iterator[Seen]:
     late = steps[len(steps) // 2 :]
     lost, made = sum(each.skipped for each in late), sum(each.backwards for each in late)
     share = lost / max(lost + made, 1)
-    if late and min(each.skipped for each in late) == max(each.skipped for each in late):
+    if late and all(each.alike for each in late):
         return  # each step alike: a method that goes back twice on purpose (sharpness-aware, extragradient)
     if lost >= 5 and share > limits["share of the backward passes"]:
         scaled = bool(_of_scaler(case))

@@ -16,7 +16,6 @@ from ..case import Case
 from ..check import Limits, Seen, Threshold, check
 from ..neighbours import NEAR, across, agreed, agreement, as_given, by_edges, nearest, told
 from ..samples import Samples, block
-from ..start import Start
 
 MOVES = tuple(sign * by for by in (1, 2, 3, 4, 5, 8) for sign in (-1, 1))  # rows by which labels may stand off
 BLOCK = 512
@@ -355,7 +354,7 @@ def missing_classes(case: Case, limits: Limits) -> Iterator[Seen]:
     if len(y) < limits["samples drawn for each class"] * case.classes:
         return
     empty = [c for c in range(case.classes) if c >= len(counts) or counts[c] == 0]
-    if empty and case.start is not None and scored(case.start):
+    if empty and not case.lacks("classes"):
         few = 2 * len(empty) <= case.classes
         from_one = empty == [0]
         if not few and empty[0] >= len(counts):
@@ -369,12 +368,6 @@ def missing_classes(case: Case, limits: Limits) -> Iterator[Seen]:
             sure=0.9,
             subject="outputs",
         )
-
-
-def scored(start: Start) -> bool:
-    """Whether a cross-entropy takes the outputs as scores of classes; embeddings are compared with each other first."""
-    graph = start.graph
-    return graph is None or graph.logits is None or graph.logits.shape == start.output.shape
 
 
 def _named(classes: list[int]) -> str:

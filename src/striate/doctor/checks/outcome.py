@@ -254,7 +254,7 @@ def _regularisation(case: Case) -> str:
     what="after training the model names fewer training images right than their neighbours do",
     why="it has not learnt what can be had for nothing: too few steps, too small a rate, too small a model, or a fault",
     phase="end",
-    needs=("end", "labels"),
+    needs=("end", "classes"),
     symptom="flat",
     mend="Train longer and with the largest rate that is stable; then a wider model. First see that it can learn one "
     "batch by heart.",

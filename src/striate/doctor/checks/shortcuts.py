@@ -75,7 +75,8 @@ def told_by_bound(x: Tensor, labels: Tensor) -> int:
 def label_in_input(case: Case, limits: Limits) -> Iterator[Seen]:
     train = case.train
     assert train is not None
-    x, y = columns(train.x[:600]), train.labels[:600]
+    known = train.labels[:600] >= 0  # -1 and the like stand for no label
+    x, y = columns(train.x[:600][known]), train.labels[:600][known]
     classes = int((torch.bincount(y) >= 10).sum())
     if classes < 3 or len(y) < 100 or not bool(x.isfinite().all()):
         return

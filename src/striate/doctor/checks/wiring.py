@@ -303,14 +303,15 @@ def parameters_unused(case: Case, limits: Limits) -> Iterator[Seen]:
     if start.wires is None or start.graph is None or not start.graph.whole:
         return
     total = sum(each.numel() for each in start.parameters.values())
+    met = {id(start.parameters[name]) for name, grad in start.gradients.items() if grad is not None}
     idle: list[str] = []
     count = 0
     for name, module in start.model.named_modules():
         own = list(module.named_parameters(recurse=False))
         if not own or list(module.children()) or name in start.wires.called:
             continue
-        full = [f"{name}.{key}" if name else key for key, _ in own]
-        if all(start.gradients.get(each) is None for each in full) and any(p.requires_grad for _, p in own):
+        # by identity: a weight that two modules hold has one name
+        if not any(id(p) in met for _, p in own) and any(p.requires_grad for _, p in own):
             idle.append(name)
             count += sum(p.numel() for _, p in own)
     if not idle:
