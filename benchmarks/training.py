@@ -103,7 +103,7 @@ def trainer(net: nn.Module, splits: Splits, folder: Path, *, rounds: int, betwee
     """Lightning's Trainer over all rounds; ``between`` gets the CPU seconds of each epoch."""
     import pytorch_lightning as pl
 
-    class Lit(pl.LightningModule):  # type: ignore[misc]
+    class Lit(pl.LightningModule):
         def __init__(self) -> None:
             super().__init__()
             self.net = net
@@ -121,7 +121,7 @@ def trainer(net: nn.Module, splits: Splits, folder: Path, *, rounds: int, betwee
         def configure_optimizers(self) -> torch.optim.Optimizer:
             return optimizer_of(self.net)
 
-    class Clock(pl.Callback):  # type: ignore[misc]
+    class Clock(pl.Callback):
         begun = 0.0
 
         def on_train_epoch_start(self, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Write docs/reference.md from the verbs' signatures and the public names' docstrings: `make docs`."""
+"""Write docs/reference.md from signatures and docstrings, docs/doctor.md from the checks: `make docs`."""
 
 from __future__ import annotations
 
@@ -86,6 +86,9 @@ def _default(parameter: Parameter) -> str:
 
 
 if __name__ == "__main__":
+    import doctor
+
     PLACE.write_text(reference(), encoding="utf-8")
-    print(f"wrote {PLACE.name}")  # noqa: T201
+    doctor.PLACE.write_text(doctor.doctor_page(), encoding="utf-8")
+    print(f"wrote {PLACE.name}, {doctor.PLACE.name}")  # noqa: T201
     sys.exit(0)

@@ -115,6 +115,33 @@ def test_drawing_leaves_every_source_of_randomness_as_it_was() -> None:
     assert (found.total, found.batch, found.shuffled) == (100, 10, False)
 
 
+class OwnSource(Dataset[tuple[Tensor, Tensor]]):
+    """Draws from generators of its own, one of them a transform's."""
+
+    def __init__(self) -> None:
+        class Noise:
+            draw = None
+
+            def __init__(self) -> None:
+                self.source = np.random.default_rng(3)
+
+        self.torch = torch.Generator().manual_seed(1)
+        self.python, self.noise = random.Random(2), [Noise()]
+
+    def __len__(self) -> int:
+        return 80
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        shift = self.python.random() + self.noise[0].source.random()
+        return torch.rand(4, generator=self.torch) + shift, torch.tensor(row % 2)
+
+
+def test_generators_that_the_data_own_go_on_as_before() -> None:
+    fresh, drawn = OwnSource(), OwnSource()
+    draw(DataLoader(drawn, batch_size=10))
+    assert torch.equal(fresh[0][0], drawn[0][0])
+
+
 def test_randomness_comes_back_after_an_error_too() -> None:
     state = torch.get_rng_state()
     with pytest.raises(KeyError), unnoticed():

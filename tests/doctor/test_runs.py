@@ -26,6 +26,7 @@ from striate.training.loop import fit
 from striate.training.payload import Epoch
 from striate.training.request import load_recipe
 from striate.training.run import Record, read_record
+from striate.training.task import Classification
 
 SHORT = replace(load_recipe("linear"), epochs=3)
 
@@ -165,6 +166,22 @@ def test_the_net_is_seen_with_its_normalised_inputs_and_the_loss_that_is_minimis
     assert case.start.loss == pytest.approx(2.3, abs=0.3)  # ln 10
     assert case.trace is not None
     assert case.trace.losses()[0] == pytest.approx(2.3, abs=0.3)
+
+
+def test_a_fresh_net_that_is_sure_of_classes_is_named_and_another_is_not(tmp_path: Path) -> None:
+    def found(scale: float) -> set[str]:
+        net = load_net("striate/linear.random", classes=splits.train.classes, channels=1, size=splits.train.size)
+        with torch.no_grad():
+            next(net.parameters()).mul_(scale)
+        attending = Attending(splits, batch=64)
+        task = Classification(net, fresh=True)
+        fit(task, splits, out=tmp_path / f"{scale:g}", recipe=replace(SHORT, epochs=1), observers=(attending,))
+        assert attending.watched is not None
+        return {each.check for each in attending.watched.seen}
+
+    splits = few_digits()
+    assert "loss-at-start" in found(100.0)
+    assert "loss-at-start" not in found(1.0)
 
 
 def test_a_run_folder_is_looked_at_as_it_began_and_as_it_was_kept(tmp_path: Path) -> None:

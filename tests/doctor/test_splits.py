@@ -157,6 +157,14 @@ def test_splits_of_other_classes_are_told_apart() -> None:
     assert float(number) > 0.8
 
 
+def test_classes_that_are_rarer_in_training_are_no_shift() -> None:
+    (x, y), (tx, ty) = pictures(900, 0), pictures(300, 1)
+    kept = (y == 0) | (torch.arange(900) % 8 == 0)
+    assert "train-test-shift" not in found((x[kept], y[kept]), (tx, ty))
+    tx[:, :, :3, :3] += 2.0  # another source for all classes
+    assert "train-test-shift" in found((x[kept], y[kept]), (tx, ty))
+
+
 def test_the_ridge_regression_is_at_chance_on_draws_of_one_source_and_right_far_apart() -> None:
     a, b = torch.randn(300, 20), torch.randn(300, 20)
     right, count = told_apart(a, b)

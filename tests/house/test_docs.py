@@ -45,6 +45,25 @@ def test_the_reference_is_what_the_signatures_say() -> None:
     assert REFERENCE.read_text(encoding="utf-8") == module.reference()
 
 
+def test_the_page_of_the_doctor_is_what_the_checks_say() -> None:
+    made = importlib.util.spec_from_file_location("doctor_page", TOP / "docs" / "doctor.py")
+    assert made is not None
+    assert made.loader is not None
+    module = importlib.util.module_from_spec(made)
+    made.loader.exec_module(module)
+    text = (TOP / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert text == module.doctor_page(), "run make docs"
+
+
+def test_the_example_of_the_doctors_page_runs_and_finds_its_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (TOP / "docs" / "doctor.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, object] = {}
+    exec(code, names)
+    assert names["doctor"].findings[0].check == "gradients-not-cleared"  # type: ignore[attr-defined]
+    assert "optimizer.zero_grad()" in capsys.readouterr().out
+
+
 def test_every_verb_stands_in_the_readme() -> None:
     readme = (TOP / "README.md").read_text(encoding="utf-8")
     assert [verb for verb in VERBS if f"`{verb}" not in readme and f"striate {verb}" not in readme] == []

@@ -180,7 +180,7 @@ class Known:
 
 def _beginning(samples: Samples, given: Any) -> Tensor:
     """The first inputs of a data set, which a test that does not shuffle begins with."""
-    data = given.dataset if isinstance(given, DataLoader) else given
+    data: Any = given.dataset if isinstance(given, DataLoader) else given
     try:
         with unnoticed():
             return torch.stack([pair(data[row])[0] for row in range(min(16, len(data)))])

@@ -25,7 +25,7 @@ class Entering:
         layer: The layer.
         x: What comes in (n, ...).
         normed: Whether a normalisation is called right after it: scale and offset of ``x`` then hardly matter.
-        spread: Standard deviation of what the layer gives: a normalisation after it divides by this and its epsilon.
+        spread: Standard deviation of what a unit of the layer gives, mean over units: what a normalisation divides by.
     """
 
     name: str
@@ -64,5 +64,10 @@ def entering(start: Start) -> Entering | None:
             if not isinstance(module, (_ConvNd, nn.Linear)) or not x.is_floating_point():
                 return None
             after = called[at + 1][1] if at + 1 < len(called) else None
-            return Entering(name, module, x.float(), isinstance(after, NORMS), float(output.float().std()))
+            return Entering(name, module, x.float(), isinstance(after, NORMS), _spread(output))
     return None
+
+
+def _spread(output: Tensor) -> float:
+    units = output.float().transpose(0, 1).flatten(1)
+    return float(units.std(1, correction=0).mean())

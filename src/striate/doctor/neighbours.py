@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, one_hot, pad
 
 NEAR = 10  # neighbours whose classes are compared
-ORDERS = 24  # other orders of the labels
+ORDERS = 40  # other orders of the labels
 SIDE = 16  # pixels a side that images are brought to
 
 
@@ -55,17 +55,27 @@ def agreement(labels: Tensor, neighbours: Tensor) -> tuple[float, float, float]:
     return here, float(chance), (here - float(chance)) / max(float(spread), 1e-9)
 
 
-def told(labels: Tensor, votes: Tensor) -> float:
-    """Deviations above chance of the agreement of labels (n,) with those of neighbours (n, k) among others."""
+def told(labels: Tensor, among: Tensor, neighbours: Tensor) -> float:
+    """Deviations above chance of the agreement of labels (n,) with those of their neighbours among others.
+
+    Chance is what labels in other orders show, once those asked and once those of the neighbours; the less far counts:
+    a few neighbours that many share make chance wider than it looks from one side.
+
+    Args:
+        labels: Class numbers (n,).
+        among: Class numbers (m,) of those whose labels the neighbours have.
+        neighbours: Rows (n, k) of these.
+    """
     generator = torch.Generator().manual_seed(0)
-    here = float((votes == labels[:, None]).float().mean())
-    mixed = torch.tensor(
-        [
-            float((votes == labels[torch.randperm(len(labels), generator=generator)][:, None]).float().mean())
-            for _ in range(ORDERS)
-        ]
-    )
-    return (here - float(mixed.mean())) / max(float(mixed.std()), 1e-9)
+    here = float((among[neighbours] == labels[:, None]).float().mean())
+    asked, others = [], []
+    for _ in range(ORDERS):
+        mixed = labels[torch.randperm(len(labels), generator=generator)]
+        asked.append(float((among[neighbours] == mixed[:, None]).float().mean()))
+        mixed = among[torch.randperm(len(among), generator=generator)]
+        others.append(float((mixed[neighbours] == labels[:, None]).float().mean()))
+    chances = (torch.tensor(asked), torch.tensor(others))
+    return min((here - float(each.mean())) / max(float(each.std()), 1e-9) for each in chances)
 
 
 def across(x: Tensor, y: Tensor, *, test: tuple[Tensor, Tensor], enough: float) -> float:
@@ -75,7 +85,7 @@ def across(x: Tensor, y: Tensor, *, test: tuple[Tensor, Tensor], enough: float) 
         seen = view(torch.cat((x, test[0].to(x.dtype))))
         if seen is not None:
             near = nearest(seen[len(x) :], seen[: len(x)], NEAR, same=False)
-            best = max(best, told(test[1], y[near]))
+            best = max(best, told(test[1], y, near))
         if best >= enough:
             break
     return best

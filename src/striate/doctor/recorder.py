@@ -70,7 +70,7 @@ class Recorder:
         self.some: list[nn.Parameter] = []  # whose gradients are looked at to see whether they were cleared
         self.marks: list[tuple[int, int]] = []  # their gradients and versions after a step
         self.backs: list[tuple[int, int]] = []  # the same after a backward
-        self.skipped = self.again = 0
+        self.skipped = self.again = self.inside = 0
         self.root: Tensor | None = None  # the last loss, held so that its memory stays its own
         self.stepping = False  # inside an optimizer's step, where a closure may run backward
         self.closures = False  # whether steps are given closures: then the hook before each step stays
@@ -260,6 +260,7 @@ class Recorder:
         self.heard = bool(self.pending) or self.probe is not None or self.backwards > 0
         if not self.heard:
             return  # of another model
+        self.inside += self.stepping
         first = self.backwards == 0
         if first:
             self._settle()
@@ -379,11 +380,12 @@ class Recorder:
                 skipped=self.skipped,
                 again=self.again,
                 passes=len(pending),
+                inside=self.inside,
             )
         )
         self.pending, self.backwards, self.kept = [], 0, False
         self.marks = self._versions()
-        self.backs, self.root, self.skipped, self.again = [], None, 0, 0
+        self.backs, self.root, self.skipped, self.again, self.inside = [], None, 0, 0, 0
         if self.probe is not None:
             self._finish(self.probe)
         elif len(steps) >= self.next_probe:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from torch import nn
 
 from striate.core.codec import dumps, from_json
 from striate.core.errors import RunError, StriateError
@@ -15,12 +17,12 @@ from striate.data.dataset import Splits
 from striate.nets.load import RUN_WEIGHTS, load_net
 from striate.training.events import best_of
 from striate.training.optim import build_optimizer
-from striate.training.payload import Epoch
+from striate.training.payload import Epoch, Training
 from striate.training.prepare import build_task, fingerprint, from_scratch
 from striate.training.run import Record, read_history, read_record, read_run
 from striate.training.task import Classification
 
-from .attending import attends, samples_of, setup_of
+from .attending import Attending, attends, samples_of, setup_of
 from .case import Case
 from .check import folded
 from .diagnosis import Findings, diagnosis, verdict
@@ -63,6 +65,31 @@ def ordered(kept: Kept) -> list[Finding]:
     """Its findings, causes first, with what follows folded under them."""
     checks = {each.name: each for each in all_checks()}
     return folded([(checks[each.check], each) for each in kept.findings if each.check in checks])
+
+
+def findings_of(
+    attending: Attending, folder: Path, result: Training, *, about: History, splits: Splits
+) -> tuple[tuple[Finding, ...], Mapping[str, bytes]]:
+    """What was found of a run that has just ended, with the pictures; the run folder keeps it for `diagnose`.
+
+    Where nothing was watched (several processes, a compiled net, a run that was complete already) what the folder keeps
+    is taken, or the epochs alone are read.
+    """
+    watched = attending.watched
+    if watched is not None:
+        plain = (replace(each, evidence=tuple(e for e in each.evidence if not e.picture)) for each in watched.seen)
+        keep(folder, Kept(replace(watched.result, setup="", kind="run"), tuple(plain)))
+        return watched.findings, watched.album
+    if (kept := kept_in(folder)) is not None:
+        return tuple(ordered(kept)), {}
+    case = Case(Setup(nn.Identity()), finished=True)
+    for part in ("train", "test", "start", "end"):
+        case.omit(part, "the run was not watched")
+    record = read_record(folder)
+    case.history = _history(record, result.history, about, splits)
+    findings = Findings()
+    findings.look(case, ("end",))
+    return tuple(findings.ordered()), {}
 
 
 @dataclass(frozen=True)

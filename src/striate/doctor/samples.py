@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, Literal
 
@@ -21,7 +21,10 @@ from .neighbours import as_given, likeness
 Targets = Literal["classes", "tags", "masks", "values", "none"]
 MOST = 1_000  # samples that checks of data look at
 FEWEST = 64  # samples that are drawn however long it takes
+ENOUGH = 256  # samples up to which one waits ``LONGER`` times as long: neighbours say little of fewer
+LONGER = 4
 BYTES = 1 << 27  # that samples of one split may take
+DEPTH = 5  # of attributes in which generators are looked for
 SECONDS = 1.0  # after which no more are drawn
 TWICE = 48  # samples that are drawn a second time
 IN_ORDER = 1_024  # labels that are read in the loader's order
@@ -41,6 +44,38 @@ def unnoticed() -> Iterator[None]:
     finally:
         random.setstate(state)
         np.random.set_state(own)
+
+
+@contextmanager
+def restored(given: Any) -> Iterator[None]:
+    """Inside, the data's own generators of random numbers may be drawn from; afterwards they go on as before.
+
+    They are looked for among the attributes of loaders, data sets and transforms, to a depth of ``DEPTH``.
+    """
+    states: list[tuple[Any, Any]] = []
+    met: set[int] = set()
+    todo = [(given, 0)]
+    while todo and len(met) < 1_000:
+        one, depth = todo.pop(0)  # nearest first: what is met deep is not met again
+        if id(one) in met:
+            continue
+        met.add(id(one))
+        if isinstance(one, torch.Generator):
+            states.append((one.set_state, one.get_state()))
+        elif isinstance(one, np.random.Generator):
+            states.append((partial(setattr, one.bit_generator, "state"), one.bit_generator.state))
+        elif isinstance(one, np.random.RandomState):
+            states.append((one.set_state, one.get_state()))
+        elif isinstance(one, random.Random):
+            states.append((one.setstate, one.getstate()))
+        elif depth < DEPTH and not isinstance(one, (Tensor, np.ndarray, str, bytes)):
+            inner = one[:100] if isinstance(one, (list, tuple)) else list(getattr(one, "__dict__", {}).values())
+            todo += [(each, depth + 1) for each in inner]
+    try:
+        yield
+    finally:
+        for put_back, state in states:
+            put_back(state)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +121,7 @@ class Samples:
     def labels(self) -> Tensor:
         """Class numbers (n,) of `targets` ``classes``; shares of classes count as the largest."""
         assert self.y is not None
-        return self.y.argmax(1) if self.y.is_floating_point() and self.y.dim() == 2 else self.y.reshape(-1).long()
+        return self.y.argmax(1) if self.y.dim() == 2 and self.y.shape[1] > 1 else self.y.reshape(-1).long()
 
     @cached_property
     def images(self) -> bool:
@@ -167,7 +202,7 @@ def draw(given: Any, *, most: int = MOST, seconds: float = SECONDS) -> Samples: 
     Raises:
         Unreadable: There is nothing to draw from without using it up, or it does not give pairs of tensors.
     """
-    with unnoticed():
+    with unnoticed(), restored(given):
         if isinstance(given, (tuple, list)) and len(given) == 2 and all(isinstance(each, Tensor) for each in given):
             return _of_tensors(given[0], given[1], most)
         if isinstance(given, Tensor):
@@ -279,7 +314,7 @@ def _of_dataset(data: Any, loader: DataLoader[Any] | None, most: int, seconds: f
             most = min(most, BYTES // _bytes(drawn[0]))
         if len(rows) >= max(most, FEWEST):
             break
-        if len(rows) >= FEWEST and time.perf_counter() - begun > seconds:
+        if len(rows) >= FEWEST and time.perf_counter() - begun > seconds * (LONGER if len(rows) < ENOUGH else 1):
             break
     x, y, named = _collated(drawn, loader)
     x2, y2, _ = _collated([data[row] for row in rows[:TWICE]], loader)

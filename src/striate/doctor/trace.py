@@ -29,6 +29,7 @@ class Step:
             leaves steps out).
         passes: Passes forward with a graph since the step before.
         again: Backward passes from the very tensor that the one before came from.
+        inside: Backward passes within the optimizer's step: a closure's.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Step:
     skipped: int = 0
     passes: int = 0
     again: int = 0
+    inside: int = 0
 
 
 @dataclass(eq=False)

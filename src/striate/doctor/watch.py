@@ -111,6 +111,11 @@ class Watch:
         return tuple(self._checked.ordered())
 
     @property
+    def seen(self) -> tuple[Finding, ...]:
+        """The same one by one, in the order of the checks, nothing folded."""
+        return tuple(finding for _, finding in self._checked.flat())
+
+    @property
     def result(self) -> Diagnosis:
         """What was looked at, with the numbers."""
         return diagnosis(self.case, self._checked, around=self._around)

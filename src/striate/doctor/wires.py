@@ -7,6 +7,7 @@ autograd's graph of the output is walked from each weighted operation to the one
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -236,23 +237,23 @@ class _Weight:
 def _walked(output: Tensor, named: Mapping[int, str]) -> tuple[dict[int, Tensor], tuple[Link, ...], int]:
     """Leaves, links and the number of weighted operations of the graph of ``output``."""
     leaves: dict[int, Tensor] = {}
-    links: list[Link] = []
-    weighted = 0
     todo = [output.grad_fn] if output.grad_fn is not None else []
+    nodes: list[Any] = list(todo)
+    takers: Counter[Any] = Counter()
     met: set[Any] = set(todo)
     while todo and len(met) < MOST_NODES:
         node: Any = todo.pop()
         if operation(node) == "AccumulateGrad":
             leaves[id(node.variable)] = node.variable
-        upper = _weight(node, named)
-        if upper is not None:
-            weighted += 1
-            links += [_link(lower, upper) for lower in _below(node, named)]
         for below, _ in node.next_functions:
+            takers[below] += 1
             if below is not None and below not in met:
                 met.add(below)
+                nodes.append(below)
                 todo.append(below)
-    return leaves, tuple(links), weighted
+    uppers = [(node, upper) for node in nodes if (upper := _weight(node, named)) is not None]
+    links = [_link(lower, upper) for node, upper in uppers for lower in _below(node, named, takers)]
+    return leaves, tuple(links), len(uppers)
 
 
 def _link(lower: _Weight, upper: _Weight) -> Link:
@@ -300,13 +301,18 @@ def _weight(node: Any, named: Mapping[int, str]) -> _Weight | None:
     return None
 
 
-def _below(node: Any, named: Mapping[int, str]) -> Iterator[_Weight]:
-    """The weighted operation that feeds this one through what is linear alone: at most one."""
+def _below(node: Any, named: Mapping[int, str], takers: Mapping[Any, int]) -> Iterator[_Weight]:
+    """The weighted operation that feeds this one through what is linear alone, and feeds nothing else: at most one.
+
+    What several operations take is a stream that they add to (the residual one of a net), not a layer of its own.
+    """
     for _ in range(32):
         data = [each for each, _ in node.next_functions if each is not None and _leaf(each) is None]
         if len(data) != 1:
             return
         node = data[0]
+        if takers[node] > 1:
+            return
         lower = _weight(node, named)
         if lower is not None:
             yield lower

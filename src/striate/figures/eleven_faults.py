@@ -159,17 +159,17 @@ ELEVEN = (
     ),
     Planted(
         "results not checked", "one class of 2 % against the rest: 98 % right by never naming it",
-        ("class-imbalance", "collapsed-predictions", "one-class-named", "accuracy-misleads"), _not_checked,
+        ("class-imbalance", "predictions-collapsed"), _not_checked,
     ),
     Planted(
         "data not preprocessed", "one half of each image in units a thousand times smaller",
         ("inputs-range-mixed", "input-scale"), _not_preprocessed,
     ),
     Planted(
-        "no regularisation", "150 images, 60 passes, two layers of 512", ("overfitting", "generalisation-gap",
-        "dev-loss-rises", "memorised", "by-heart"), _not_regularised,
+        "no regularisation", "150 images, 60 passes, two layers of 512", ("overfitting", "memorisation"),
+        _not_regularised,
     ),
-    Planted("batch too large", "all 2,000 images in one", ("batch-too-large", "steps-too-few"), _batch_too_large),
+    Planted("batch too large", "all 2,000 images in one", ("batch-too-large", "full-batch"), _batch_too_large),
     Planted("wrong learning rate", "3, under Adam", ("rate-too-high",), _rate_wrong),
     Planted("wrong last activation", "ReLU on the scores", ("output-clipped",), _last_activation),
     Planted(
@@ -268,22 +268,22 @@ def _table(rows: list[tuple[str, str, str, float, bool]]) -> str:
     """A line a run: what is wrong with it, what the doctor names first, what it reaches."""
     body = [
         text(12, 52, "planted", fill=FAINT),
-        text(222, 52, "how", fill=FAINT),
-        text(620, 52, "named", fill=FAINT),
-        text(888, 52, "right", anchor="end", fill=FAINT),
+        text(250, 52, "how", fill=FAINT),
+        text(690, 52, "named", fill=FAINT),
+        text(948, 52, "right", anchor="end", fill=FAINT),
     ]
     for place, (name, done, said, right, good) in enumerate(rows):
         y = 76 + 24 * place + (12 if not done else 0)
         colour = RED if not good else GREEN if not done else BLUE
         body += [
-            text(12, y, name, weight=600), text(222, y, done), text(620, y, said, fill=colour, weight=600),
-            text(888, y, f"{right:.0%}", anchor="end"), line(12, y + 7, 888, y + 7, stroke="#e4e4e4"),
+            text(12, y, name, weight=600), text(250, y, done), text(690, y, said, fill=colour, weight=600),
+            text(948, y, f"{right:.0%}", anchor="end"), line(12, y + 7, 948, y + 7, stroke="#e4e4e4"),
         ]  # fmt: skip
     named = sum(good for *_, good in rows[: len(ELEVEN)])
     return svg(
-        900,
+        960,
         100 + 24 * len(rows),
-        f"{named} of eleven planted faults are named",
+        f"{named} of 11 planted faults are named",
         "".join(body),
         says="; ".join(f"{name}: {said}" for name, _, said, _, _ in rows),
     )

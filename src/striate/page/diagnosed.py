@@ -11,7 +11,7 @@ from striate.doctor.payload import Series as Measured
 
 from . import record
 from .charts import Chart, Series
-from .format import count, cut, fixed, value_of
+from .format import count, fixed
 from .log_charts import histogram_grid, log_chart, numbers
 from .outline import Outline
 from .pictures import Shelf
@@ -203,7 +203,7 @@ def _layer_section(result: Diagnosis) -> Section | None:
     rows = [
         (
             f"{begin + 1} to {begin + len(part)}" if len(shown) > 1 else "1",
-            [(cut(f"{layer_name(each)[-9:]}: {each.std:.2g}", 15), each.counts) for each in part],
+            [(layer_name(each)[-11:], each.counts) for each in part],
         )
         for begin in range(0, len(shown), COLUMNS)
         if (part := shown[begin : begin + COLUMNS])
@@ -213,7 +213,7 @@ def _layer_section(result: Diagnosis) -> Section | None:
         charts.append(_gradients(layers))
     histograms = None
     if rows:
-        title = "Outputs of the layers, each from its lowest to its highest value; below each its name and deviation"
+        title = "Outputs of the layers, each from its lowest to its highest value; below each the end of its name"
         histograms = histogram_grid(title, rows, key="activations", desc=f"{len(shown)} histograms, first layer first")
     head = ("layer", "kind", "shape", "mean", "deviation", "zeros, %", "dead, %", "gradient")
     body = [_row(each) for each in layers]
@@ -264,18 +264,8 @@ def _list_sections(report: Report[Diagnosis], dropped: str) -> tuple[Section, ..
     )
 
 
-def _listed(each: CheckRow) -> tuple[str, ...]:
-    return (
-        each.name,
-        each.what,
-        ", ".join(each.needs),
-        each.cost,
-        "; ".join(each.thresholds) or "-",
-        each.source or "-",
-    )
-
-
-def found_words(result: Diagnosis) -> str:
-    """The verdict with what the run reached, for a page that shows it beside other things."""
-    reached = "" if result.train is None else f" Training samples right: {value_of(result.train, percent=True)}."
-    return f"{result.verdict}{reached}"
+def _listed(each: CheckRow) -> dict[str, object]:
+    facts = [f"needs {', '.join(each.needs)}", f"costs {each.cost}"]
+    facts += [f"limit: {one}" for one in each.thresholds]
+    facts += [f"source: {each.source}"] if each.source else []
+    return {"name": each.name, "what": each.what, "facts": facts}

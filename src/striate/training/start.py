@@ -18,6 +18,8 @@ FAR = 2.0  # times the expected loss, or its inverse, from which on it is worth 
 def starting_notes(task: Task, recipe: Recipe, feed: Feed, *, seed: int) -> tuple[str, ...]:
     """A sentence where the loss of a fresh classifier on its first batch is far from that of equal logits.
 
+    Of the plain cross-entropy the doctor says so (`loss-at-start`), with what else it saw; here it is the other losses.
+
     Such a net is sure of classes before it saw any: its weights start too large, its pixels are not normalised, or a
     softmax stands before a loss that has one of its own. One pass of one batch in training mode, BatchNorm's statistics
     put back; the net, and what is drawn later, stay as they are. Nothing is said where the net refuses that batch:
@@ -26,7 +28,7 @@ def starting_notes(task: Task, recipe: Recipe, feed: Feed, *, seed: int) -> tupl
     Raises:
         StriateError: The images cannot be had as they are asked for.
     """
-    if not isinstance(task, Classification) or not task.fresh:
+    if not isinstance(task, Classification) or not task.fresh or recipe.loss.name == "cross_entropy":
         return ()
     net = task.nets["net"]
     kept = {name: value.clone() for name, value in net.named_buffers()}

@@ -13,12 +13,11 @@ from striate.doctor.payload import Diagnosis
 from .options import DataLike, NetLike, Option, OutArgument
 from .recipes import PARTS, Teaching, varied
 from .session import Session, session, shown, write_out
-from .train import SHAPING
+from .train import SHAPING, about_run
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from striate.doctor.history import History
     from striate.doctor.setup import Setup
     from striate.doctor.watch import Watch
     from striate.training.recipe import Recipe
@@ -192,14 +191,6 @@ def _run_folder(run: Session, given: dict[str, Any], folder: Path) -> Report[Dia
     for each in dict.fromkeys(looked.remarks):
         run.progress.say(f"note: {each}")
     return run.report(looked.result, findings=looked.findings, album=looked.album)
-
-
-def about_run(folder: str | Path, asked: Any, *, data: DataLike, net: Any) -> History:
-    """What the commands of a run's findings say of it; its epochs follow."""
-    from striate.doctor.history import History
-
-    named = asked.get("net", net)
-    return History((), 0, False, 0, 0, 0, 0, str(shown(folder)), str(shown(data)), str(shown(named)), asked.get("size"))
 
 
 def _refuse(run: Session, given: dict[str, Any], options: tuple[str, ...], what: str) -> None:

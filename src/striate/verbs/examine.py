@@ -111,6 +111,7 @@ def examine(
         loaded = run.net(net)
         images = run.data(data, loaded)
         bench = Bench(run, data, loaded, images, run.table(loaded, images), (str(shown(net)), str(shown(data))))
+        bench.findings += training_findings(net)
         report = examine_bench(
             bench, attacked=attacked, explained=explained, radius=radius, record=training_record(net)
         )
@@ -317,6 +318,14 @@ def training_record(net: Any) -> Training | None:
 
         return replace(read_run(Path(net)), run=str(shown(net)))
     return None
+
+
+def training_findings(net: Any) -> list[Finding]:
+    """What the doctor saw while a run folder's net was trained, as it is kept there; nothing for any other net."""
+    from striate.doctor.runs import kept_in, ordered
+
+    kept = kept_in(Path(net)) if isinstance(net, (str, Path)) and (Path(net) / "run.json").is_file() else None
+    return [] if kept is None else ordered(kept)
 
 
 def check_page(path: Path, *, overwrite: bool) -> None:

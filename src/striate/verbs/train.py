@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
 from striate.core.errors import StriateError
+from striate.core.ranks import launched
 from striate.core.report import Report
 from striate.training.payload import Training
 
@@ -20,7 +21,7 @@ from .tasks import HARDENING, check_task, hardening_for, splits_for, subject_for
 
 if TYPE_CHECKING:
     from striate.core.finding import Finding
-    from striate.data.dataset import Splits
+    from striate.doctor.history import History
 
 PreprocessOption = Annotated[
     Literal["mean_std", "channel_mean", "mean_image", "min_max"] | None,
@@ -167,6 +168,12 @@ def trained(
             subject, splits, hardening, recipe=how, seed=run["seed"], weights_root=weights_root,
             precision=run["precision"],
         )  # fmt: skip
+    from striate.doctor.attending import Attending
+
+    known = given["task"] == "classify" and hardening is None
+    about = about_run(folder, given, data=given["data"], net=given["net"])
+    doctor = Attending(splits, batch=how.batch, speak=run.progress.say, about=about)
+    watched = known and not given["compile"] and launched().count == 1
     result = fit(
         subject,
         splits,
@@ -182,21 +189,29 @@ def trained(
         weights_root=weights_root,
         asked=asked_for(given, options),
         keep=given["keep"],
+        observers=(doctor,) if watched else (),
         progress=run.progress,
     )
     result = replace(result, run=str(shown(folder)))
-    findings = _findings(given, result, splits) if given["task"] == "classify" and hardening is None else []
+    findings: list[Finding] = []
+    album: Mapping[str, bytes] = {}
+    if known and launched().leads:
+        from striate.doctor.runs import findings_of
+        from striate.training.findings import next_step
+
+        found, album = findings_of(doctor, folder, result, about=about, splits=splits)
+        findings += [*found, *next_step(result, data=about.data, dev=len(splits.dev))]
     files = {path.name: str(shown(path)) for path in sorted(folder.glob("[!.]*.*"))}
     cites = (*teaching.cites, *(hardening.cites if hardening else ()), *cites_of(name, how))
-    return run.report(result, findings=findings, files=files, cites=cites)
+    return run.report(result, findings=findings, album=album, files=files, cites=cites)
 
 
-def _findings(given: Mapping[str, Any], result: Training, splits: Splits) -> list[Finding]:
-    from striate.training.findings import training_findings
+def about_run(folder: str | Path, asked: Mapping[str, Any], *, data: Any, net: Any) -> History:
+    """What the commands of a run's findings say of it; its epochs follow."""
+    from striate.doctor.history import History
 
-    sizes = {"classes": len(splits.train.classes), "train": len(splits.train), "dev": len(splits.dev)}
-    size = given["size"]
-    return training_findings(result, data=str(shown(given["data"])), net=str(shown(given["net"])), size=size, **sizes)
+    named = asked.get("net", net)
+    return History((), 0, False, 0, 0, 0, 0, str(shown(folder)), str(shown(data)), str(shown(named)), asked.get("size"))
 
 
 def asked_for(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

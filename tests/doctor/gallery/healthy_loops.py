@@ -19,7 +19,7 @@ def _adam(plan: Plan, rate: float, epochs: int = 4) -> None:
     plan.make_optimizers = lambda model: [torch.optim.Adam(model.parameters(), lr=rate)]
 
 
-def _trained(plan: Plan, rows: Tensor, epochs: int = 4) -> None:
+def trained(plan: Plan, rows: Tensor, epochs: int = 4) -> None:
     """Train the plan's model on some rows, as somebody did before."""
     optimizer = torch.optim.Adam(plan.model.parameters(), lr=0.003)
     x, y = plan.x[rows], plan.y[rows]
@@ -126,7 +126,7 @@ def frozen_trunk(plan: Plan) -> None:
     """The trunk learnt the first five digits; the head learns all ten."""
     model = plan.model
     assert isinstance(model, nn.Sequential)
-    _trained(plan, (plan.y < 5).nonzero()[:, 0])
+    trained(plan, (plan.y < 5).nonzero()[:, 0])
     for each in model[:-4].parameters():
         each.requires_grad_(False)
     model[-4], model[-1] = nn.Linear(model[-4].in_features, 64), nn.Linear(64, 10)
@@ -147,7 +147,7 @@ def frozen_trunk(plan: Plan) -> None:
 @healthy("fine-tuned at a small rate", "cnn", digits=0.85, FashionMNIST=0.6)
 def fine_tuned(plan: Plan) -> None:
     half = len(plan.y) // 2
-    _trained(plan, torch.arange(half))
+    trained(plan, torch.arange(half))
     plan.x, plan.y = plan.x[half:], plan.y[half:]
     plan.pretrained = True
     _adam(plan, 0.0002, 4)

@@ -193,7 +193,13 @@ def clipped_while_scaled(plan: Plan) -> None:
     plan.step = _scaled_step(scaler)
 
 
-@fault("scaler-grows-each-step", "amp-skips", mend=_plain)
+def _usual_scaler(plan: Plan) -> None:
+    scaler = torch.amp.GradScaler("cpu")
+    plan.backward = lambda plan, loss: scaler.scale(loss).backward()
+    plan.step = _scaled_step(scaler)
+
+
+@fault("scaler-grows-each-step", "amp-skips", mend=_usual_scaler)
 def scaler_grows_each_step(plan: Plan) -> None:
     scaler = torch.amp.GradScaler("cpu", growth_interval=1)
     plan.forward = lambda plan, x: _half(plan, x).float()

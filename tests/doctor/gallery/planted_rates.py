@@ -192,7 +192,11 @@ def all_in_one_batch(plan: Plan) -> None:
     plan.epochs = 6
 
 
-@fault("single-samples", "batch-of-one", nets=("mlp",), mend=_smaller)
+def _larger(plan: Plan) -> None:
+    plan.batch, plan.epochs = 32, 12
+
+
+@fault("single-samples", "batch-of-one", nets=("mlp",), mend=_larger)
 def single_samples(plan: Plan) -> None:
     plan.batch, plan.epochs = 1, 1
     plan.x, plan.y = plan.x[:300], plan.y[:300]

@@ -85,7 +85,7 @@ def channel_order(plan: Plan) -> None:
     plan.tx = plan.tx.flip(1)
 
 
-@fault("train-test-shift", before=True)
+@fault("split-by-class", "train-test-shift", "missing-classes", before=True)
 def train_test_shift(plan: Plan) -> None:
     """The split goes by class, as sorted folders that are cut at a row do."""
     x, y = torch.cat((plan.x, plan.tx)), torch.cat((plan.y, plan.ty))
@@ -224,3 +224,31 @@ class Cached(Items):
 def augmented_once(plan: Plan) -> None:
     """A cache behind the transform instead of before it."""
     plan.train_set = lambda: Cached(plan.x, plan.y, _shifted)  # type: ignore[method-assign]
+
+
+def _cropped(plan: Plan) -> None:
+    """The border that carries the mark is cut off and filled."""
+    for each in (plan.x, plan.tx):
+        each[:, :, 0] = each[:, :, 1]
+
+
+@fault("stamped-by-class", "label-in-input", before=True, mend=_cropped)
+def stamped_by_class(plan: Plan) -> None:
+    """Each folder's images carry a mark in the top row, where its scanner put it."""
+    plan.x, plan.tx = plan.x.clone(), plan.tx.clone()
+    for x, y in ((plan.x, plan.y), (plan.tx, plan.ty)):
+        x[torch.arange(len(x)), 0, 0, y] = float(x.max()) + 0.5
+
+
+@fault("label-left-in-a-pixel", "label-in-input", before=True, mend=_cropped)
+def label_left_in_a_pixel(plan: Plan) -> None:
+    """A table with the label in its first column was reshaped into images."""
+    plan.x, plan.tx = plan.x.clone(), plan.tx.clone()
+    for x, y in ((plan.x, plan.y), (plan.tx, plan.ty)):
+        x[:, 0, 0, 0] = y / 10
+
+
+@fault("another-camera", "train-test-shift", before=True)
+def another_camera(plan: Plan) -> None:
+    """The test images were taken out of focus."""
+    plan.tx = 0.5 * plan.tx + 0.5 * torch.nn.functional.avg_pool2d(plan.tx, 3, stride=1, padding=1)

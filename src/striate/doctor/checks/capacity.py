@@ -38,7 +38,7 @@ SECONDS = 1.0
     code="nn.Linear(width, 64)",
     thresholds=(Threshold("units for each class that a layer must carry", 0.25, "healthy set-ups have 1 and more"),),
     else_=("a narrow code on purpose, as to draw it in two dimensions",),
-    leads_to=("capacity", "underfit", "no-progress"),
+    leads_to=("capacity", "underfitting", "no-progress"),
 )
 def too_small(case: Case, limits: Limits) -> Iterator[Seen]:
     start = usable(case)
@@ -118,7 +118,7 @@ def too_large(case: Case, limits: Limits) -> Iterator[Seen]:
     cost="up to 120 steps with 16 samples on a copy, at most a second",
     source="Karpathy 2019, a recipe for training neural networks: overfit one batch",
     else_=("a model that needs more than 60 steps of Adam for it",),
-    leads_to=("no-progress", "underfit"),
+    leads_to=("no-progress", "underfitting"),
     consequence=True,
 )
 def capacity(case: Case, limits: Limits) -> Iterator[Seen]:
@@ -168,7 +168,8 @@ def by_heart(start: Start, labels: Tensor, rate: float) -> tuple[float, float, i
             if "Dropout" in type(each).__name__:
                 each.eval()
         x, y, truth = start.x[:BY_HEART], start.y[:BY_HEART], labels[:BY_HEART].to(start.x.device)
-        optimizer = torch.optim.Adam([each for each in model.parameters() if each.requires_grad], lr=rate)
+        learning = [each for each in model.parameters() if each.requires_grad]
+        optimizer = torch.optim.Adam(learning, lr=rate)
         begun = time.perf_counter()
         for _ in range(STEPS):
             output = start.call(model, x)
@@ -177,8 +178,8 @@ def by_heart(start: Start, labels: Tensor, rate: float) -> tuple[float, float, i
                 break
             best = max(best, float((output.argmax(1) == truth).float().mean()))
             lowest = min(lowest, float(loss.detach()))
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
+            for weight, grad in zip(learning, torch.autograd.grad(loss, learning, allow_unused=True), strict=True):
+                weight.grad = grad
             optimizer.step()
             done += 1
             if best >= 1 or time.perf_counter() - begun > SECONDS:

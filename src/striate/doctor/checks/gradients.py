@@ -229,6 +229,8 @@ def amp_skips(case: Case, limits: Limits) -> Iterator[Seen]:
     late = steps[len(steps) // 2 :]
     lost, made = sum(each.skipped for each in late), sum(each.backwards for each in late)
     share = lost / max(lost + made, 1)
+    if late and min(each.skipped for each in late) == max(each.skipped for each in late):
+        return  # each step alike: a method that goes back twice on purpose (sharpness-aware, extragradient)
     if lost >= 5 and share > limits["share of the backward passes"]:
         scaled = bool(_of_scaler(case))
         yield Seen(
@@ -314,8 +316,8 @@ def gradients_became_nan(case: Case, limits: Limits) -> Iterator[Seen]:
     assert case.trace is not None
     losses = case.trace.losses()
     for probe in case.trace.probes:
-        if not math.isfinite(losses[probe.step]):
-            return
+        if not math.isfinite(losses[probe.step]) or losses[probe.step] > 3 * abs(losses[0]):
+            return  # the weights went astray before
         if not probe.finite:
             bad = [n for n, each in probe.gradients.items() if each is not None and not math.isfinite(each)]
             yield Seen(
@@ -372,8 +374,8 @@ def accumulated_unscaled(case: Case, limits: Limits) -> Iterator[Seen]:
     times = int(median(each.backwards for each in steps))
     if times < 2 or loss is None or loss <= 0 or len(case.setup.optimizers) > 1:
         return
-    if median(each.passes for each in steps) != times:
-        return  # several losses of one pass
+    if median(each.passes for each in steps) != times or any(each.inside for each in steps):
+        return  # several losses of one pass, or a closure's passes
     seen = case.trace.losses()[0] / loss
     cut = [each.after / each.before for each in case.trace.probes if each.before > 0]
     if seen < max(times**-0.5, limits["times the loss divided"] / times) or (cut and median(cut) < 1.5 / times):

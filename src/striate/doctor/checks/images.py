@@ -18,13 +18,7 @@ from ..entering import entering
 COLOURS = (3, 4)
 SHOWN = 8
 SEEN = 128  # images that are measured
-SPOILT = (
-    "no-progress",
-    "overfitting",
-    "generalisation-gap",
-    "labels-shuffled",
-    "inputs-mixed-in-batch",
-)
+SPOILT = ("no-progress", "plateau", "capacity", "labels-shuffled", "augmentation-destroys-label")
 
 
 def convolves(case: Case) -> bool:
@@ -45,7 +39,7 @@ def convolves(case: Case) -> bool:
     mend="Swap the axes where images are read, and give the first convolution as many inputs as there are channels.",
     code="x = x.permute(0, 3, 1, 2).contiguous()  # not reshape or view, which scramble the picture",
     thresholds=(Threshold("side over side of a picture, and its inverse", 2.5, "photographs lie below 2"),),
-    leads_to=("crash", "model-raises", "setup-raises", "inputs-constant", "channels-alike", *SPOILT),
+    leads_to=("inputs-constant", "channels-alike", "reshape-for-transpose", *SPOILT),
 )
 def inputs_channels_last(case: Case, limits: Limits) -> Iterator[Seen]:
     train = case.train

@@ -71,7 +71,7 @@ def dropout_high(case: Case, limits: Limits) -> Iterator[Seen]:
     cost="two passes forward with at most 31 samples",
     source="torch.nn.functional.dropout: training is True unless told",
     else_=("predictions that are averaged over dropout on purpose (Gal & Ghahramani 2016)",),
-    leads_to=("eval-noisy", "not-deterministic", "evaluated-in-train-mode"),
+    leads_to=("evaluation-noise", "evaluated-in-train-mode"),
 )
 def dropout_always_on(case: Case, limits: Limits) -> Iterator[Seen]:
     start = case.start
@@ -97,7 +97,7 @@ def dropout_always_on(case: Case, limits: Limits) -> Iterator[Seen]:
     code="nn.GroupNorm(8, channels)  # instead of nn.BatchNorm2d(channels)",
     thresholds=(Threshold("samples a batch", 4.0, "Wu & He 2018, figure 1: the error rises steeply below 8"),),
     source="Wu & He 2018, section 4.1",
-    leads_to=("train-eval-gap", "batch-small"),
+    leads_to=("train-eval-gap", "batch-of-one"),
 )
 def batchnorm_small_batch(case: Case, limits: Limits) -> Iterator[Seen]:
     start, train = case.start, case.train

@@ -90,6 +90,7 @@ def loss_below_zero(case: Case, limits: Limits) -> Iterator[Seen]:
     thresholds=(
         Threshold("least loss of the batch over that of its half", 1.7, "2 for a sum, 1 for a mean"),
         Threshold("largest loss of the batch over that of its half", 2.4, "2 for a sum, 1 for a mean"),
+        Threshold("rate times batch", 0.1, "the rate that suits a mean: usual ones of SGD are .01 to .1"),
     ),
     source="Goyal et al. 2017, section 2.1",
     leads_to=("loss-at-start", "rate-too-high", "diverged", "clipping-always", "loss-spikes"),
@@ -105,6 +106,9 @@ def loss_reduction(case: Case, limits: Limits) -> Iterator[Seen]:
     if not summed or not least < times < most:
         return
     same = bool(case.setup.optimizers) and all(invariant(each) for each in case.setup.optimizers)
+    rate = max((float(g.get("lr") or 0.0) for one in case.setup.optimizers for g in one.param_groups), default=0.0)
+    batch = (case.train.batch if case.train is not None else None) or len(case.start.x)
+    same = same or (0 < rate * batch <= limits["rate times batch"])
     yield Seen(
         f"The loss of the whole batch is {times:.2f} times that of its half: it is a sum over samples.",
         severity="note" if same else "warning",
@@ -306,7 +310,7 @@ def steps_too_few(case: Case, limits: Limits) -> Iterator[Seen]:
     third = len(losses) // 3
     one, last, two = begun(losses), ended(losses), median(losses[third - 5 : third + 5])
     three = median(losses[2 * third - 5 : 2 * third + 5])
-    middle, late = two - three, three - last
+    middle, late = two - three, (three - last) * 16 / 13  # its end is the middle of the last eighth
     if (
         one * limits["loss over that at the beginning"] < last < 0.95 * one
         and middle > 0.02 * one

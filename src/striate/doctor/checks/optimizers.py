@@ -15,6 +15,8 @@ from ..case import Case
 from ..check import Limits, Seen, Threshold, check
 from ..course import invariant, parameters_of
 
+USUAL, USUAL_DECOUPLED = 5e-3, 0.3  # decays up to these are in use: where they take too much, the rate is too high
+
 
 def _several(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -46,6 +48,7 @@ def _left_out(case: Case) -> dict[str, Tensor]:
     code="optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)  # after the last change of the model",
     leads_to=(
         "optimizer-missing", "step-changes-nothing", "no-progress", "rate-too-low", "never-stepped", "plateau",
+        "gradients-not-cleared", "loss-constant",
     ),
     else_=("a loss function with weights of its own, which the optimizer holds too",),
 )  # fmt: skip
@@ -287,9 +290,11 @@ def weight_decay_too_large(case: Case, limits: Limits) -> Iterator[Seen]:
             continue
         peak = max(float(worst.get(key) or 0.0) for key in ("lr", "initial_lr", "max_lr"))
         momentum = float(worst.get("momentum") or 0.0)
-        share = decay * peak / max(1 - momentum, 1e-6) if decoupled or not invariant(one) else 0.0
+        summed = 1.0 if decoupled else 1 / max(1 - momentum, 1e-6)  # momentum adds up what is part of the gradient
+        share = decay * peak * summed if decoupled or not invariant(one) else 0.0
         pull = 0.0 if decoupled or case.setup.pretrained else _pull(case, worst, decay)
-        if share > limits["share of a weight that decay takes each step"]:
+        usual = USUAL_DECOUPLED if decoupled else USUAL
+        if share > limits["share of a weight that decay takes each step"] and decay > usual:
             yield Seen(
                 f"A weight decay of {decay:g} takes half of every weight each {math.log(2) / share:,.0f} steps "
                 f"(rate {peak:g}).",

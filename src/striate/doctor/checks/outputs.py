@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import torch
@@ -14,7 +13,8 @@ from striate.core.number import Number
 
 from ..case import Case
 from ..check import Limits, Seen, Threshold, check
-from ..start import Start
+from ..graph import MOST_NODES, operation
+from ..start import Start, loss_of
 
 SOFT = 1e-3  # rounding of a sum that should be 1
 LIMITERS = {
@@ -48,6 +48,25 @@ def cross_entropy(start: Start) -> bool:
     return start.graph is not None and "LogSoftmax" in start.graph.tail
 
 
+def chained(start: Start) -> set[tuple[str, str]]:
+    """Softmaxes that the loss takes right after one another, the one nearer the loss first."""
+    given = start.output.float().clone().requires_grad_(True)
+    with torch.enable_grad():
+        loss = loss_of(start.setup.loss_fn, given, start.y)
+    todo = [] if loss is None or loss.grad_fn is None else [loss.grad_fn]
+    pairs: set[tuple[str, str]] = set()
+    met: set[object] = set()
+    while todo and len(met) < MOST_NODES:
+        node = todo.pop()
+        for below, _ in node.next_functions:
+            if below is not None and below not in met:
+                met.add(below)
+                todo.append(below)
+                pairs.add((operation(node), operation(below)))
+    kinds = ("Softmax", "LogSoftmax")
+    return {(above, below) for above, below in pairs if above in kinds and below in kinds}
+
+
 @check(
     "softmax-before-loss",
     what="a softmax stands before a cross-entropy that has one of its own",
@@ -65,7 +84,7 @@ def softmax_before_loss(case: Case, limits: Limits) -> Iterator[Seen]:
     start = usable(case.start)
     if start is None or start.graph is None or not cross_entropy(start):
         return
-    pairs = set(itertools.pairwise(start.graph.tail))
+    pairs = chained(start)
     output = start.output.float()
     if are_shares(output) or ("LogSoftmax", "Softmax") in pairs:
         sums = float((output.sum(1) - 1).abs().max()) if are_shares(output) else None
@@ -76,7 +95,7 @@ def softmax_before_loss(case: Case, limits: Limits) -> Iterator[Seen]:
             else (Evidence("largest distance of an output's sum from 1", Number.of(sums), limit="below .001"),),
             sure=1.0,
         )
-    elif bool((output <= 0).all()) and are_shares(output.exp()) and ("LogSoftmax", "LogSoftmax") in pairs:
+    elif bool((output <= 0).all()) and are_shares(output.exp()) and start.graph.tail.count("LogSoftmax") > 1:
         yield Seen(
             "A log-softmax stands before a cross-entropy that takes one itself: nothing changes by it.",
             severity="note",
@@ -128,7 +147,7 @@ def sigmoid_before_loss(case: Case, limits: Limits) -> Iterator[Seen]:
     mend="Use the cross-entropy on raw scores, or log_softmax before NLLLoss.",
     code="loss = F.cross_entropy(logits, y)  # = F.nll_loss(F.log_softmax(logits, 1), y)",
     source="torch.nn.NLLLoss: the input is expected to hold log-probabilities",
-    leads_to=("loss-at-start", "loss-negative", "diverged", "gradients-vanishing", "output-clipped", "too-small"),
+    leads_to=("loss-at-start", "loss-below-zero", "diverged", "gradients-vanishing", "output-clipped", "too-small"),
 )
 def log_missing(case: Case, limits: Limits) -> Iterator[Seen]:
     start = usable(case.start)
@@ -305,7 +324,7 @@ def output_width(case: Case, limits: Limits) -> Iterator[Seen]:
         yield Seen(
             f"The model has {outputs:,} outputs, and the labels name {shown} classes"
             + (": the head of another data set?" if outputs in (100, 1000, 1001, 21841, 21843) else "."),
-            severity="warning" if serious else "note",
+            severity="note",  # it learns all the same
             evidence=(
                 Evidence("outputs for each class", Number.of(ratio), limit="at least 8" if serious else "above 1"),
             ),

@@ -21,17 +21,13 @@ from ..neighbours import NEAR, as_given, nearest
 from ..samples import unnoticed
 from ..start import Start, copied, fitted, output_of
 
+PAIRED = 8  # samples that are paired each with each
 MEASURED = ("mse", "l1", "smooth_l1", "huber")  # losses of measured values
-CRASHES = ("crash", "model-raises", "loss-raises", "setup-raises", "start-fails")
+CRASHES = ("never-stepped",)
 POOR = (
-    "loss-at-start",
-    "no-progress",
-    "diverged",
-    "rate-too-high",
-    "rate-too-low",
-    "exploding-gradients",
-    "collapsed-predictions",
-)
+    "loss-at-start", "gradients-exploding", "gradients-vanishing", "capacity", "too-small", "clipping-always",
+    "rate-too-high", "rate-too-low", "plateau", "diverged", "no-progress",
+)  # fmt: skip
 
 
 def output(case: Case) -> Tensor | None:
@@ -178,7 +174,7 @@ def labels_of_wrong_form(case: Case, limits: Limits) -> Iterator[Seen]:
     symptom="good",
     mend="Give the model two outputs, or keep one and use the binary cross-entropy.",
     code="loss_fn = nn.BCEWithLogitsLoss(); loss = loss_fn(model(x), y.float().reshape(-1, 1))",
-    leads_to=("missing-classes", "labels-constant", "vanishing-gradients", *POOR),
+    leads_to=("missing-classes", "labels-constant", "output-clipped", *POOR),
 )
 def softmax_over_one(case: Case, limits: Limits) -> Iterator[Seen]:
     start = case.start
@@ -208,7 +204,7 @@ def softmax_over_one(case: Case, limits: Limits) -> Iterator[Seen]:
         Threshold("root mean square of measured targets", 100.0, "ages and angles in degrees lie below"),
         Threshold("root mean square of measured targets, small", 1e-3, "its square is lost beside 1"),
     ),
-    leads_to=("loss-negative", "loss-not-finite", *POOR),
+    leads_to=("output-clipped", *POOR),
 )
 def target_range(case: Case, limits: Limits) -> Iterator[Seen]:
     train, start = case.train, case.start
@@ -272,7 +268,7 @@ def target_range(case: Case, limits: Limits) -> Iterator[Seen]:
     mend="Leave the last activation out, or bring the targets into its range.",
     code="model = model[:-1]  # a regression ends in a linear layer",
     thresholds=(Threshold("share of targets outside", 0.02, "rounding and a few odd values"),),
-    leads_to=("vanishing-gradients", "dead-units", "target-range", *POOR),
+    leads_to=("target-range", "output-clipped", "start-dead", "saturated", *POOR),
 )
 def targets_out_of_reach(case: Case, limits: Limits) -> Iterator[Seen]:
     train, start = case.train, case.start
@@ -322,6 +318,7 @@ def _ends(start: Start) -> tuple[str, float, float] | None:
     symptom="flat",
     mend="Give outputs and targets one shape.",
     code="loss = loss_fn(model(x).squeeze(1), y)  # or y.unsqueeze(1)",
+    cost="the loss of 64 pairs",
     leads_to=POOR,
 )
 def targets_broadcast(case: Case, limits: Limits) -> Iterator[Seen]:
@@ -333,13 +330,19 @@ def targets_broadcast(case: Case, limits: Limits) -> Iterator[Seen]:
     graph = start.graph
     if graph is not None and graph.loss == "nll":
         return
-    plain, together = loss_for(case, scores, y), loss_for(case, scores, y.reshape(scores.shape))
-    if plain is None or together is None:
+    count = min(len(y), PAIRED)
+    plain = loss_for(case, scores[:count], y[:count])
+    each = [[loss_for(case, scores[i : i + 1], y[j : j + 1]) for j in range(count)] for i in range(count)]
+    if plain is None or any(one is None for row in each for one in row):
         return
-    if abs(plain - together) > 1e-4 * max(abs(plain), abs(together)):
+    table = torch.tensor(each)
+    own, every = float(table.diagonal().mean()), float(table.mean())
+    mean = math.isclose(plain, every, rel_tol=1e-3) and not math.isclose(plain, own, rel_tol=1e-2)
+    added = math.isclose(plain, every * count**2, rel_tol=1e-3) and not math.isclose(plain, own * count, rel_tol=1e-2)
+    if mean or added:
         yield Seen(
             f"Outputs are {tuple(scores.shape)} and targets {tuple(y.shape)}: the loss pairs each output with every "
-            f"target ({plain:.4g}; paired one to one {together:.4g}).",
+            f"target ({plain:.4g} for {count} samples; paired one to one {own if mean else own * count:.4g}).",
             evidence=(Evidence("pairs", Number.of(y.numel() ** 2), limit=f"{y.numel()} are meant"),),
             sure=1.0,
         )

@@ -18,20 +18,25 @@ from ..samples import Samples, unnoticed
 from ..start import copied, output_of, place_of
 
 FOLLOWS = (
+    "output-nan",
     "loss-at-start",
+    "start-dead",
+    "saturated",
+    "activations-exploding",
+    "activations-vanishing",
+    "gradients-exploding",
+    "gradients-vanishing",
+    "gradients-not-finite",
+    "clipping-always",
+    "capacity",
     "rate-too-high",
     "rate-too-low",
-    "exploding-activations",
-    "vanishing-activations",
-    "exploding-gradients",
-    "vanishing-gradients",
-    "dead-units",
+    "plateau",
     "diverged",
     "no-progress",
-    "collapsed-predictions",
-    "clipping-always",
     "inputs-not-normalised",
 )
+SPLITS = ("preprocessing-differs", "train-test-shift", "channel-order", "augmentation-destroys-label")
 
 
 @check(
@@ -43,7 +48,7 @@ FOLLOWS = (
     symptom="nan",
     mend="Find where they come from: a division by a deviation of 0, a logarithm of 0, missing values, float16.",
     code="assert x.isfinite().all()",
-    leads_to=("loss-not-finite", "inputs-constant", *FOLLOWS),
+    leads_to=("inputs-constant", *SPLITS, *FOLLOWS),
 )
 def inputs_not_finite(case: Case, limits: Limits) -> Iterator[Seen]:
     for name, samples in (("training", case.train), ("test", case.test if case.setup.test is not None else None)):
@@ -79,7 +84,7 @@ def inputs_not_finite(case: Case, limits: Limits) -> Iterator[Seen]:
     mend="Look at what the data set gives for different rows: a path that is always the same, a failed decoding.",
     code="print((x - x[0]).abs().max(), x.flatten(2).std(2).mean(0))",
     thresholds=(Threshold("share of empty images", 0.05, "healthy photographs have none; near-empty scans are rare"),),
-    leads_to=("labels-shuffled", "labels-shifted-rows", "inputs-range-mixed", "input-scale", "duplicates", *FOLLOWS),
+    leads_to=("labels-shuffled", "labels-shifted-rows", "inputs-range-mixed", "input-scale", *SPLITS, *FOLLOWS),
 )
 def inputs_constant(case: Case, limits: Limits) -> Iterator[Seen]:
     train = case.train
@@ -142,7 +147,7 @@ def _tell(train: Samples, rows: Tensor) -> bool:
     symptom="crash",
     mend="Turn inputs into float32 where they are read, images into [0, 1].",
     code="x = x.float() / 255",
-    leads_to=("crash", "model-raises", "start-fails", "setup-raises", "input-scale"),
+    leads_to=("input-scale", "never-stepped"),
 )
 def input_type(case: Case, limits: Limits) -> Iterator[Seen]:
     train = case.train
@@ -198,7 +203,7 @@ def _passes(case: Case, x: Tensor) -> bool:
         Threshold("largest share of an image that one line does not explain", 1e-4, "rounding; noise is no line"),
         Threshold("factor or its inverse", 1.02, "rounding; random brightness differs from image to image"),
     ),
-    leads_to=("input-scale", "inputs-decoded-twice", "train-test-shift", *FOLLOWS),
+    leads_to=("input-scale", "inputs-decoded-twice", "augmentation-repeats", *SPLITS, *FOLLOWS),
 )
 def inputs_changed_in_place(case: Case, limits: Limits) -> Iterator[Seen]:
     train = case.train
@@ -254,7 +259,7 @@ def _line(x: Tensor, y: Tensor) -> tuple[float, float]:
         Threshold("gap between neighbouring ranges", 8.0, "healthy sets lie below 2"),
         Threshold("share of the smaller part", 0.01, "less is a broken file or two"),
     ),
-    leads_to=("input-scale", "inputs-of-two-sizes", *FOLLOWS),
+    leads_to=("input-scale", *SPLITS, *FOLLOWS),
 )
 def inputs_range_mixed(case: Case, limits: Limits) -> Iterator[Seen]:
     train = case.train

@@ -152,7 +152,7 @@ def scrambled(before: tuple[int, ...], after: tuple[int, ...]) -> str:
     code="self.blocks = nn.ModuleList(blocks)  # not a plain list",
     cost="two passes forward with at most 31 samples",
     source="torch.nn.Module: only modules and parameters set as attributes are registered",
-    leads_to=("parameters-not-in-optimizer", "no-progress", "capacity", "too-small"),
+    leads_to=("optimizer-missing", "no-progress", "capacity", "too-small"),
 )
 def layers_unregistered(case: Case, limits: Limits) -> Iterator[Seen]:
     start = case.start
@@ -219,7 +219,7 @@ def _weights(value: Any, depth: int) -> Iterator[Tensor]:
     code="features = self.trunk(x)  # not self.trunk(x).detach()",
     cost="two passes forward with at most 31 samples",
     else_=("a trunk that is kept as it is on purpose: say so with requires_grad_(False)",),
-    leads_to=("parameters-unused", "no-progress", "capacity", "too-small", "parameters-without-gradient"),
+    leads_to=("parameters-unused", "no-progress", "capacity", "too-small"),
 )
 def output_detached(case: Case, limits: Limits) -> Iterator[Seen]:
     start = case.start
@@ -295,7 +295,7 @@ def _cut(start: Start) -> str:
     thresholds=(Threshold("share of the weights", 0.01, "tokens and biases left over in healthy nets are smaller"),),
     cost="two passes forward with at most 31 samples",
     else_=("heads for another task or for pre-training, kept on purpose",),
-    leads_to=("parameters-without-gradient",),
+    leads_to=(),
 )
 def parameters_unused(case: Case, limits: Limits) -> Iterator[Seen]:
     start = case.start
@@ -336,7 +336,7 @@ def parameters_unused(case: Case, limits: Limits) -> Iterator[Seen]:
     code="model.requires_grad_(True)",
     cost="nothing beyond what others measured",
     else_=("random features that are kept on purpose",),
-    leads_to=("no-progress", "capacity", "too-small", "parameters-without-gradient", "output-detached"),
+    leads_to=("no-progress", "capacity", "too-small", "output-detached"),
 )
 def frozen(case: Case, limits: Limits) -> Iterator[Seen]:
     start = case.start
@@ -489,14 +489,14 @@ def deliberate(link: Link) -> bool:
     """Whether a pair is one of those that healthy nets have.
 
     Depthwise-separable convolutions and grouped ones; a bottleneck narrower than both sides (factorised matrices,
-    linear bottlenecks of MobileNetV2); a 1x1 convolution that only narrows (the lateral ones of feature pyramids); a
-    convolution along rows and one along columns.
+    linear bottlenecks of MobileNetV2 and V3); a 1x1 convolution that only narrows (the lateral ones of feature
+    pyramids); a convolution along rows and one along columns.
     """
     into, middle, out = link.widths
     low, high = link.kernels
     if max(link.groups) > 1 or middle < min(into, out):
         return True
-    if low and set(low) == {1} and middle * 2 <= into:
+    if low and set(low) == {1} and (middle * 2 <= into or (middle <= into and middle < out and set(high) == {1})):
         return True
     return len(low) == len(high) == 2 and min(low) == min(high) == 1 and low != high and max(*low, *high) > 1
 
@@ -510,9 +510,7 @@ def deliberate(link: Link) -> bool:
     symptom="slow",
     mend="Add layers with stride or pooling before the average, larger kernels or dilation.",
     code="nn.MaxPool2d(2)  # between stages: it doubles what all later layers see",
-    thresholds=(
-        Threshold("share of the image's side", 0.5, "the healthy nets tried see at least .9; half is a choice"),
-    ),
+    thresholds=(Threshold("share of the image's side", 0.3, "healthy nets see .4 and more, most the whole image"),),
     source="Luo et al. 2016, the effective field is smaller still",
     else_=("nets of local features on purpose (Brendel & Bethge 2019)",),
 )
@@ -528,7 +526,7 @@ def field_small(case: Case, limits: Limits) -> Iterator[Seen]:
         yield Seen(
             f"A feature sees {found} of {side} pixels a side before all places are averaged.",
             severity="warning",
-            evidence=(Evidence("share of the image's side that a feature sees", Number.of(share), limit="below .5"),),
+            evidence=(Evidence("share of the image's side that a feature sees", Number.of(share), limit="below .3"),),
             sure=0.7,
         )
 

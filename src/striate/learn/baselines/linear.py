@@ -97,12 +97,12 @@ def within_span(codes: Tensor) -> tuple[Tensor, Tensor]:
     By the eigenvectors of their products (N, N) in float64; directions shorter than `FLAT` of the longest are none.
     """
     products = torch.zeros(len(codes), len(codes), dtype=torch.float64)
-    for part in codes.split(PART, 1):  # a copy of all codes in float64 would be twice as large as they are
+    for part in torch.split(codes, PART, 1):  # a copy of all codes in float64 would be twice as large as they are
         products += part.double() @ part.double().T
     squares, turns = torch.linalg.eigh(products)
     kept = squares > FLAT**2 * squares.max().clamp_min(torch.finfo(torch.float64).tiny)
     lengths, turns = squares[kept].sqrt(), turns[:, kept]
-    basis = torch.cat([(part.double().T @ (turns / lengths)).to(codes.dtype) for part in codes.split(PART, 1)])
+    basis = torch.cat([(part.double().T @ (turns / lengths)).to(codes.dtype) for part in torch.split(codes, PART, 1)])
     return basis, (turns * lengths).to(codes.dtype)
 
 
