@@ -281,7 +281,8 @@ class Recorder:
                 self.scaled = self.scale > 1
             if self.scaled and factor is not None:
                 self.loss = value / factor
-        if self.probe is not None and (first or self.probe.graph is None):
+        known = None if self.probe is None else self.probe.graph  # perhaps of another net's loss
+        if self.probe is not None and (first or known is None or known.reached.isdisjoint(self.names)):
             graph = read_graph(loss)
             self.probe.graph = graph
             if graph is not None and graph.target is not None and graph.logits is not None:

@@ -408,7 +408,7 @@ def opponent(plan: Plan) -> None:
 
 @healthy("a head trained on a trunk that is not frozen", "cnn", digits=0.5)
 def head_only(plan: Plan) -> None:
-    _trained(plan, plan.y % 2 == 0)
+    trained(plan, plan.y % 2 == 0)
     head = next(each for each in reversed(list(plan.model.modules())) if isinstance(each, nn.Linear))
     head.reset_parameters()
     plan.make_optimizers = lambda model: [torch.optim.Adam(head.parameters(), lr=0.01)]
