@@ -21,8 +21,8 @@ from .neighbours import as_given, likeness
 Targets = Literal["classes", "tags", "masks", "values", "none"]
 MOST = 1_000  # samples that checks of data look at
 FEWEST = 64  # samples that are drawn however long it takes
-ENOUGH = 256  # samples up to which one waits ``LONGER`` times as long: neighbours say little of fewer
-LONGER = 4
+PATIENT = 256  # samples up to which one waits ``LONGER`` times as long: neighbours say little of fewer
+LONGER = 4.0
 BYTES = 1 << 27  # that samples of one split may take
 DEPTH = 5  # of attributes in which generators are looked for
 SECONDS = 1.0  # after which no more are drawn
@@ -314,7 +314,7 @@ def _of_dataset(data: Any, loader: DataLoader[Any] | None, most: int, seconds: f
             most = min(most, BYTES // _bytes(drawn[0]))
         if len(rows) >= max(most, FEWEST):
             break
-        if len(rows) >= FEWEST and time.perf_counter() - begun > seconds * (LONGER if len(rows) < ENOUGH else 1):
+        if len(rows) >= FEWEST and time.perf_counter() - begun > seconds * (LONGER if len(rows) < PATIENT else 1.0):
             break
     x, y, named = _collated(drawn, loader)
     x2, y2, _ = _collated([data[row] for row in rows[:TWICE]], loader)

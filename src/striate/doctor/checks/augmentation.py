@@ -371,14 +371,20 @@ def _random_transform(data: Any, rows: list[int]) -> str:
             change = getattr(part, name, None)
             if not callable(change):
                 continue
-            try:
-                x, drawn = _drawn(data, rows[0]), []
-                for seed in (31, 32, 33):
-                    with _apart():
-                        _seed(seed)
-                        drawn.append(pair(change(x.clone()))[0])
-            except Exception:  # noqa: S112  it takes something else, such as a picture of PIL
-                continue
-            if any(each.shape != drawn[0].shape or not torch.equal(each, drawn[0]) for each in drawn):
+            if _varies(change, data, rows[0]):
                 return f"{type(part).__name__}.{name}"
     return ""
+
+
+def _varies(change: Callable[..., Any], data: Any, row: int) -> bool:
+    """Whether a transform gives unlike images of one; not where it takes something else, such as pictures of PIL."""
+    drawn = []
+    try:
+        x = _drawn(data, row)
+        for seed in (31, 32, 33):
+            with _apart():
+                _seed(seed)
+                drawn.append(pair(change(x.clone()))[0])
+    except Exception:  # users' transforms may raise anything on what they do not take
+        return False
+    return any(each.shape != drawn[0].shape or not torch.equal(each, drawn[0]) for each in drawn)
