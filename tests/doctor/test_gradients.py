@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import striate
 from doctor.tiny import Loop, names, seen
 
 SGD, ADAM = torch.optim.SGD, torch.optim.AdamW
@@ -129,6 +130,21 @@ def test_left_out_weights_are_found_unless_they_are_frozen() -> None:
     assert "optimizer-missing" not in names(loop.run())
 
 
+def test_a_new_head_that_no_optimizer_holds_is_an_error() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 80), nn.Tanh(), nn.Linear(80, 3))
+    finding = seen(Loop(model=model, make=lambda p: SGD(model[0].parameters(), lr=0.1)).run(), "optimizer-missing")
+    assert finding.severity == "error"
+    assert "2.weight among them" in finding.seen
+
+
+def test_gradients_of_weights_that_are_not_stepped_need_no_clearing() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+    assert "gradients-not-cleared" not in names(
+        Loop(model=model, make=lambda p: SGD(model[2].parameters(), lr=0.1)).run()
+    )
+
+
 def test_a_parameter_in_two_optimizers_is_found() -> None:
     model = nn.Linear(4, 3)
     both = [SGD(model.parameters(), lr=0.1), SGD([model.bias], lr=0.1)]
@@ -197,9 +213,9 @@ def test_a_scaler_used_rightly_is_silent_and_its_three_misuses_are_told_apart() 
 
 
 def test_steps_that_are_left_out_are_counted() -> None:
-    doctor = Loop(step=lambda loop: loop.optimizer.step() if loop.count % 2 else None, steps=60).run()
-    assert doctor.case.trace.skipped == 30
-    assert seen(doctor, "amp-skips").evidence[0].number.value == pytest.approx(0.5, abs=0.02)
+    doctor = Loop(step=lambda loop: loop.optimizer.step() if loop.count % 3 else None, steps=60).run()
+    assert doctor.case.trace.skipped == 20
+    assert seen(doctor, "amp-skips").evidence[0].number.value == pytest.approx(1 / 3, abs=0.02)
     rare = Loop(step=lambda loop: loop.optimizer.step() if loop.count % 20 else None, steps=60).run()
     assert "amp-skips" not in names(rare)
 
@@ -245,3 +261,25 @@ def test_float16_without_a_scaler_is_found_and_bfloat16_is_not() -> None:
 def test_weights_in_bfloat16_are_a_note() -> None:
     doctor = Loop(model=nn.Linear(4, 3).bfloat16(), forward=lambda loop, x: loop.model(x.bfloat16()).float()).run()
     assert seen(doctor, "weights-in-half").severity == "note"
+
+
+def test_a_loss_through_another_net_that_learns_may_rise() -> None:
+    def run(judged: bool) -> set[str]:
+        torch.manual_seed(0)
+        made, judge = nn.Linear(4, 3), nn.Linear(3, 3)
+        ours, theirs = SGD(made.parameters(), lr=0.01), SGD(judge.parameters(), lr=0.3)
+        judge.requires_grad_(judged)
+        with striate.watch(made, ours, quiet=True) as doctor:
+            for at in range(60):
+                x = torch.randn(32, 4)
+                ours.zero_grad()
+                (judge(made(x)).pow(2).mean() * (1 + 0.2 * at)).backward()
+                ours.step()
+                if judged:
+                    theirs.zero_grad()
+                    (-judge(made(x).detach()).mean()).backward()
+                    theirs.step()
+        return set(names(doctor))
+
+    assert "diverged" not in run(judged=True)
+    assert "diverged" in run(judged=False)

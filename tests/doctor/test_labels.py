@@ -330,3 +330,28 @@ def test_samples_know_how_much_augmentation_changes_them() -> None:
     plain = draw(DataLoader(TensorDataset(X, Y), batch_size=8))
     assert plain.change == 0
     assert draw((X, Y)).change is None
+
+
+class Symbols(nn.Module):
+    """Scores (n, 12, T) of the symbols of sequences (n, T)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.last = nn.Embedding(12, 8), nn.Linear(8, 12)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.table(x)).transpose(1, 2)  # type: ignore[no-any-return]
+
+
+def test_symbols_that_are_to_name_themselves_are_found_unless_the_loss_moves_them() -> None:
+    torch.manual_seed(0)
+    tokens = torch.randint(12, (64, 17))
+    x, y = tokens[:, :-1], tokens[:, 1:]
+
+    def moved(scores: Tensor, y: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(scores[..., :-1], y[:, 1:])
+
+    finding = found(x, x, model=Symbols())["targets-are-inputs"]
+    assert finding.evidence[0].number.value == 1.0
+    assert "targets-are-inputs" not in found(x, y, model=Symbols())
+    assert "targets-are-inputs" not in found(x, x, model=Symbols(), loss=moved)

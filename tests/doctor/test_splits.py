@@ -238,3 +238,13 @@ def test_data_in_memory_are_seen_through_loaders_subsets_and_attributes() -> Non
     assert torch.equal(stored((x.numpy(), y.numpy())), x)  # type: ignore[arg-type]
     assert stored([(x, y)] * 3) is None
     assert stored(iter([1])) is None
+
+
+def test_bytes_in_the_test_are_another_scale_though_most_pixels_are_black() -> None:
+    numbers = torch.Generator().manual_seed(0)
+    strokes = torch.rand(900, 1, 12, 12, generator=numbers) * (torch.rand(900, 1, 12, 12, generator=numbers) < 0.2)
+    strokes[:600, :, ::3] *= 0.3  # other quantiles: by sampling of a few writers
+    y = torch.arange(900) % 4
+    train = (strokes[:600] - 0.1) / 0.25
+    seen = found((train, y[:600]), (strokes[600:] * 255, y[600:]))
+    assert "preprocessing-differs" in seen

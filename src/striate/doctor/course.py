@@ -100,7 +100,20 @@ def invariant(optimizer: torch.optim.Optimizer) -> bool:
 def rivals(case: Case) -> bool:
     """Whether several nets are trained against each other, so that no loss has to fall."""
     names = {name for name, _ in case.model.named_children()}
-    return len(case.setup.optimizers) > 1 or bool(names & {"discriminator", "critic"})
+    return len(case.setup.optimizers) > 1 or bool(names & {"discriminator", "critic"}) or _through_another(case)
+
+
+def _through_another(case: Case) -> bool:
+    """Whether the loss goes through parameters that learn elsewhere, as a generator's goes through its judge."""
+    if case.trace is None:
+        return False
+    known = {id(each) for each in case.model.parameters()}
+    known |= {id(each) for one in case.setup.optimizers for each in parameters_of(one)}
+    inner = getattr(case.setup.loss_fn, "parameters", None)
+    known |= {id(each) for each in inner()} if callable(inner) else set()
+    reached = [each.graph.reached for each in case.trace.probes if each.graph is not None]
+    ours = [each for each in reached if not each.isdisjoint(known)]
+    return bool(ours) and all(bool(each - known) for each in ours)
 
 
 def parameters_of(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:

@@ -105,7 +105,9 @@ class Recorder:
     def close(self) -> None:
         """The last bookkeeping, once the hooks are gone."""
         self.trace.elapsed = time.perf_counter() - self.begun
-        self._evaluated(self.pending)
+        trained = self.backwards * (self.usual or 1)  # passes of gradients that were gathered, and no step came
+        if not self.trace.error:  # else these may be of the step that failed
+            self._evaluated(self.pending[trained:])
         self.pending = []
         now = {id(each): name for name, each in self.setup.core.named_parameters()}
         self.trace.changed = now != self.names
@@ -265,6 +267,7 @@ class Recorder:
             self.kept = bool(self.marks) and self._versions() == self.marks
         elif self.backs and not self.stepping and self._cleared():
             self.skipped, self.backwards = self.skipped + 1, 0
+            self.kept = False  # what lay there went with it: the step will not take it
             self.trace.skipped += 1
         self.trace.backwards += 1
         self.again += not first and self.root is not None and self.root.data_ptr() == loss.data_ptr()
@@ -278,7 +281,8 @@ class Recorder:
                 self.scaled = self.scale > 1
             if self.scaled and factor is not None:
                 self.loss = value / factor
-        if self.probe is not None and (first or self.probe.graph is None):
+        known = None if self.probe is None else self.probe.graph  # perhaps of another net's loss
+        if self.probe is not None and (first or known is None or known.reached.isdisjoint(self.names)):
             graph = read_graph(loss)
             self.probe.graph = graph
             if graph is not None and graph.target is not None and graph.logits is not None:
@@ -307,7 +311,9 @@ class Recorder:
     def _versions(self) -> list[tuple[int, int]]:
         """Of up to three gradients, which they are and how often they were written; the same three while they last."""
         if not self.some or self.some[0].grad is None:
-            found = [each for each in self.parameters.values() if each.grad is not None]
+            held = {id(one) for each in self._hooked() for group in each.param_groups for one in group["params"]}
+            there = [each for each in self.parameters.values() if each.grad is not None]
+            found = [each for each in there if id(each) in held or not held]  # others are never stepped
             self.some = [found[at] for at in sorted({0, len(found) // 2, len(found) - 1})] if found else []
         return [(id(each.grad), each.grad._version) for each in self.some if each.grad is not None]
 

@@ -65,13 +65,14 @@ def watch(
         test: The same, of what is only measured on.
         scheduler: What changes the learning rate.
         average: The running mean of the weights.
-        pretrained: Whether the weights were trained before.
+        pretrained: Whether the weights were trained before: say so when you fine-tune.
         preflight: Whether data and model are looked at before the block begins (on copies).
         speak: Called with each serious finding's line when it is first seen; to stderr by default.
         quiet: Say nothing.
 
-    Whatever lacks switches off the checks that need it; `Watch.report` names them with the reason. An exception of the
-    loop passes through untouched; what was found until then is kept.
+    Errors are said while the loop runs; ``print(doctor)`` after the block shows all that was found, with what to do.
+    Whatever lacks switches off the checks that need it; ``doctor.result.checks_run`` names them with the reason. An
+    exception of the loop passes through untouched; what was found until then is kept.
     """
     parts = Setup(model, optimizer, loss_fn, train, test, scheduler=scheduler, average=average, pretrained=pretrained)
     return Watch(parts, preflight=preflight, speak=None if quiet else (speak or to_stderr))
@@ -141,9 +142,9 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._trace.error = "" if error is None else short(error)
         self._stack.close()
         self.recorder.close()
-        self._trace.error = "" if error is None else short(error)
         self.case.finished = True
         if error is None or isinstance(error, Exception):  # after Ctrl-C nobody waits for another look
             begun = time.perf_counter()

@@ -72,8 +72,8 @@ def clipped(plan: Plan) -> None:
     plan.before_step = lambda plan: nn.utils.clip_grad_norm_(plan.model.parameters(), 5.0) and None
 
 
-@healthy("running mean of the weights", "mlp", digits=0.75)
-def running_mean(plan: Plan) -> None:
+def _averaged(plan: Plan) -> None:
+    """A running mean of the weights, and the test by it."""
     plan.average = torch.optim.swa_utils.AveragedModel(
         plan.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9)
     )
@@ -88,6 +88,11 @@ def running_mean(plan: Plan) -> None:
         return plan.average(x)  # type: ignore[no-any-return]
 
     plan.after_step, plan.infer, plan.epochs = update, infer, 6
+
+
+@healthy("running mean of the weights", "mlp", digits=0.75)
+def running_mean(plan: Plan) -> None:
+    _averaged(plan)
 
 
 @healthy("running mean of weights and statistics", "cnn", digits=0.8)
@@ -350,3 +355,61 @@ def tested_first(plan: Plan) -> None:
         first(plan)
 
     plan.train_mode = train_mode
+
+
+@healthy("gathered batches left over, tested by the mean", "mlp", digits=0.6)
+def left_over(plan: Plan) -> None:
+    _averaged(plan)
+    plan.batch, plan.epochs = 16, 5
+    update = plan.after_step
+    gathered = 3 if plan.epochs * (len(plan.x) // 16) % 4 == 0 else 4
+
+    def turn(plan: Plan, x: Tensor, y: Tensor) -> None:
+        plan.backward(plan, plan.loss_fn(plan.forward(plan, x), y) / gathered)
+        if plan.count % gathered == gathered - 1:
+            plan.step(plan)
+            plan.clear(plan)
+            update(plan)
+
+    plan.turn = turn
+
+
+@healthy("inputs made harder by their gradients", "mlp", digits=0.75)
+def adversarial(plan: Plan) -> None:
+    def turn(plan: Plan, x: Tensor, y: Tensor) -> None:
+        x = x.clone().requires_grad_()
+        plan.backward(plan, plan.loss_fn(plan.forward(plan, x), y))
+        assert x.grad is not None
+        harder = (x + 0.05 * x.grad.sign()).detach()
+        plan.clear(plan)
+        plan.backward(plan, plan.loss_fn(plan.forward(plan, harder), y))
+        plan.step(plan)
+
+    plan.turn = turn
+
+
+@healthy("another net trained through it", "cnn", digits=0.75)
+def opponent(plan: Plan) -> None:
+    other = nn.Sequential(nn.Conv2d(plan.x.shape[1], 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, plan.x.shape[1], 1))
+    theirs = torch.optim.Adam(other.parameters(), lr=0.001)
+
+    def turn(plan: Plan, x: Tensor, y: Tensor) -> None:
+        changed = x + 0.1 * torch.tanh(other(x))
+        plan.clear(plan)
+        plan.backward(plan, plan.loss_fn(plan.forward(plan, x), y))
+        plan.backward(plan, plan.loss_fn(plan.forward(plan, changed.detach()), y))
+        plan.step(plan)
+        theirs.zero_grad()
+        (-plan.loss_fn(plan.model(changed), y)).backward()
+        theirs.step()
+
+    plan.turn = turn
+
+
+@healthy("a head trained on a trunk that is not frozen", "cnn", digits=0.5)
+def head_only(plan: Plan) -> None:
+    trained(plan, plan.y % 2 == 0)
+    head = next(each for each in reversed(list(plan.model.modules())) if isinstance(each, nn.Linear))
+    head.reset_parameters()
+    plan.make_optimizers = lambda model: [torch.optim.Adam(head.parameters(), lr=0.01)]
+    plan.pretrained = True

@@ -218,7 +218,10 @@ def clipped_before_unscaling(case: Case, limits: Limits) -> Iterator[Seen]:
     source="Micikevicius et al. 2018, section 3.2",
     thresholds=(Threshold("share of the backward passes", 0.2, "a scaler leaves out a few steps at the start"),),
     leads_to=("no-progress", "plateau"),
-    else_=("a loop that leaves out batches on purpose, for instance those with a large loss",),
+    else_=(
+        "a loop that leaves out batches on purpose, for instance those with a large loss",
+        "another net trained through this one, or adversarial inputs made by its gradients",
+    ),
 )
 def amp_skips(case: Case, limits: Limits) -> Iterator[Seen]:
     assert case.trace is not None
@@ -233,9 +236,12 @@ def amp_skips(case: Case, limits: Limits) -> Iterator[Seen]:
         yield Seen(
             f"{share:.0%} of the backward passes in the second half were followed by no step: their gradients were "
             "thrown away.",
-            severity="warning",
-            sure=0.9 if scaled else 0.7,
-            mend=None if scaled else "Look why the loop clears gradients without a step.",
+            severity="warning" if scaled else "note",  # without a scaler most loops mean it
+            sure=0.9 if scaled else 0.5,
+            mend=None
+            if scaled
+            else "Look whether the loop means it: where another net is trained through this one, or "
+            "inputs are made from gradients, it is right; else call the step after each backward.",
             code=None if scaled else "",
             evidence=(Evidence("share of backward passes", Number.of(share), limit="above .2"),),
         )

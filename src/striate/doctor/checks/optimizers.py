@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from striate.core.finding import Evidence
 from striate.core.number import Number
@@ -14,6 +14,7 @@ from striate.core.number import Number
 from ..case import Case
 from ..check import Limits, Seen, Threshold, check
 from ..course import invariant, parameters_of
+from .wiring import fresh, weight_of, weighted
 
 USUAL, USUAL_DECOUPLED = 5e-3, 0.3  # decays up to these are in use: where they take too much, the rate is too high
 
@@ -93,13 +94,25 @@ def optimizer_missing(case: Case, limits: Limits) -> Iterator[Seen]:
         return
     count = sum(each.numel() for each in left.values())
     total = sum(each.numel() for each in case.model.parameters() if each.requires_grad)
+    last = _last_layer(case)
+    head = last is not None and last[0] in left and left[last[0]].numel() >= 200 and fresh(last[1])
     yield Seen(
         f"{len(left)} trainable parameters ({count / total:.0%} of the weights) are held by no optimizer: "
-        f"{_several(list(left))}.",
-        severity="note" if case.setup.pretrained else "warning",
+        + (f"{last[0]} among them, of the last layer, new as it is." if last and head else f"{_several(list(left))}."),
+        severity="error" if head else "note" if case.setup.pretrained else "warning",
         sure=0.9,
         evidence=(Evidence("share of the trainable weights", Number.of(count / total), limit="above 0"),),
     )
+
+
+def _last_layer(case: Case) -> tuple[str, nn.Module] | None:
+    """Name of the weight of the layer that is called last, and the layer; None where no start tells."""
+    layers = [] if case.start is None else weighted(case.start)
+    if case.start is None or not layers:
+        return None
+    weight = weight_of(layers[-1])
+    name = next((key for key, each in case.start.parameters.items() if each is weight), None)
+    return None if name is None else (name, layers[-1].module)
 
 
 @check(

@@ -161,7 +161,10 @@ def start_dead(case: Case, limits: Limits) -> Iterator[Seen]:
             f"({worst}: {dead[worst]:.0%}).",
             evidence=(Evidence(f"dead units in {worst}", Number.of(dead[worst]), limit="at least .8"),),
             sure=0.9,
-        )
+            mend="Prepare inputs as when these weights were trained (size, order of colours, mean, deviation); look "
+            "that every weight was loaded." if case.setup.pretrained else None,
+            code="" if case.setup.pretrained else None,
+        )  # fmt: skip
 
 
 @check(
@@ -218,12 +221,13 @@ def grown(layers: list[Layer]) -> list[tuple[str, float]]:
         Threshold("largest layer's activations, in sizes of the input", 100.0, "healthy set-ups lie below 9"),
     ),
     source="He et al. 2015, section 2.2",
+    else_=("weights that were trained before: say so (pretrained=True)",),
     leads_to=("loss-at-start", "gradients-exploding", "diverged", "rate-too-high", "capacity", "too-small",
               "gradients-vanishing", "saturated", "start-dead"),
 )  # fmt: skip
 def activations_exploding(case: Case, limits: Limits) -> Iterator[Seen]:
     start = usable(case)
-    if start is None or not scaled(start):
+    if start is None or not scaled(start) or case.setup.pretrained:  # trained weights may grow far, as VGG's do
         return
     sizes = grown(weighted(start))
     size = float(start.x.float().square().mean().sqrt())

@@ -399,3 +399,35 @@ def class_numbers_regressed(case: Case, limits: Limits) -> Iterator[Seen]:
         evidence=(Evidence("mean over commonest number, share right", Number.of(ratio), limit=f"below {limit:g}"),),
         sure=0.85 if ratio < limit else 0.5,
     )
+
+
+@check(
+    "targets-are-inputs",
+    what="each symbol of a sequence is to be predicted from itself",
+    why="copying the input makes the loss 0, and nothing of the sequence is learnt",
+    phase="start",
+    needs=("start", "loss"),
+    symptom="good",
+    mend="Let the targets of a language model be the inputs moved by one.",
+    code="x, y = tokens[:, :-1], tokens[:, 1:]",
+    thresholds=(Threshold("share of the places", 0.99, "arithmetic; a run of equal symbols lies far below"),),
+    else_=("a model whose forward hides or moves what it is to predict", "an autoencoder of symbols"),
+    leads_to=("loss-at-start", "too-good", "leak-exact"),
+)
+def targets_are_inputs(case: Case, limits: Limits) -> Iterator[Seen]:
+    start = case.start
+    assert start is not None
+    target = None if start.graph is None else start.graph.target  # as the loss took it: moved within the loss or not
+    x = start.x
+    if target is None or x.dim() != 2 or x.is_floating_point() or target.is_floating_point():
+        return
+    if target.numel() != x.numel() or x.shape[1] < 4 or len(torch.unique(x)) < 4:
+        return
+    share = float((target.reshape(-1) == x.reshape(-1).to(target.device)).float().mean())
+    if share >= limits["share of the places"]:
+        yield Seen(
+            f"In {share:.0%} of the places of a sequence the target is the very symbol that is given there.",
+            severity="warning",
+            evidence=(Evidence("share of the places", Number.of(share), limit="at least .99"),),
+            sure=0.8,
+        )
