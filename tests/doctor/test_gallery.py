@@ -26,7 +26,7 @@ SYMPTOMS = ("loss-at-start", "capacity", "diverged", "no-progress", "plateau", "
 DECLARED = ("mode-collapse", "discriminator-too-strong", "codes-collapsed")
 NOTES = (
     "channels-alike", "inputs-not-normalised", "bias-before-norm", "too-large", "weights-in-half", "steps-too-few",
-    "too-good",
+    "too-good", "gradient-noise", "weight-decay-on-everything",
 )  # fmt: skip
 NOT_PLANTED: dict[str, str] = {
     **dict.fromkeys(OF_RUNS, "they read epochs of `striate train`; see test_runs.py"),

@@ -26,6 +26,7 @@ FAMILIES = (
     "loss",
     "rates",
     "schedules",
+    "noise",
     "evaluation",
     "outcome",
     "beyond",

@@ -340,3 +340,31 @@ def _pull(case: Case, group: dict[str, object], decay: float) -> float:
             w2 += float(then.detach().float().square().sum())
             g2 += float(grad.float().square().sum())
     return decay * math.sqrt(w2 / g2) if g2 > 0 and math.isfinite(g2) else 0.0
+
+
+@check(
+    "weight-decay-on-everything",
+    what="a strong weight decay takes biases, and the scales of normalisation, along with the weights",
+    why="they hold few numbers and need no restraint; scales that are pulled to nought weaken their layers",
+    phase="start",
+    needs=("optimizer",),
+    symptom="cost",
+    mend="Give what has one axis a group of its own without decay.",
+    code="one = [p for p in model.parameters() if p.ndim < 2]; rest = [p for p in model.parameters() if p.ndim > 1]\n"
+    'torch.optim.AdamW([{"params": rest}, {"params": one, "weight_decay": 0.0}], lr=1e-3, weight_decay=0.05)',
+    source="He, Tong et al. 2019, Bag of tricks for image classification, section 3.1",
+    thresholds=(Threshold("weight decay", 0.05, "AdamW's own .01 and SGD's 5e-4 are in use on everything"),),
+)
+def weight_decay_on_everything(case: Case, limits: Limits) -> Iterator[Seen]:
+    names = {id(each): name for name, each in case.model.named_parameters() if each.dim() < 2}
+    for group in (group for one in case.setup.optimizers for group in one.param_groups):
+        decay = float(group.get("weight_decay") or 0.0)
+        held = [names[id(each)] for each in group["params"] if id(each) in names]
+        if decay >= limits["weight decay"] and len(held) > 1:
+            yield Seen(
+                f"A weight decay of {decay:g} is put on {len(held)} biases and scales too: {_several(held)}.",
+                severity="note",
+                sure=1.0,
+                evidence=(Evidence("weight decay", Number.of(decay), limit="at least .05"),),
+            )
+            return
