@@ -155,10 +155,10 @@ def test_a_parameter_in_two_optimizers_is_found() -> None:
 def test_a_strong_decay_on_biases_is_noted_and_a_usual_one_is_not(decay: float, said: bool) -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3))
     found = Loop(model=model, make=lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=decay), steps=10).run()
-    assert ("weight-decay-on-everything" in names(found)) is said
+    assert ("weight-decay-on-everything" in {each.check for each in found.findings}) is said
     weights = [p for p in model.parameters() if p.ndim > 1]
     apart = Loop(model=model, make=lambda p: torch.optim.AdamW(weights, lr=1e-3, weight_decay=decay), steps=10).run()
-    assert "weight-decay-on-everything" not in names(apart)
+    assert "weight-decay-on-everything" not in {each.check for each in apart.findings}
 
 
 def test_maximize_is_found() -> None:
