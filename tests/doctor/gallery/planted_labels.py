@@ -225,3 +225,16 @@ def class_numbers_regressed(plan: Plan) -> None:
     plan.y, plan.ty = plan.y.float()[:, None], plan.ty.float()[:, None]
     plan.loss_fn = nn.MSELoss()
     _ends_in(plan, nn.Linear(_width(plan), 1))
+
+
+@fault("targets-not-moved", "targets-are-inputs", nets=("mlp",), before=True)
+def targets_not_moved(plan: Plan) -> None:
+    """A row of each image as a line of symbols, each to be told from those before it, with itself as the targets."""
+
+    def line(x: Tensor) -> Tensor:
+        return torch.bucketize(x[:, 0, x.shape[2] // 2].contiguous(), torch.tensor([-0.7, -0.3, 0.3, 0.9]))
+
+    plan.x, plan.tx = line(plan.x), line(plan.tx)
+    plan.y, plan.ty = plan.x.clone(), plan.tx.clone()
+    plan.model = nn.Sequential(nn.Embedding(5, 16), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 5))
+    plan.loss_fn = lambda output, y: nn.functional.cross_entropy(output.flatten(0, 1), y.flatten())
