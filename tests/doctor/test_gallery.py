@@ -32,6 +32,7 @@ NOT_PLANTED: dict[str, str] = {
     **dict.fromkeys(OF_RUNS, "they read epochs of `striate train`; see test_runs.py"),
     **dict.fromkeys(SYMPTOMS, "a symptom: the fault that brings it about takes its finding in"),
     **dict.fromkeys(DECLARED, "needs parts of a setup that no plan has; see test_beyond.py"),
+    **dict.fromkeys(("leak-same-items", "future-in-sight"), "needs files, subsets or sequences; see test_sight.py"),
     **dict.fromkeys(NOTES, "only ever a note: nothing is broken by it"),
 }
 """Checks that no fault of the gallery is planted for, with the reason."""

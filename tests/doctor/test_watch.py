@@ -365,6 +365,21 @@ def test_it_speaks_when_a_serious_finding_is_first_seen() -> None:
     assert "Clear the gradients" in told[0]
 
 
+def test_what_was_not_said_in_the_run_is_said_in_two_lines_at_its_end() -> None:
+    said: list[str] = []
+    (x, y), model = blobs(), net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-9)
+    with striate.watch(model, optimizer, nn.CrossEntropyLoss(), train=(x, y), speak=said.append):
+        fit(model, optimizer, [(x[low : low + 32], y[low : low + 32]) for low in range(0, 256, 32)], epochs=6)
+    assert said[-1].strip().endswith("print the watch to see all with what to do")
+    assert said[-2].startswith("warning")
+    quiet: list[str] = []
+    optimizer = torch.optim.Adam((model := net()).parameters(), lr=0.01)
+    with striate.watch(model, optimizer, nn.CrossEntropyLoss(), train=(x, y), speak=quiet.append):
+        fit(model, optimizer, [(x[low : low + 32], y[low : low + 32]) for low in range(0, 256, 32)], epochs=6)
+    assert quiet == []
+
+
 def test_what_is_not_given_is_named_with_the_reason() -> None:
     with striate.watch(net(), quiet=True) as doctor:
         pass

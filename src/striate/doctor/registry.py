@@ -15,6 +15,7 @@ FAMILIES = (
     "targets",
     "splits",
     "shortcuts",
+    "sight",
     "outputs",
     "augmentation",
     "wiring",

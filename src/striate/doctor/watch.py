@@ -103,6 +103,7 @@ class Watch:
         self._preflight, self._speak = preflight, speak
         self._stack = ExitStack()
         self._next_look = 2
+        self._said: set[str] = set()  # ids of findings that were spoken
         self._around = 0.0  # seconds of the looks before and after the block
 
     @property
@@ -151,6 +152,15 @@ class Watch:
             self.case.lacks("end")  # looked at whether or not a check asks for it: the report shows it
             self._look(("run", "end"))
             self._around += time.perf_counter() - begun
+            self._close()
+
+    def _close(self) -> None:
+        """One line at the end, where something serious was seen that was not said yet."""
+        rest = [each for each in self.findings if each.severity != "note" and each.id not in self._said]
+        if rest and self._speak is not None:
+            self._speak(f"{rest[0].severity:<8}{rest[0].seen} [{rest[0].check}]")
+            more = f"{len(rest) - 1} more; " if len(rest) > 1 else ""
+            self._speak(f"{'':8}{more}print the watch to see all with what to do")
 
     @property
     def _trace(self) -> Trace:
@@ -176,6 +186,7 @@ class Watch:
         shown = {each.id for each in self.findings}
         for each in new:
             if each.severity == SPOKEN and each.id in shown:
+                self._said.add(each.id)
                 step = len(self._trace.steps)
                 self._speak(line(each, f"step {step:,}" if step else "before the first step"))
 

@@ -238,3 +238,9 @@ def targets_not_moved(plan: Plan) -> None:
     plan.y, plan.ty = plan.x.clone(), plan.tx.clone()
     plan.model = nn.Sequential(nn.Embedding(5, 16), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 5))
     plan.loss_fn = lambda output, y: nn.functional.cross_entropy(output.flatten(0, 1), y.flatten())
+
+
+@fault("class-ignored", before=True)
+def class_ignored(plan: Plan) -> None:
+    """The number that stands for padding elsewhere."""
+    plan.loss_fn = nn.CrossEntropyLoss(ignore_index=3)
