@@ -56,6 +56,12 @@ def test_two_that_name_each_other_do_not_both_vanish() -> None:
     assert names(folded([found(a, "warning"), found(b, "error")])) == ["b"]
 
 
+def test_what_is_serious_is_not_hidden_under_a_note() -> None:
+    hint = made("hint", leads_to=("fault",))
+    assert names(folded([found(hint, "note"), found(made("fault"), "warning")])) == ["fault", "hint"]
+    assert names(folded([found(hint, "note"), found(made("fault"), "note")])) == ["hint"]
+
+
 def test_errors_come_first_and_places_count_up() -> None:
     result = folded([found(made("c"), "note"), found(made("b"), "warning"), found(made("a"), "error", 0.6)])
     assert names(result) == ["a", "b", "c"]

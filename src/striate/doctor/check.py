@@ -198,7 +198,7 @@ def folded(found: list[tuple[Check, Finding]]) -> list[Finding]:
 
     A finding goes under the first one whose check names it in ``leads_to``, directly or through others; what a check
     for consequences saw goes under the first cause of severity warning or error. A cause never goes under a
-    consequence, and two never under each other: the earlier stays.
+    consequence, what is serious never under a note, and two never under each other: the earlier stays.
     """
     serious = {"error": 0, "warning": 1, "note": 2}
     order = sorted(
@@ -212,6 +212,8 @@ def folded(found: list[tuple[Check, Finding]]) -> list[Finding]:
         for other in order:
             cause, its = found[other]
             if other == at or other in under or cause.name == one.name:
+                continue
+            if its.severity == "note" and finding.severity != "note":
                 continue
             if one.name in cause.leads_to or one.name in reach[cause.name]:
                 if cause.name in reach[one.name] and order.index(other) > order.index(at):

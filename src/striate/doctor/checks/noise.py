@@ -85,6 +85,7 @@ def _squared(tensors: list[torch.Tensor]) -> float:
     cost="one batch forwards and back, through the trained copy",
     source="McCandlish et al. 2018, An empirical model of large-batch training, equation 2.9 and appendix A.1",
     else_=("a model that has converged: its mean gradient is nought",),
+    consequence=True,
 )
 def gradient_noise(case: Case, limits: Limits) -> Iterator[Seen]:
     assert case.end is not None
@@ -103,7 +104,7 @@ def gradient_noise(case: Case, limits: Limits) -> Iterator[Seen]:
     if large or small:
         words = "larger batches buy hardly anything" if large else "larger batches would make steadier steps"
         yield Seen(
-            f"The gradient noise scale is {noise.scale:,.0f} samples at the end, and a batch holds {batch:,}: {words}.",
+            f"The gradient noise scale at the end is {noise.scale:,.1f} samples; a batch holds {batch:,}: {words}.",
             severity="note",
             sure=0.6,
             evidence=(

@@ -74,6 +74,12 @@ def inputs_not_finite(case: Case, limits: Limits) -> Iterator[Seen]:
         )
 
 
+def _blank(x: Tensor) -> Tensor:
+    """Which images (n, C, H, W) have one value everywhere in each channel."""
+    level = x.flatten(2)
+    return (level.amax(2) - level.amin(2)).amax(1) == 0
+
+
 @check(
     "inputs-constant",
     what="inputs that are all the same, or are empty",
@@ -116,16 +122,21 @@ def inputs_constant(case: Case, limits: Limits) -> Iterator[Seen]:
             subject="channel",
             mend="Look at how channels are read and at their mean and deviation; leave out one that carries nothing.",
         )
-    blank = (level.amax(2) - level.amin(2)).amax(1) == 0
+    blank = _blank(x)
     share = float(blank.float().mean())
     if share > limits["share of empty images"]:
+        drawn = train.again is not None and not bool(
+            (blank[: len(train.again)] == _blank(train.again.float())[: len(blank)]).all()
+        )  # the same samples are empty one time and not the next: what is drawn anew empties them
         yield Seen(
             f"{int(blank.sum()):,} of {len(x):,} training images are empty: one value everywhere.",
-            severity="note" if _tell(train, blank) else "warning",
+            severity="note" if drawn or _tell(train, blank) else "warning",
             evidence=(Evidence("share of empty images", wilson(int(blank.sum()), len(x)), limit="above .05"),),
             sure=0.9,
             subject="blank",
-            mend="Look at what reading an image gives where it fails; leave such samples out.",
+            mend="Weaken the augmentation that empties them."
+            if drawn
+            else "Look at what reading an image gives where it fails; leave such samples out.",
         )
 
 
