@@ -15,7 +15,7 @@ env: $(STAMP)  ## .venv from the locked requirements (idempotent)
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Striate needs Python 3.11 or newer, this is %s; name another: make env PYTHON=python3.12" % sys.version.split()[0])'
-	@echo "Making $(VENV) from requirements.lock: about 2.5 GB to download on Linux (PyTorch with its CUDA libraries), 0.4 GB on macOS; 6 GB on disk; about two minutes."
+	@echo "Making $(VENV) from requirements.lock: about 2.5 GB to download on Linux (PyTorch with its CUDA libraries), 0.4 GB on macOS; 7 GB on disk; about two minutes."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
