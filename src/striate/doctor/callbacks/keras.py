@@ -17,10 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from striate.core.errors import StriateError
-from striate.core.finding import Finding
 
 from ..setup import Setup
-from ..watch import Speak, Watch, to_stderr
+from .watching import Watching
 
 
 class Shell(nn.Module):
@@ -55,52 +54,27 @@ class Rates:
         return [{"params": params, "lr": rate, "weight_decay": float(self._optimizer.weight_decay or 0.0)}]
 
 
-class Doctor(keras.callbacks.Callback):  # type: ignore[misc]
+class Doctor(Watching, keras.callbacks.Callback):  # type: ignore[misc]
     """Watches ``fit`` and says why the model does not learn.
 
-    Args:
-        train: What ``fit`` is given: a pair of tensors or arrays, or a loader.
-        test: What is only measured on.
-        loss_fn: ``loss_fn(output, target)`` on torch tensors; by default the compiled loss.
-        speak: Called with the line of each serious finding; to stderr by default.
-        quiet: Say nothing.
+    The loss is the compiled one, where no other is given; data must be given, as ``fit`` is given them. See `Watching`.
 
     Raises:
         StriateError: Keras runs on another backend than torch.
     """
 
-    def __init__(
-        self,
-        train: Any = None,
-        test: Any = None,
-        *,
-        loss_fn: Callable[..., Any] | None = None,
-        speak: Speak | None = None,
-        quiet: bool = False,
-    ) -> None:
-        super().__init__()
+    def __init__(self, loss_fn: Callable[..., Any] | None = None, **given: Any) -> None:
         if keras.backend.backend() != "torch":
             raise StriateError(
                 f"Keras runs on {keras.backend.backend()}", accepted="its torch backend", hint="KERAS_BACKEND=torch"
             )
-        self.train, self.test, self.loss_fn = train, test, loss_fn
-        self.watch: Watch | None = None
-        self._speak = None if quiet else (speak or to_stderr)
-        self._shell: Shell | None = None
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What was found so far, causes first."""
-        return () if self.watch is None else self.watch.findings
+        super().__init__(loss_fn, **given)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Look at data and model, then begin to watch."""
-        self.close()
-        self._shell = Shell(self.model)
-        loss_fn = self.loss_fn or self._compiled()
-        setup = Setup(self._shell, Rates(self.model.optimizer, self._shell), loss_fn, self.train, self.test)  # type: ignore[arg-type]
-        self.watch = Watch(setup, speak=self._speak)
-        self.watch.__enter__()
+        shell = Shell(self.model)
+        rates: Any = Rates(self.model.optimizer, shell)
+        self.begin(Setup(shell, rates, self.loss_fn or self._compiled(), self.train, self.test))
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """A step begins."""
@@ -115,11 +89,6 @@ class Doctor(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_end(self, logs: Any = None) -> None:
         """The last look."""
         self.close()
-
-    def close(self) -> None:
-        """End watching, if it has begun."""
-        if self.watch is not None and not self.watch.case.finished:
-            self.watch.__exit__(None, None, None)
 
     def _compiled(self) -> Callable[[Tensor, Tensor], Tensor] | None:
         given = getattr(self.model, "loss", None)
