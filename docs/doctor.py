@@ -20,7 +20,7 @@ HEAD = """# My network does not learn
 
 Made by `make docs` from the checks; do not edit by hand.
 
-The doctor says why, how sure it is, and which line mends it. There are three ways in.
+The doctor says why, how sure it is, and which line mends it. There are four ways in.
 
 **Around your own loop**, whatever framework it is of; not a line of it changes, and training stays bit for bit the same:
 
@@ -54,6 +54,16 @@ $ striate diagnose --list                                    # every check: what
 
 A `Setup` with a `loop` (called without arguments) or a `step` (called with batches of `train`) is watched while it trains, `--steps N` steps
 long; without either it is looked at before training. A tuple `(model, optimizer, loss_fn, train, test)` or a dict of these will do too.
+
+**In a trainer of others**, a line to make it and a line to pass it (each needs its own package only):
+
+```python
+from striate.doctor.callbacks.lightning import Doctor    # Trainer(callbacks=[doctor])
+from striate.doctor.callbacks.huggingface import Doctor  # Trainer(..., callbacks=[doctor])
+from striate.doctor.callbacks.keras import Doctor        # model.fit(x, y, callbacks=[doctor]), KERAS_BACKEND=torch
+
+doctor = Doctor()                                        # Keras is told the data: Doctor(train=(x, y), test=(tx, ty))
+```
 
 **On runs and recipes of Striate**: `striate train` carries the doctor, and a run folder can be asked later:
 
