@@ -31,7 +31,9 @@ sys.path.insert(0, str(TOP / "tests"))
 SEEDS = range(5)
 PROCESSES = 2
 FIRST = 2  # findings among which the fault must be
+MEND_SEEDS = range(3)
 PEERS_SEED = 0
+PEERS_FAULTS, PEERS_HEALTHY = 3, 6  # each third fault and each sixth healthy set-up: some peers take many seconds
 
 Row = dict[str, Any]
 
@@ -226,7 +228,7 @@ def reached(plan: Any) -> float | None:
     return float(plan.accuracy) if math.isfinite(plan.accuracy) else None
 
 
-def faults_mended(kept: Path, seeds: Iterable[int] = SEEDS, only: Sequence[str] = ()) -> dict[str, Any]:
+def faults_mended(kept: Path, seeds: Iterable[int] = MEND_SEEDS, only: Sequence[str] = ()) -> dict[str, Any]:
     """Accuracies, means over seeds, by fault; settings whose mended mean is not below the healthy one's interval.
 
     The interval is Wilson's of the healthy mean over the test images; a setting is a data set and a net.
@@ -343,17 +345,21 @@ def others_told(item: Item) -> Row:
 def peers_beside(kept: Path, only: Sequence[str] = ()) -> dict[str, Any]:
     """By package: faults with a warning at all, with one that the healthy twin does not get, healthy set-ups flagged.
 
-    One seed; each fault on the last of its data sets and nets, each healthy set-up once. A twin is the base on the same
-    data and net. Nobody reads whether a message of a peer names the fault, so a peer's count is its best case; ours
+    One seed; each third fault on the last of its data sets and nets, each sixth healthy set-up once. A twin is the base
+    on the same data and net. Nobody reads whether a message of a peer names the fault, so a peer's count is its best case; ours
     counts any warning likewise. Peers are asked as `doctor_peers` asks them.
     """
     from doctor.gallery.faults import all_faults
     from doctor.gallery.healthy import HEALTHY
 
     _need_peers()
-    faults = [Item("fault", each.name, each.data[-1], each.nets[-1], PEERS_SEED) for each in all_faults()]
+    faults = [
+        Item("fault", each.name, each.data[-1], each.nets[-1], PEERS_SEED) for each in all_faults()[::PEERS_FAULTS]
+    ]
     once = {each.name: each for each in HEALTHY}
-    healthy = [Item("healthy", each.name, each.data, each.net, PEERS_SEED) for each in once.values()]
+    healthy = [
+        Item("healthy", each.name, each.data, each.net, PEERS_SEED) for each in list(once.values())[::PEERS_HEALTHY]
+    ]
     faults, healthy = ([each for each in some if not only or each.name in only] for some in (faults, healthy))
     twins = {(each.data, each.net): Item("healthy", "adam", each.data, each.net, PEERS_SEED) for each in faults}
     given = list(dict.fromkeys([*faults, *healthy, *twins.values()]))
