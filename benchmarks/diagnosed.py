@@ -353,9 +353,8 @@ def peers_beside(kept: Path, only: Sequence[str] = ()) -> dict[str, Any]:
     from doctor.gallery.healthy import HEALTHY
 
     _need_peers()
-    faults = [
-        Item("fault", each.name, each.data[-1], each.nets[-1], PEERS_SEED) for each in all_faults()[::PEERS_FAULTS]
-    ]
+    chosen = all_faults()[::PEERS_FAULTS]
+    faults = [Item("fault", each.name, each.data[-1], each.nets[-1], PEERS_SEED) for each in chosen]
     once = {each.name: each for each in HEALTHY}
     healthy = [
         Item("healthy", each.name, each.data, each.net, PEERS_SEED) for each in list(once.values())[::PEERS_HEALTHY]

@@ -166,11 +166,11 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         part("diagnosed", "faults_found", KEPT / "doctor"),
     ),
     "doctor-mends": (
-        "accuracy without a fault, with it, and after the doctor's advice, five seeds (needs STRIATE_DATA)",
+        "accuracy without a fault, with it, and after the doctor's advice, three seeds (needs STRIATE_DATA)",
         part("diagnosed", "faults_mended", KEPT / "doctor-mends"),
     ),
     "doctor-peers": (
-        "the same faults and healthy set-ups shown to six other packages (needs STRIATE_DATA and `make bench`)",
+        "a third of these faults, a sixth of the healthy set-ups, shown to six other packages (needs STRIATE_DATA and `make bench`)",
         part("diagnosed", "peers_beside", KEPT / "doctor-peers"),
     ),
     "units": (
