@@ -346,8 +346,8 @@ def peers_beside(kept: Path, only: Sequence[str] = ()) -> dict[str, Any]:
     """By package: faults with a warning at all, with one that the healthy twin does not get, healthy set-ups flagged.
 
     One seed; each third fault on the last of its data sets and nets, each sixth healthy set-up once. A twin is the base
-    on the same data and net. Nobody reads whether a message of a peer names the fault, so a peer's count is its best case; ours
-    counts any warning likewise. Peers are asked as `doctor_peers` asks them.
+    on the same data and net. Nobody reads whether a message of a peer names the fault, so a peer's count is its best
+    case; ours counts any warning likewise. Peers are asked as `doctor_peers` asks them.
     """
     from doctor.gallery.faults import all_faults
     from doctor.gallery.healthy import HEALTHY

@@ -170,7 +170,8 @@ PARTS: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         part("diagnosed", "faults_mended", KEPT / "doctor-mends"),
     ),
     "doctor-peers": (
-        "a third of these faults, a sixth of the healthy set-ups, shown to six other packages (needs STRIATE_DATA and `make bench`)",
+        "a third of these faults, a sixth of the healthy set-ups, shown to six other packages (needs STRIATE_DATA and "
+        "`make bench`)",
         part("diagnosed", "peers_beside", KEPT / "doctor-peers"),
     ),
     "units": (
