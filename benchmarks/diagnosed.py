@@ -231,6 +231,8 @@ def reached(plan: Any) -> float | None:
 def faults_mended(kept: Path, seeds: Iterable[int] = MEND_SEEDS, only: Sequence[str] = ()) -> dict[str, Any]:
     """Accuracies, means over seeds, by fault; settings whose mended mean is not below the healthy one's interval.
 
+    "-" stands where a run stops with an error, and where its task has no accuracy, as that of measured values.
+
     The interval is Wilson's of the healthy mean over the test images; a setting is a data set and a net.
     """
     from doctor.gallery.faults import all_faults
@@ -257,7 +259,7 @@ def faults_mended(kept: Path, seeds: Iterable[int] = MEND_SEEDS, only: Sequence[
         rows.append(
             {
                 "planted": name,
-                **{kind: "stops" if mean is None else round(mean, 4) for kind, mean in means.items()},
+                **{kind: "-" if mean is None else round(mean, 4) for kind, mean in means.items()},
                 "settings": len(settings),
                 "settings mended": good,
                 "runs": len(own),

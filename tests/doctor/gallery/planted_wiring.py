@@ -89,7 +89,12 @@ def tanh_last(plan: Plan) -> None:
     then(plan, torch.tanh)
 
 
-@fault("softmax-axis", before=True, mend=_without_last)
+def _over_the_classes(plan: Plan) -> None:
+    assert isinstance(plan.model, nn.Sequential)
+    plan.model[-1] = nn.LogSoftmax(dim=1)
+
+
+@fault("softmax-axis", before=True, mend=_over_the_classes)
 def softmax_axis(plan: Plan) -> None:
     plan.model = nn.Sequential(plan.model, nn.LogSoftmax(dim=0))
     plan.loss_fn = nn.NLLLoss()
