@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import striate
 from striate.nets.load import load_net
 
-ROUNDS, LIMIT, SAMPLES = 15, 1.05, 2_048
+ROUNDS, LIMIT, SAMPLES = 11, 1.05, 2_048
 NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int], int, int]] = {
     # net, shape of an input, batch, steps a block
     "linear, 28 x 28": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), (1, 28, 28), 64, 1_200),

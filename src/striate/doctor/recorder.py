@@ -12,7 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,13 +26,21 @@ from .setup import Setup
 from .start import first_tensor, short
 from .trace import Evaluation, Probe, Step, Trace
 
-SHARE = 0.03  # of the time, from which on no further step is looked into
+SHARE = 0.02  # of the time, from which on no further step is looked into
 SURE_PROBES = 8  # steps that are looked into whatever they take
 GROWTH = 1.3  # between one step that is looked into and the next, once they are rare
 KEPT_INPUTS = 16  # samples of an evaluation's first batch that are kept
 COUNTED = 16  # passes of an evaluation whose predictions are counted
 TIMED = 16  # every so many steps the bookkeeping itself is timed
 PENDING = 64  # passes with a graph that may come before one backward
+
+
+class Pass(NamedTuple):
+    """One pass forward with a graph: its mode, its samples, its inputs as long as they are there."""
+
+    training: bool
+    samples: int
+    inputs: Callable[[], Tensor | None]
 
 
 class Recorder:
@@ -62,7 +70,7 @@ class Recorder:
         self.names = {id(each): name for name, each in named}
         self.parameters = dict(named)
         self.depth = 0
-        self.pending: list[tuple[bool, Tensor | None]] = []  # passes with a graph since the last backward
+        self.pending: list[Pass] = []  # passes with a graph since the last backward
         self.usual: int | None = None  # such passes that a step has
         self.backwards = 0
         self.kept = False
@@ -123,7 +131,7 @@ class Recorder:
 
     def _begun(self) -> None:
         self.trace.passes += 1
-        self.pending = [(True, None)]
+        self.pending = [Pass(True, 0, _nothing)]
         if self.probe is None and self._due():
             self.probe = Probe(len(self.trace.steps))
             self._hold()
@@ -179,7 +187,8 @@ class Recorder:
         if not isinstance(given, Tensor):
             given = next((each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)), None)
         if torch.is_grad_enabled():
-            self.pending.append((model.training, given))
+            known = self.usual is not None and len(self.pending) >= self.usual
+            self.pending.append(Pass(model.training, _count(given), _held(given, keep=known)))
             if len(self.pending) > PENDING:  # a long test with gradients: the first passes are evaluations by now
                 self._evaluated(self.pending[: PENDING // 2])
                 self.pending = self.pending[PENDING // 2 :]
@@ -211,7 +220,7 @@ class Recorder:
                 if n:
                     one.predicted[each] = one.predicted.get(each, 0) + n
 
-    def _count_evaluation(self, training: bool, given: Tensor | None, *, graph: bool) -> None:
+    def _count_evaluation(self, training: bool, given: Tensor | None, *, graph: bool, count: int = 0) -> None:
         at = len(self.trace.steps)
         if self.evaluation is None or self.evaluation.step != at:
             self.evaluation = Evaluation(at)
@@ -220,15 +229,15 @@ class Recorder:
         one.training = (one.training * one.passes + training) / (one.passes + 1)
         one.graphs = (one.graphs * one.passes + graph) / (one.passes + 1)
         one.passes += 1
-        one.samples += _count(given)
+        one.samples += count or _count(given)
         if one.first is None and given is not None and given.dim() > 0:
             one.first = given[:KEPT_INPUTS].detach().cpu().clone()
         if given is not None and given.dim() > 0:
             one.last = given[:KEPT_INPUTS].detach().clone()
 
-    def _evaluated(self, passes: Sequence[tuple[bool, Tensor | None]]) -> None:
-        for training, given in passes:
-            self._count_evaluation(training, given, graph=True)
+    def _evaluated(self, passes: Sequence[Pass]) -> None:
+        for training, count, inputs in passes:
+            self._count_evaluation(training, inputs(), graph=True, count=count)
 
     def _due(self) -> bool:
         trace = self.trace
@@ -366,13 +375,14 @@ class Recorder:
     def _after_step(self, optimizer: torch.optim.Optimizer | None, *_: Any) -> None:
         self.stepping = False
         steps, pending, every = self.trace.steps, self.pending, self.optimizers
-        training, given = pending[-1] if pending else (self.setup.model.training, None)
+        training, batch, inputs = pending[-1] if pending else (self.setup.model.training, 0, _nothing)
+        given = inputs()
         steps.append(
             Step(
                 number=len(steps),
                 loss=self.loss,
                 rates=tuple([float(group["lr"]) for each in every for group in each.param_groups if "lr" in group]),
-                batch=_count(given),
+                batch=batch,
                 backwards=self.backwards,
                 training=training,
                 kept=self.kept,
@@ -381,7 +391,7 @@ class Recorder:
                 skipped=self.skipped,
                 again=self.again,
                 passes=len(pending),
-                alike=len(pending) > 1 and given is not None and all(one[1] is given for one in pending),
+                alike=len(pending) > 1 and given is not None and all(one.inputs() is given for one in pending),
                 inside=self.inside,
             )
         )
@@ -415,6 +425,23 @@ class Recorder:
             self._disarm()
         self._arm()
         self.stepped()
+
+
+def _nothing() -> None:
+    """Inputs that nobody knows."""
+
+
+def _held(given: Tensor | None, *, keep: bool) -> Callable[[], Tensor | None]:
+    """Inputs to be asked for later: some of them where they are kept, else as long as the loop itself holds them.
+
+    To hold a batch for longer would take the memory that the loop's next batch is about to use again.
+    """
+    if given is None or given.dim() == 0:
+        return _nothing
+    if not keep:
+        return weakref.ref(given)
+    some = given[:KEPT_INPUTS].detach().clone()
+    return lambda: some
 
 
 def _count(given: Tensor | None) -> int:
