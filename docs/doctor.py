@@ -110,7 +110,11 @@ def _check(each: Check) -> Iterator[str]:
         yield f"- Source: {each.source}."
     yield ""
     if each.code:
-        yield f"```python\n{each.code}\n```\n" if not each.code.startswith("striate ") else f"```console\n$ {each.code}\n```\n"
+        yield (
+            f"```python\n{each.code}\n```\n"
+            if not each.code.startswith("striate ")
+            else f"```console\n$ {each.code}\n```\n"
+        )
 
 
 if __name__ == "__main__":
