@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 
+from striate.core.errors import StriateError
 from striate.core.ranks import ALONE, Ranks
 from striate.core.rng import Rng
 from striate.data.batches import batches
@@ -46,6 +47,10 @@ class Feed:
     workers: int = 0
     augment: Augment = _NONE
     ranks: Ranks = ALONE
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise StriateError(f"workers is {self.workers}", accepted="a whole number of at least 0")
 
     @property
     def steps(self) -> int:
