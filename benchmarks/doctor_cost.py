@@ -37,7 +37,6 @@ NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int], int, int]] 
     ),
     "striate/small, 32 x 32": (lambda: load_net("striate/small").module, (3, 32, 32), 64, 120),
     "striate/resnet20, 32 x 32": (lambda: load_net("striate/resnet20.random").module, (3, 32, 32), 64, 40),
-    "striate/vit_tiny, 32 x 32": (lambda: load_net("striate/vit_tiny.random").module, (3, 32, 32), 64, 40),
 }
 
 
